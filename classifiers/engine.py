@@ -1,0 +1,67 @@
+"""The Engine protocol: a pure function of a batch, arrays in, named arrays out, shapes declared by the bundle.
+
+The contract is final: better bundles drop in without code changes. Inputs and outputs by role (b = batch):
+
+Spectral roles read ``flux`` (b, pixel) float32 and ``inverse_variance`` (b, pixel) float32 on the bundle's grid, divided
+(multiplied) by the row's scale (squared); masked pixels hold flux 0 and inverse variance 0. Channels are built in the graph.
+
+``spectral_classifier``:
+    class_logits (b, k+1) float32: log of the mean posterior probabilities, the last column is OTHER; temperature is applied
+        by calibration as softmax(class_logits / T) over all k+1 columns, then p_other is the last column and the k classes are renormalised
+    other_type_probability (b, m) float32: over the bundle's ``other_types``, given OTHER
+    entropy, aleatoric_entropy, mutual_information (b,) float32 [nat] over the k classes
+    energy (b,) float32: novelty ingredient, larger = more novel
+    redshift, redshift_error (b,) float32: solution of the top class (NaN never; 0 for stars)
+    redshift_margin (b,) float32: probability of the best minus the second redshift peak [0..1]
+    alternative_class (b, a) int64, alternative_redshift (b, a) float32, alternative_probability (b, a) float32
+    radial_velocity_km_s, radial_velocity_error_km_s (b,) float32, for stars (NaN where the bundle measures none)
+    optional: line_flux, line_flux_error, line_equivalent_width, line_velocity_width (b, K) float32 for the bundle's ``lines``
+``anomaly``:
+    score (b,) float32 reduced chi-square; contribution (b, pixel) float32 >= 0; map (b, 2) float32
+``qso``:
+    qso_logit, high_z_logit (b,) float32 (high_z given QSO: p_qso_high_z = sigmoid(qso) sigmoid(high_z)); bal_logit (b,) float32
+    redshift_qso, redshift_qso_error (b,) float32
+``image_anomaly`` reads ``stamps`` (b, 3, 63, 63) float32 (science, template, difference; robustly normalised) and
+    ``mask`` (b, 3, 63, 63) float32 (1 = valid): score (b,), contribution (b, 3, 63, 63), map (b, 2);
+    optional class_logits (b, k) for a stamp classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """One loaded bundle on one runtime."""
+
+    @property
+    def name(self) -> str:
+        """Return the bundle's name."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """Return the runtime that computes: onnxruntime, tensorrt, tensorrt_rtx or torch."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Return the number format of the network: fp32, fp16 or bf16."""
+        ...
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+        """Compute the outputs of n >= 1 rows; padding to buckets never leaks into the result.
+
+        Args:
+            inputs: arrays by input name, first axis n, C-contiguous.
+
+        Returns:
+            Arrays by output name, first axis n.
+        """
+        ...

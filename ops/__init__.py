@@ -1,0 +1,1 @@
+"""What a person touches: the command line, metrics, health endpoints, and what an operator deploys."""
