@@ -14,7 +14,7 @@ Lane: TypeAlias = Literal["spectrum", "image"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The identity, sky and time fields that an L2 record copies from its input; names and units as in the L2 schema."""
+    """Identity, sky and time fields that an L2 record copies from its input; names and units as in the L2 schema."""
 
     l1_id: str
     survey: str
@@ -37,7 +37,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that will become exactly one L2 record. ``schema`` names the writer schema; ``size_bytes`` its arrays."""
+    """A message that becomes exactly one L2 record; ``schema`` names the writer schema, ``size_bytes`` is its length."""
 
     message: Message
     lane: Lane

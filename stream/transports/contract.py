@@ -104,9 +104,9 @@ class Transport(Protocol):
         ...
 
     def at_end(self) -> bool:
-        """Return True when the end of every owned partition was seen since its last message, as `--until-idle` needs it.
+        """Return True when the end of every owned partition was seen since its last message.
 
-        Always False before the first assignment. With an empty assignment True only once the transport is sure that no
+        This is what `--until-idle` needs. Always False before the first assignment. With an empty assignment True only once the transport is sure that no
         partition is still held by a member that may be dead.
         """
         ...
@@ -125,7 +125,7 @@ class Transport(Protocol):
 
 
 class Reader(Protocol):
-    """Reads committed messages of topics from the first offset, outside any group (``tail``, ``archive``, ``ledger verify``)."""
+    """Reads committed messages of topics from the first offset, outside any group (``tail``, ``archive``)."""
 
     def read(self, max_records: int, timeout_s: float) -> list[Message]:
         """Return up to ``max_records`` next messages over all partitions; empty when none came within ``timeout_s``."""
@@ -141,7 +141,7 @@ class Reader(Protocol):
 
 
 class Publisher(Protocol):
-    """Publishes outputs atomically with the progress of whoever makes them (``ingest``, ``produce``, ``redrive``, ``archive``).
+    """Publishes outputs atomically with the progress of whoever makes them (``ingest``, ``produce``, ``redrive``).
 
     ``identity`` names the work (fixed for one source and target); progress is a mapping kept in an ingest-state topic,
     written in the same transaction as the outputs. Opening a second publisher with a live identity raises Fatal.

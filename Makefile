@@ -1,0 +1,48 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SPECSTREAM_DATA ?= ../shared/data
+export SPECSTREAM_DATA
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types kafka bench bundles clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/specstream: pyproject.toml constraints.txt ops/setup/python.sh
+	@PYTHON=$(PYTHON) sh ops/setup/python.sh $(VENV) plot
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml constraints.txt ops/setup/python.sh
+	@PYTHON=$(PYTHON) sh ops/setup/python.sh $(VENV) dev,train
+	@touch $@ $(BIN)/specstream
+
+demo: $(BIN)/specstream ## simulate an exposure, classify it, draw pictures (needs only Python)
+	@$(BIN)/python -m ops.demo --output out/demo
+
+test: $(VENV)/.developer ## the whole test suite, on a real Kafka
+	@sh ops/setup/java.sh
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.developer ## the fast subset, under a minute: the inner loop
+	@$(BIN)/python -m pytest -q -m "not slow and not kafka"
+
+lint: $(VENV)/.developer ## ruff: lint and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.developer ## mypy --strict on the four packages
+	@$(BIN)/mypy
+
+kafka: $(BIN)/specstream ## start a real single-node Kafka on localhost:9092 until Ctrl-C
+	@sh ops/setup/java.sh
+	@$(BIN)/python -m ops.kafka.launcher --port 9092 --directory out/kafka
+
+bench: $(BIN)/specstream ## every measurement of README's table, each beside its reference
+	@sh ops/setup/java.sh
+	@$(BIN)/specstream bench --output out/bench
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) out build ops/kafka/target *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
