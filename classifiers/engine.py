@@ -2,12 +2,12 @@
 
 The contract is final: better bundles drop in without code changes. Inputs and outputs by role (b = batch):
 
-Spectral roles read ``flux`` (b, pixel) float32 and ``inverse_variance`` (b, pixel) float32 on the bundle's grid, divided
-(multiplied) by the row's scale (squared); masked pixels hold flux 0 and inverse variance 0. Channels are built in the graph.
+Spectral roles read ``flux`` and ``inverse_variance``, both (b, pixel) float32 on the bundle's grid: flux divided by the
+row's scale, inverse variance times its square; masked pixels hold 0 in both. Channels are built in the graph.
 
 ``spectral_classifier``:
-    class_logits (b, k+1) float32: log of the mean posterior probabilities, the last column is OTHER; temperature is applied
-        by calibration as softmax(class_logits / T) over all k+1 columns, then p_other is the last column and the k classes are renormalised
+    class_logits (b, k+1) float32: log of the mean posterior probabilities, the last column is OTHER; calibration
+        applies softmax(class_logits / T) over all columns: the last is p_other, the k classes are renormalised
     other_type_probability (b, m) float32: over the bundle's ``other_types``, given OTHER
     entropy, aleatoric_entropy, mutual_information (b,) float32 [nat] over the k classes
     energy (b,) float32: novelty ingredient, larger = more novel
@@ -15,11 +15,12 @@ Spectral roles read ``flux`` (b, pixel) float32 and ``inverse_variance`` (b, pix
     redshift_margin (b,) float32: probability of the best minus the second redshift peak [0..1]
     alternative_class (b, a) int64, alternative_redshift (b, a) float32, alternative_probability (b, a) float32
     radial_velocity_km_s, radial_velocity_error_km_s (b,) float32, for stars (NaN where the bundle measures none)
-    optional: line_flux, line_flux_error, line_equivalent_width, line_velocity_width (b, K) float32 for the bundle's ``lines``
+    optional, for the bundle's ``lines``: line_flux, line_flux_error, line_equivalent_width, line_velocity_width
+        (b, K) float32
 ``anomaly``:
     score (b,) float32 reduced chi-square; contribution (b, pixel) float32 >= 0; map (b, 2) float32
 ``qso``:
-    qso_logit, high_z_logit (b,) float32 (high_z given QSO: p_qso_high_z = sigmoid(qso) sigmoid(high_z)); bal_logit (b,) float32
+    qso_logit, high_z_logit, bal_logit (b,) float32; p_qso_high_z = sigmoid(qso_logit) sigmoid(high_z_logit)
     redshift_qso, redshift_qso_error (b,) float32
 ``image_anomaly`` reads ``stamps`` (b, 3, 63, 63) float32 (science, template, difference; robustly normalised) and
     ``mask`` (b, 3, 63, 63) float32 (1 = valid): score (b,), contribution (b, 3, 63, 63), map (b, 2);

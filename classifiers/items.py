@@ -68,7 +68,7 @@ class Stamps:
     """The three cutouts of one image alert, as they came.
 
     Attributes:
-        science, template, difference: (height, width) float32, NaN where there is no pixel; None when the cutout is missing.
+        science, template, difference: (height, width) float32, NaN where there is no pixel; None = missing.
         survey: upper-case survey name, which preprocessing may need.
         flags: quality bits (``classifiers.quality``) that decoding already found, for example a truncated edge.
     """

@@ -1,4 +1,4 @@
-"""Quality bits of an L2 record (``quality_flags``); 0 = good. The values are part of the public interface: never reuse one."""
+"""Quality bits of an L2 record (``quality_flags``); 0 = good. The values are public: never reuse one."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that becomes exactly one L2 record; ``schema`` names the writer schema, ``size_bytes`` is its length."""
+    """A message that becomes exactly one L2 record; ``schema`` names its writer schema."""
 
     message: Message
     lane: Lane

@@ -1,7 +1,7 @@
 """What every transport promises; ``tests/stream/transports`` runs one contract suite against all of them.
 
 Invariants:
-- ``commit`` is atomic: the outputs and next offsets of all units that it reports committed are published together, or none is.
+- ``commit`` is atomic: outputs and next offsets of all units reported committed are published together, or none is.
 - A unit whose ownership epoch is no longer current is never published; it is reported as dropped, and its messages
   will be delivered again, here or elsewhere, from the last committed offset.
 - Only committed messages are ever returned by ``poll``.
@@ -28,7 +28,8 @@ class TopicPartition:
 class Message:
     """One message as it came: bytes and coordinates.
 
-    ``epoch`` is the ownership epoch of its partition when it was polled; ``timestamp_ms`` its append time (ms since 1970, UTC).
+    ``epoch`` is the ownership epoch of its partition when it was polled; ``timestamp_ms`` its append time, UTC
+    [ms since 1970].
     """
 
     source: TopicPartition
@@ -73,7 +74,7 @@ class CommitOutcome:
 class Transport(Protocol):
     """An input subscription with atomic output, owned by one process.
 
-    ``poll`` and ``commit`` may be called from two threads (one polls, one commits); each alone is called by one thread at a time.
+    ``poll`` and ``commit`` may be called from two threads (one polls, one commits), each by one thread at a time.
     """
 
     def poll(self, max_records: int, timeout_s: float) -> list[Message]:
@@ -106,8 +107,8 @@ class Transport(Protocol):
     def at_end(self) -> bool:
         """Return True when the end of every owned partition was seen since its last message.
 
-        This is what `--until-idle` needs. Always False before the first assignment. With an empty assignment True only once the transport is sure that no
-        partition is still held by a member that may be dead.
+        This is what `--until-idle` needs. Always False before the first assignment. With an empty assignment True only
+        once the transport is sure that no partition is still held by a member that may be dead.
         """
         ...
 
