@@ -1,0 +1,34 @@
+"""The two consoles and the progress bar: results go to standard output, what is said to a person to standard error."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+NARROWEST_TABLE = 140
+
+
+def output() -> Console:
+    """Return a console on standard output; piped output is not folded to a terminal's width."""
+    width = None if sys.stdout.isatty() else NARROWEST_TABLE
+    return Console(width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def messages() -> Console:
+    """Return a console on standard error."""
+    return Console(stderr=True, highlight=False)
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on standard error; a total of None shows a count only."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=messages(),
+        transient=True,
+    )

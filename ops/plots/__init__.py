@@ -1,0 +1,1 @@
+"""Pictures of classified spectra and nights (extra ``plot``)."""
