@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ops.kafka.launcher import running_broker
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +20,13 @@ def data_dir() -> Path:
     if not (path / "spectra").is_dir():
         pytest.skip(f"real data not found at {path}; set SPECSTREAM_DATA")
     return path
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """Run one real Kafka for the whole session, started when first asked for; return its ``HOST:PORT``.
+
+    Tests share it, so each takes topics and groups of its own name.
+    """
+    with running_broker() as broker:
+        yield broker.bootstrap

@@ -1,0 +1,225 @@
+"""Start and stop a real single-node Apache Kafka: ``python -m ops.kafka.launcher --port 9092 --directory DIR``.
+
+The settings are those of ``server.properties``; the launcher adds listeners, folder and whatever the caller asks for.
+A broker keeps its port and its folder, so that it can be stopped (or killed) and started again with its data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops.kafka.errors import BrokerError, BrokerFailed
+from ops.kafka.jars import java_command, resolve_jars
+
+SETTINGS = Path(__file__).with_name("server.properties")
+STARTED = "Kafka Server started"
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 30.0
+LOOK_EVERY_S = 0.05
+
+JVM_OPTIONS = (
+    "-Xms256m",
+    "-Xmx768m",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def read_properties(text: str) -> dict[str, str]:
+    """Return the keys and values of a Java properties file (one ``key=value`` a line, ``#`` comments)."""
+    lines = (line.strip() for line in text.splitlines())
+    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def broker_settings(port: int, controller_port: int, data: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return ``server.properties`` with this broker's listeners and folder; ``extra`` has the last word."""
+    return {
+        **read_properties(SETTINGS.read_text(encoding="utf-8")),
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+        "log.dirs": str(data),
+        **extra,
+    }
+
+
+class Broker:
+    """One broker process on a fixed port and folder.
+
+    Args:
+        directory: Holds its data, its settings and ``broker.log``; made if missing.
+        port: Where clients connect, on 127.0.0.1; None: a free one.
+        properties: Broker settings on top of ``server.properties``.
+    """
+
+    def __init__(self, directory: Path, port: int | None = None, properties: Mapping[str, str] | None = None) -> None:
+        self.directory = directory.resolve()
+        self.port = free_port() if port is None else port
+        self._controller_port = free_port()
+        self._properties = dict(properties or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect: ``127.0.0.1:PORT``."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The file that the broker writes its warnings to."""
+        return self.directory / "broker.log"
+
+    def start(self) -> None:
+        """Start the broker and return once it serves.
+
+        Raises:
+            BrokerError: Java or Maven is missing, the folder cannot be formatted, or the broker ended.
+        """
+        java, jars = java_command(), resolve_jars()
+        data = self.directory / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        settings = self.directory / "server.properties"
+        values = broker_settings(self.port, self._controller_port, data, self._properties)
+        settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
+        program = [java, *JVM_OPTIONS, "-cp", f"{jars}/*"]
+        if not (data / "meta.properties").exists():
+            _format_storage(program, settings)
+        with self.log.open("ab") as log:
+            heard = log.tell()
+            self._process = subprocess.Popen(  # noqa: S603
+                [*program, "kafka.Kafka", str(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._wait_until_started(self._process, heard)
+
+    def _wait_until_started(self, process: subprocess.Popen[bytes], heard: int) -> None:
+        """Wait for the broker's own word, written after byte ``heard`` of its log, that it serves."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with self.log.open("rb") as log:
+                log.seek(heard)
+                said = log.read().decode("utf-8", "replace")
+            if STARTED in said:
+                return
+            if process.poll() is not None:
+                last = said.strip().splitlines()[-1:] or ["it said nothing"]
+                raise BrokerFailed(f"the broker on port {self.port} ended with {process.returncode}: {last[0]}")
+            time.sleep(LOOK_EVERY_S)
+        self.kill()
+        raise BrokerFailed(f"the broker on port {self.port} did not start in {START_TIMEOUT_S:.0f} s: see {self.log}")
+
+    def running(self) -> bool:
+        """Return whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Shut the broker down in order; it is killed if that takes too long."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the broker at once, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def wait(self) -> int:
+        """Wait until the broker ends by itself and return its exit status (0 when it does not run)."""
+        return 0 if self._process is None else self._process.wait()
+
+
+def _format_storage(program: list[str], settings: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+    # An identifier that begins with "-" would be read as an option.
+    cluster = cluster.replace("-", "A")
+    command = [*program, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(settings)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise BrokerFailed(f"could not format {settings.parent}: {' '.join(last)}")
+
+
+@contextmanager
+def running_broker(
+    directory: Path | None = None, port: int | None = None, properties: Mapping[str, str] | None = None
+) -> Iterator[Broker]:
+    """Run a broker for the length of a ``with`` block; without a directory its data go with it."""
+    with tempfile.TemporaryDirectory(prefix="specstream-kafka-", ignore_cleanup_errors=True) as temporary:
+        broker = Broker(directory or Path(temporary), port, properties)
+        try:
+            broker.start()
+            yield broker
+        finally:
+            broker.stop()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a broker until Ctrl-C or SIGTERM; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ops.kafka.launcher", description="Run a real Apache Kafka.")
+    parser.add_argument("--port", type=int, default=9092, help="port of 127.0.0.1 (default 9092; 0: a free one)")
+    parser.add_argument("--directory", type=Path, default=None, help="keep the data here (default: a temporary folder)")
+    parser.add_argument(
+        "--property",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="broker setting on top of server.properties",
+    )
+    options = parser.parse_args(arguments)
+    if wrong := [text for text in options.property if "=" not in text]:
+        parser.error(f"--property expects KEY=VALUE, got {wrong[0]!r}")
+    stop = threading.Event()
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, lambda *_: stop.set())
+    try:
+        with running_broker(
+            options.directory, options.port or None, read_properties("\n".join(options.property))
+        ) as it:
+            print(f"kafka://{it.bootstrap} serves; data and log in {it.directory}; Ctrl-C stops it", flush=True)
+            while not stop.wait(0.5):
+                if not it.running():
+                    raise BrokerFailed(f"the broker ended with {it.wait()}: see {it.log}")
+    except BrokerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
