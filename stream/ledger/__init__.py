@@ -1,0 +1,1 @@
+"""The ledger: in = out + dead, accounted per commit and partition, and proved from the topics themselves."""
