@@ -5,7 +5,8 @@
 * A cutout that came but cannot be read (truncated bytes, wrong checksum, no FITS, a JPEG preview) means that the
   message was damaged or never held science data: CUTOUT_INVALID names it. One that would unfold beyond the limits is
   CUTOUT_TOO_LARGE.
-* Pixels that are not finite become NaN and are flagged CUTOUT_NON_FINITE.
+* Pixels that are not finite, or hold the float32 extreme that ZTF's templates have where there is no data, become NaN
+  and are flagged CUTOUT_NON_FINITE.
 * A stamp smaller than the survey's nominal size was cut by a chip edge: flag CUTOUT_TRUNCATED.
 """
 
@@ -25,6 +26,9 @@ from stream.errors import Reason, Rejectable
 
 MAX_CUTOUT_BYTES = 4 << 20
 """Limit of one decompressed cutout; the largest of the supported surveys' is 60 kB."""
+
+NO_DATA = np.float32(1e30)
+"""Values of at least this size, of either sign, are no measurement: -3.4e38 stands for "no data" in ZTF's templates."""
 
 Image: TypeAlias = NDArray[np.float32]
 
@@ -144,7 +148,7 @@ def make_stamps(
     for image, is_difference in ((science, False), (template, False), (difference, True)):
         checked: Image | None = None
         if image is not None:
-            finite = np.isfinite(image)
+            finite = np.abs(image) < NO_DATA  # False for NaN
             if not finite.all():
                 flags |= Quality.CUTOUT_NON_FINITE
             if finite.any():
