@@ -1,0 +1,253 @@
+"""Messages to records and records to messages, whatever their framing.
+
+``decode`` returns one believable record or raises ``Undecodable`` with its reason; nothing else, for any bytes. Nothing
+that a message announces is believed: containers decompress within a limit, a schema must have a memory bound, lengths
+beyond the message end the decoding, and bytes left over mean that the schema was another's.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import fastavro
+from fastavro.read import SchemaResolutionError
+
+from schemas.arrays import pack_arrays, view_arrays
+from schemas.catalogue import Catalogue
+from schemas.container import read_blocks, read_header
+from schemas.errors import Undecodable, Unencodable
+from schemas.plausibility import check_plausible
+from schemas.wire import Frame, Framing, confluent_header, format_fingerprint, recognise, single_object_header
+from schemas.writer import WriterSchema
+
+MAX_DECODED_BYTES: Final = 512 * 1024 * 1024
+MAX_CONTAINER_BYTES: Final = 64 * 1024 * 1024
+
+# What fastavro raises on foreign bytes; ValueError includes what numpy and datetime raise on them.
+_BROKEN: Final = (EOFError, IndexError, ValueError, TypeError, KeyError, OverflowError, MemoryError, struct.error)
+_MISFIT: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError, struct.error)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRecord:
+    """One decoded message.
+
+    Attributes:
+        record: The record; arrays of ours are read-only numpy arrays.
+        schema_name: Full Avro name of the writer's top record.
+        schema_id: Confluent id (decimal) or CRC-64-AVRO fingerprint (16 hex digits) of the writer's schema.
+        framing: How the message was framed: confluent, single-object, container or bare.
+        schema_version: The writer schema's own version attribute; empty where it has none.
+    """
+
+    record: dict[str, Any]
+    schema_name: str
+    schema_id: str
+    framing: str
+    schema_version: str = ""
+
+
+class Codec:
+    """Decodes messages of any framing and encodes our own records.
+
+    Args:
+        catalogue: The schemas.
+        bare_schema: Name of the schema (of ours) that a message without framing is taken to have; None refuses those.
+        max_decoded_bytes: Most memory that one message may take once decoded, by its schema's bound [byte].
+        max_container_bytes: Most bytes that a container may decompress to [byte].
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        bare_schema: str | None = None,
+        max_decoded_bytes: int = MAX_DECODED_BYTES,
+        max_container_bytes: int = MAX_CONTAINER_BYTES,
+    ) -> None:
+        self.catalogue = catalogue
+        self._bare = None if bare_schema is None else catalogue.current(bare_schema)
+        self._max_decoded_bytes = max_decoded_bytes
+        self._max_container_bytes = max_container_bytes
+        self._headers = {name: self._header(name) for name in catalogue.names}
+
+    def decode(self, value: bytes) -> DecodedRecord:
+        """Return the one record of a message.
+
+        Raises:
+            Undecodable: when there is not exactly one believable record.
+            RegistryUnavailable: when the schema has to be asked for and the registry cannot be reached.
+        """
+        frame = recognise(value)
+        try:
+            if frame.framing is Framing.CONTAINER:
+                return self._only_record(value)
+            return self._framed_record(value, frame)
+        except Undecodable as error:
+            if error.schema_id is None:
+                error.schema_id = frame.schema_id
+            raise
+
+    def decode_all(self, value: bytes) -> Iterator[DecodedRecord]:
+        """Yield every record of a message: those of a container one by one, else the one record that ``decode`` gives.
+
+        Raises:
+            Undecodable: at the first record that cannot be decoded.
+            RegistryUnavailable: see ``decode``.
+        """
+        if recognise(value).framing is Framing.CONTAINER:
+            yield from self._container_records(value)
+        else:
+            yield self.decode(value)
+
+    def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
+        """Return a record of ours as a message.
+
+        The framing is Confluent where the catalogue has a registry id for the schema, else single-object encoding.
+
+        Args:
+            name: Name of the schema, with or without its namespace.
+            record: The record; array fields as numpy arrays or little-endian bytes, absent fields take their defaults.
+
+        Raises:
+            CatalogueError: when there is no such schema.
+            Unencodable: when the record does not fit the schema.
+        """
+        return self._headers[self.catalogue.full_name(name)] + self.encode_datum(name, record)
+
+    def encode_datum(self, name: str, record: Mapping[str, Any]) -> bytes:
+        """Return a record of ours as a bare datum, see ``encode``."""
+        schema = self.catalogue.current(name)
+        _check_fields(record, schema)
+        out = io.BytesIO()
+        try:
+            fastavro.schemaless_writer(out, schema.schema, pack_arrays(record, schema.arrays, schema.name))
+        except _MISFIT as error:
+            raise Unencodable(schema.name, f"the record does not fit the schema: {error}") from error
+        return out.getvalue()
+
+    def _header(self, name: str) -> bytes:
+        schema_id = self.catalogue.registered_id(name)
+        if schema_id is not None:
+            return confluent_header(schema_id)
+        return single_object_header(self.catalogue.current(name).fingerprint)
+
+    def _framed_record(self, value: bytes, frame: Frame) -> DecodedRecord:
+        schema = self._schema_of(frame, value)
+        record, end = self._datum(value, frame.start, schema)
+        if end != len(value):
+            raise Undecodable(
+                "WRONG_SCHEMA",
+                f"{len(value) - end} bytes are left after the record: it was written with another schema than "
+                f"{schema.name}",
+                expected=f"{end} bytes",
+                received=f"{len(value)} bytes",
+            )
+        if frame.framing is not Framing.SINGLE_OBJECT:
+            check_plausible(record, schema.name)
+        schema_id = frame.schema_id or format_fingerprint(schema.fingerprint)
+        return DecodedRecord(record, schema.name, schema_id, frame.framing.value, schema.version)
+
+    def _schema_of(self, frame: Frame, value: bytes) -> WriterSchema:
+        if frame.framing is Framing.CONFLUENT and frame.schema_key is not None:
+            return self.catalogue.by_confluent_id(frame.schema_key)
+        if frame.framing is Framing.SINGLE_OBJECT and frame.schema_key is not None:
+            return self.catalogue.by_fingerprint(frame.schema_key)
+        if self._bare is None:
+            raise Undecodable(
+                "UNKNOWN_FRAMING",
+                "the first bytes are those of no Avro framing",
+                expected="Confluent (00), single-object (c301) or container (4f626a01) framing",
+                received=value[:8].hex(),
+            )
+        return self._bare
+
+    def _only_record(self, value: bytes) -> DecodedRecord:
+        records = self._container_records(value)
+        first = next(records, None)
+        if first is None:
+            raise Undecodable(
+                "EMPTY_MESSAGE", "the container holds no record", expected="1 record", received="0 records"
+            )
+        if next(records, None) is not None:
+            raise Undecodable(
+                "UNSUPPORTED",
+                "the container holds several records; a message is one record",
+                expected="1 record",
+                received="2 or more records",
+                schema_id=first.schema_id,
+            )
+        return first
+
+    def _container_records(self, value: bytes) -> Iterator[DecodedRecord]:
+        header = read_header(value)
+        schema = self.catalogue.by_text(header.schema_text)
+        schema_id = format_fingerprint(schema.fingerprint)
+        try:
+            for block in read_blocks(value, header, self._max_container_bytes):
+                position = 0
+                for _ in range(block.count):
+                    record, position = self._datum(block.data, position, schema)
+                    yield DecodedRecord(record, schema.name, schema_id, Framing.CONTAINER.value, schema.version)
+                if position != len(block.data):
+                    raise Undecodable(
+                        "UNDECODABLE",
+                        f"{len(block.data) - position} bytes are left after the records of a block",
+                        expected=f"{position} bytes",
+                        received=f"{len(block.data)} bytes",
+                    )
+        except Undecodable as error:
+            error.schema_id = error.schema_id or schema_id
+            raise
+
+    def _datum(self, value: bytes, start: int, schema: WriterSchema) -> tuple[dict[str, Any], int]:
+        """Return the record that starts at ``start`` and the index after it."""
+        memory_bytes = schema.bound.memory_bytes(len(value) - start)
+        if memory_bytes > self._max_decoded_bytes:
+            raise Undecodable(
+                "MESSAGE_TOO_LARGE",
+                f"a {schema.name} of this size may take too much memory",
+                expected=f"at most {self._max_decoded_bytes} bytes once decoded",
+                received=f"up to {memory_bytes:.0f} bytes from {len(value) - start}",
+            )
+        stream = io.BytesIO(value)
+        stream.seek(start)
+        try:
+            record = fastavro.schemaless_reader(stream, schema.schema, schema.reader)
+        except UnicodeDecodeError as error:
+            raise Undecodable(
+                "INVALID_TEXT",
+                f"a string is no UTF-8: {error.reason}",
+                expected="UTF-8",
+                received=error.object[error.start : error.start + 8].hex(),
+            ) from error
+        except (*_BROKEN, SchemaResolutionError) as error:
+            raise Undecodable(
+                "UNDECODABLE",
+                f"the bytes are no {schema.name}: {type(error).__name__}: {error}",
+                expected=f"a {schema.name}",
+                received=f"{len(value) - start} bytes that break at {stream.tell() - start}",
+            ) from error
+        if not isinstance(record, dict):
+            raise Undecodable(
+                "UNSUPPORTED",
+                "the schema's top type is no record",
+                expected="a record",
+                received=type(record).__name__,
+            )
+        view_arrays(record, schema.arrays)
+        return record, stream.tell()
+
+
+def _check_fields(record: Mapping[str, Any], schema: WriterSchema) -> None:
+    if not isinstance(schema.schema, dict):
+        return
+    names = {field["name"] for field in schema.schema["fields"]}
+    unknown = record.keys() - names
+    if unknown:
+        field = min(unknown)
+        raise Unencodable(schema.name, f"no field is called {field!r}", field=field)
