@@ -1,0 +1,1 @@
+"""Forward simulation of survey spectra from a compact basis; needs numpy alone."""

@@ -1,0 +1,147 @@
+"""Galaxies: mixtures of E-MILES stellar populations, dust, velocity dispersion and emission lines on a BPT sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifiers.training.simulation.basis import Basis
+from classifiers.training.simulation.emission import (
+    RULE_LINES,
+    add_lines,
+    line_ratios,
+    line_significance,
+    relative_extinction,
+)
+from classifiers.training.simulation.grid import (
+    LOG10_START,
+    LOG10_STEP,
+    PIXEL_KM_S,
+    Float32,
+    Float64,
+    Integers,
+    rows_at,
+    smooth_rows,
+)
+from classifiers.training.simulation.labels import galaxy_labels
+
+SSP_LOG10_START = 3.30103
+_LEFT_PAD = 900
+_DISPERSIONS_KM_S = (80.0, 150.0, 230.0, 310.0)
+INSTRUMENT_SIGMA_KM_S = 64.0
+PASSIVE, STAR_FORMING, STARBURST, ACTIVE = range(4)
+_MIX = (0.26, 0.27, 0.19, 0.28)
+
+
+@dataclass(frozen=True, slots=True)
+class GalaxyTruth:
+    """What the label rule needs of n galaxies: (n, 19) line fluxes, (n,) redshift, width, H alpha equivalent width."""
+
+    redshift: Float64
+    line_flux: Float64
+    sigma_km_s: Float64
+    ew_halpha: Float64
+
+
+class Galaxies:
+    """Draws noiseless galaxies; holds the smoothed stellar populations."""
+
+    def __init__(self, basis: Basis) -> None:
+        flux = np.pad(basis["ssp_flux"], ((0, 0), (_LEFT_PAD, 8)), mode="edge")
+        self._levels = [smooth_rows(flux, sigma / PIXEL_KM_S) for sigma in _DISPERSIONS_KM_S]
+        self._start = SSP_LOG10_START - _LEFT_PAD * LOG10_STEP
+        self._wavelength: Float64 = np.power(10.0, self._start + LOG10_STEP * np.arange(flux.shape[1]))
+        age = basis["ssp_age_gyr"]
+        self._young = np.flatnonzero(age < 0.3)
+        self._middle = np.flatnonzero((age >= 0.3) & (age < 3.0))
+        self._old = np.flatnonzero(age >= 3.0)
+        self._redshifts = basis["galaxy_redshift"].astype(np.float64)
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Float32, GalaxyTruth]:
+        """Draw galaxies with lines.
+
+        Args:
+            count: how many.
+            rng: source of randomness.
+
+        Returns:
+            flux (count, 4671) float32, any scale, and the truth.
+        """
+        family = rng.choice(4, count, p=_MIX)
+        redshift = self._draw_redshift(family, rng)
+        return self.at(redshift, family, rng)
+
+    def _draw_redshift(self, family: Integers, rng: np.random.Generator) -> Float64:
+        count = family.size
+        survey = rng.choice(self._redshifts, count) * rng.uniform(0.9, 1.1, count)
+        redshift = np.where(rng.random(count) < 0.55, survey, rng.uniform(0.003, 0.40, count))
+        distant = rng.random(count) < np.where(family == PASSIVE, 0.45, 0.10)
+        return np.asarray(np.where(distant, rng.uniform(0.25, 1.1, count), redshift))
+
+    def at(self, redshift: Float64, family: Integers, rng: np.random.Generator) -> tuple[Float32, GalaxyTruth]:
+        """Draw galaxies of given families at given redshifts; see ``draw``."""
+        count = redshift.size
+        rest, ebv = self._continuum(family, rng)
+        offset = (LOG10_START - np.log10(1.0 + redshift) - self._start) / LOG10_STEP
+        flux = rows_at(rest, offset)
+        line_flux, sigma, ew = self._lines(rest, family, ebv, rng)
+        add_lines(flux, line_flux, redshift, sigma)
+        return flux, GalaxyTruth(redshift.reshape(count), line_flux, sigma, ew)
+
+    def _continuum(self, family: Integers, rng: np.random.Generator) -> tuple[Float32, Float64]:
+        count = family.size
+        weights = np.zeros((count, self._levels[0].shape[0]), dtype=np.float32)
+        young = np.select([family == PASSIVE, family == STARBURST], [0.02, 0.6], 0.25) * rng.uniform(0.2, 1.6, count)
+        middle = np.select([family == PASSIVE, family == STARBURST], [0.08, 0.5], 0.4) * rng.uniform(0.0, 1.5, count)
+        shares = np.stack([young, middle * (1.0 - np.minimum(young, 0.95)), np.ones(count)], axis=1)
+        shares[:, 2] = np.maximum(1.0 - shares[:, 0] - shares[:, 1], 0.03)
+        for share, members in zip(shares.T, (self._young, self._middle, self._old), strict=True):
+            weights[:, members] = share[:, None] * rng.dirichlet(np.full(members.size, 0.25), count)
+        level = rng.integers(0, len(self._levels), count)
+        rest = np.empty((count, self._levels[0].shape[1]), dtype=np.float32)
+        for index, populations in enumerate(self._levels):
+            chosen = level == index
+            rest[chosen] = weights[chosen] @ populations
+        ebv = np.where(family == PASSIVE, 0.3, 1.0) * np.minimum(rng.exponential(0.17, count), 0.9)
+        extinction = relative_extinction(self._wavelength) - 3.1
+        rest *= np.exp((-0.4 * np.log(10.0) * 0.5 * ebv)[:, None].astype(np.float32) * extinction.astype(np.float32))
+        return rest, ebv
+
+    def _lines(
+        self, rest: Float32, family: Integers, ebv: Float64, rng: np.random.Generator
+    ) -> tuple[Float64, Float64, Float64]:
+        count = family.size
+        median = np.select([family == PASSIVE, family == STARBURST, family == ACTIVE], [0.5, 85.0, 12.0], 17.0)
+        scatter = np.select([family == PASSIVE, family == STARBURST], [0.4, 0.25], 0.38)
+        ew = median * 10.0 ** rng.normal(0.0, scatter)
+        nii = np.minimum(-0.42 - np.abs(rng.normal(0.0, 0.32, count)), -0.3)
+        oiii = 0.61 / (nii + 0.08) + 1.1 + rng.normal(0.0, 0.2, count)
+        active = (family == ACTIVE) | ((family == PASSIVE) & (rng.random(count) < 0.5))
+        nii = np.where(active, rng.normal(-0.05, 0.15, count), nii)
+        oiii = np.where(active, rng.normal(0.6, 0.28, count), oiii)
+        at_halpha = rest[:, int(np.searchsorted(self._wavelength, 6564.6))]
+        line_flux = (ew * at_halpha)[:, None] * line_ratios(nii, oiii, ebv, rng)
+        gas = np.where(active, rng.uniform(80, 220, count), rng.uniform(30, 130, count))
+        return line_flux, np.hypot(gas, INSTRUMENT_SIGMA_KM_S), ew
+
+
+def label(truth: GalaxyTruth, scale: Float64, inverse_variance: Float32, rng: np.random.Generator) -> Integers:
+    """Label galaxies by SDSS's rule at the simulated noise.
+
+    Args:
+        truth: of the noiseless galaxies.
+        scale: (n,) factor from noiseless to observed flux.
+        inverse_variance: (n, 4671) float32 of the observed spectra.
+        rng: of the measurement errors.
+
+    Returns:
+        (n,) int64 class index.
+    """
+    expected = line_significance(
+        truth.line_flux * scale[:, None], RULE_LINES, truth.redshift, truth.sigma_km_s, inverse_variance
+    )
+    measured = np.where(expected > 0, expected + rng.normal(size=expected.shape), 0.0)
+    ratio = np.maximum(measured, 0.1) / np.maximum(expected, 1e-9) * truth.line_flux[:, RULE_LINES]
+    oiii, hbeta, halpha, nii = np.log10(np.maximum(ratio, 1e-12)).T
+    return galaxy_labels(measured, oiii - hbeta, nii - halpha, truth.ew_halpha)

@@ -1,0 +1,147 @@
+"""Noise, masks and calibration errors on the native grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifiers.training.simulation.basis import Basis
+from classifiers.training.simulation.grid import PIXELS, Float32, Float64, NDBool, native_wavelength
+from classifiers.training.simulation.instruments import Instrument
+
+_KNOTS = 9
+_SKY_LINE_5577 = 5578.9
+_POISSON_SNR = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Reported one-sigma errors (n, 4671) float32 of median about 1, and good pixels (n, 4671) bool."""
+
+    sigma: Float32
+    good: NDBool
+
+
+def smooth_matrix(knots: int = _KNOTS) -> Float32:
+    """Return (knots, 4671) float32 raised-cosine weights that sum to 1: a smooth curve through knot values."""
+    position = np.linspace(0.0, knots - 1.0, PIXELS)
+    distance = np.abs(position[None, :] - np.arange(knots)[:, None])
+    weights = np.where(distance < 1.0, 0.5 * (1.0 + np.cos(np.pi * distance)), 0.0)
+    return weights.astype(np.float32)
+
+
+class NoiseModel:
+    """Draws what one instrument does to noiseless spectra."""
+
+    def __init__(self, basis: Basis) -> None:
+        self._basis = basis
+        self._smooth = smooth_matrix()
+        self._wavelength = native_wavelength()
+        sky = np.expm1(basis["sky"])
+        self._sky = np.clip(sky / np.percentile(sky, 99.0), 0.0, 3.0).astype(np.float32)
+        telluric = np.clip(basis["telluric"], 0.05, 1.0)
+        self._telluric_pixels = np.flatnonzero(telluric < 0.985)
+        self._log_telluric = np.log(telluric[self._telluric_pixels]).astype(np.float32)
+
+    def noise(self, instrument: Instrument, count: int, rng: np.random.Generator) -> Noise:
+        """Draw noise shapes and masks; sigma has median 1 over the good pixels, roughly."""
+        group = instrument.group
+        mean = self._basis[f"noise_{group}_mean"]
+        log_sigma = np.repeat(mean[None, :], count, axis=0)
+        if f"noise_{group}_vectors" in self._basis.arrays:
+            spread = self._basis[f"noise_{group}_spread"]
+            draws = rng.standard_normal((count, spread.size), dtype=np.float32) * spread
+            log_sigma += draws @ self._basis[f"noise_{group}_vectors"]
+        else:
+            log_sigma += 0.1 * rng.standard_normal((count, _KNOTS), dtype=np.float32) @ self._smooth
+        return Noise(np.exp(np.clip(log_sigma, -3.0, 5.0)), self._masks(instrument, count, rng))
+
+    def _masks(self, instrument: Instrument, count: int, rng: np.random.Generator) -> NDBool:
+        edges = self._basis.arrays.get(f"noise_{instrument.group}_edges")
+        if edges is None:
+            first = np.searchsorted(self._wavelength, instrument.first_angstrom) + rng.integers(0, 20, count)
+            last = np.searchsorted(self._wavelength, instrument.last_angstrom) - rng.integers(0, 20, count)
+        else:
+            quantile = np.linspace(0.0, 1.0, edges.shape[1])
+            first, last = ((np.interp(rng.random(count), quantile, edge) * PIXELS).astype(np.int64) for edge in edges)
+        pixel = np.arange(PIXELS)
+        good = np.asarray((pixel >= first[:, None]) & (pixel < last[:, None]), dtype=np.bool_)
+        near_5577 = int(np.searchsorted(self._wavelength, _SKY_LINE_5577))
+        gap = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
+        telluric = slice(*np.searchsorted(self._wavelength, (7580.0, 7690.0)))
+        choices = rng.random((count, 4))
+        for row in range(count):
+            if choices[row, 0] < 0.3:
+                good[row, near_5577 - rng.integers(2, 12) : near_5577 + rng.integers(2, 12)] = False
+            if choices[row, 1] < 4.0 * instrument.masked_share:
+                good[row, gap - rng.integers(0, 180) : gap + rng.integers(0, 60)] = False
+            if choices[row, 2] < 4.0 * instrument.masked_share:
+                good[row, telluric] = False
+            if choices[row, 3] < 0.5:
+                for start in rng.integers(0, PIXELS, rng.integers(1, 12)):
+                    good[row, start : start + rng.integers(1, 2 + int(instrument.masked_share * 500))] = False
+        return good
+
+    def calibrate(self, flux: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
+        """Multiply flux in place by what flux calibration gets wrong: slow waves, tilt, arm step, tellurics."""
+        count = flux.shape[0]
+        knots = instrument.calibration * rng.standard_normal((count, _KNOTS), dtype=np.float32)
+        if instrument.tilt > 0:
+            slope = instrument.tilt * rng.standard_normal((count, 1), dtype=np.float32)
+            knots += slope * np.linspace(-1.0, 1.0, _KNOTS, dtype=np.float32)
+        response = np.exp(knots, out=knots) @ self._smooth
+        arm = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
+        response[:, arm:] *= 1.0 + instrument.arm_step * rng.standard_normal((count, 1), dtype=np.float32)
+        strength = 0.12 * rng.standard_normal((count, 1), dtype=np.float32)
+        response[:, self._telluric_pixels] *= np.exp(strength * self._log_telluric)
+        flux *= np.maximum(response, 0.1, out=response)
+
+    def add_noise(self, flux: Float32, sigma: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
+        """Add noise to flux in place: correlated Gaussian noise, slow pedestals, sky residuals, cosmic rays.
+
+        Args:
+            flux: (n, 4671) float32.
+            sigma: (n, 4671) float32, the reported errors.
+            instrument: the instrument.
+            rng: source of randomness.
+        """
+        count = flux.shape[0]
+        white = rng.standard_normal((count, PIXELS + 1), dtype=np.float32)
+        weight = np.float32(instrument.correlation)
+        chi = white[:, 1:]
+        chi += weight * white[:, :-1]
+        low, high = instrument.noise_factor
+        factor = rng.uniform(low, high, (count, 1)).astype(np.float32) / np.sqrt(1.0 + weight**2)
+        chi *= factor
+        chi += (0.22 * rng.standard_normal((count, _KNOTS), dtype=np.float32)) @ self._smooth
+        residual = np.where(rng.random((count, 1)) < 0.35, 1.2, 0.15).astype(np.float32)
+        chi += residual * rng.standard_normal((count, 1), dtype=np.float32) * self._sky
+        chi *= sigma
+        flux += chi
+        hits = rng.poisson(1.2, count)
+        rows = np.repeat(np.arange(count), hits)
+        pixels = rng.integers(0, PIXELS - 2, rows.size)
+        heights = 12.0 * rng.exponential(1.0, rows.size)
+        for width, share in ((0, 1.0), (1, 0.5)):
+            flux[rows, pixels + width] += (share * heights * sigma[rows, pixels + width]).astype(np.float32)
+
+
+def object_noise(noise: Noise, flux: Float32, snr: Float64) -> Float32:
+    """Return errors scaled to a wanted S/N, with the photon noise of the object where it is bright.
+
+    Args:
+        noise: shapes and masks.
+        flux: (n, 4671) float32 noiseless, median about 1 (zero for blank sky).
+        snr: (n,) wanted median S/N.
+
+    Returns:
+        sigma (n, 4671) float32 in units of flux.
+    """
+    share = (snr**2 / (snr**2 + _POISSON_SNR**2)).astype(np.float32)[:, None]
+    variance = noise.sigma**2
+    variance *= (1.0 - share) + share * np.clip(flux, 0.02, 30.0)
+    sigma = np.sqrt(variance, out=variance)
+    level = np.array([np.median(row[good]) if good.any() else 1.0 for row, good in zip(sigma, noise.good, strict=True)])
+    sigma *= (1.0 / (snr * level)).astype(np.float32)[:, None]
+    return sigma

@@ -1,0 +1,176 @@
+"""Quasars: real-population continua and lines, host light, Lyman-alpha forest, broad absorption, BROADLINE rule."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classifiers.training.simulation.basis import Basis
+from classifiers.training.simulation.emission import LINES, add_lines, relative_extinction
+from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, Galaxies
+from classifiers.training.simulation.grid import (
+    LOG10_START,
+    LOG10_STEP,
+    PIXELS,
+    Float32,
+    Float64,
+    Integers,
+    NDBool,
+    native_wavelength,
+    rows_at,
+)
+from classifiers.training.simulation.labels import quasar_labels
+
+LYMAN_ALPHA = 1215.67
+LYMAN_LIMIT = 911.75
+# Ly alpha, Si IV, C IV, C III], Mg II, H gamma, H beta, H alpha: rest vacuum Angstrom of lines that SDSS fits as broad.
+BROAD_REST = np.array([1217.0, 1398.0, 1546.0, 1906.0, 2799.0, 4341.7, 4862.7, 6564.6])
+_PCA_LOG10_START, _PCA_LOG10_STEP = 2.93, 5e-4
+_LINES_LOG10_START = 2.77803658
+_BAL_START_ANGSTROM, _BAL_STEP_ANGSTROM = 944.6, 0.3
+_HALF_WINDOW = 90
+REDSHIFT_RANGE = (0.03, 5.5)
+
+
+class Quasars:
+    """Draws noiseless quasars."""
+
+    def __init__(self, basis: Basis, galaxies: Galaxies) -> None:
+        order = np.argsort(basis["qso_redshift"])
+        self._pca = basis["qso_vectors"]
+        self._pca_coefficients = basis["qso_coefficients"][order]
+        self._pca_redshift = basis["qso_redshift"][order].astype(np.float64)
+        order = np.argsort(basis["line_redshift"])
+        self._lines = basis["line_vectors"]
+        self._line_coefficients = basis["line_coefficients"][order]
+        self._line_redshift = basis["line_redshift"][order].astype(np.float64)
+        self._bal = basis["bal_transmission"].astype(np.float64) / 200.0
+        self._galaxies = galaxies
+        self._native = native_wavelength()
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Float32, Float64, NDBool]:
+        """Draw quasars.
+
+        Args:
+            count: how many.
+            rng: source of randomness.
+
+        Returns:
+            flux (count, 4671) float32 of median about 1, redshift (count,), and whether broad absorption was put in.
+        """
+        low, high = np.log1p(REDSHIFT_RANGE)
+        uniform = np.expm1(rng.uniform(low, high, count))
+        survey = rng.choice(self._line_redshift, count) * rng.uniform(0.97, 1.03, count)
+        redshift = np.clip(np.where(rng.random(count) < 0.5, survey, uniform), *REDSHIFT_RANGE)
+        flux = self._continua(redshift, rng)
+        self._redden(flux, rng)
+        self._forest(flux, redshift, rng)
+        absorbed = self._absorb(flux, redshift, rng)
+        self._host(flux, redshift, rng)
+        return flux, redshift, absorbed
+
+    def _continua(self, redshift: Float64, rng: np.random.Generator) -> Float32:
+        count = redshift.size
+        flux = np.empty((count, PIXELS), dtype=np.float32)
+        by_lines = (rng.random(count) < 0.45) & (redshift > 0.2) & (redshift < 4.8)
+        rows = np.flatnonzero(~by_lines)
+        nearest = _near(self._pca_redshift, redshift[rows], 60, rng)
+        rest = self._pca_coefficients[nearest] @ self._pca
+        axis = _PCA_LOG10_START + _PCA_LOG10_STEP * np.arange(rest.shape[1])
+        native = LOG10_START + LOG10_STEP * np.arange(PIXELS)
+        for row, spectrum in zip(rows, rest, strict=True):
+            flux[row] = np.interp(native - np.log10(1.0 + redshift[row]), axis, spectrum, left=0.0)
+        rows = np.flatnonzero(by_lines)
+        nearest = _near(self._line_redshift, redshift[rows], 120, rng)
+        contrast = self._line_coefficients[nearest] @ self._lines
+        contrast *= (10.0 ** rng.normal(0.0, 0.15, rows.size))[:, None].astype(np.float32)
+        offset = (LOG10_START - np.log10(1.0 + redshift[rows]) - _LINES_LOG10_START) / LOG10_STEP
+        slope = rng.normal(-1.5, 0.5, rows.size)
+        power_law = np.exp(slope[:, None] * np.log(self._native / 6000.0))
+        flux[rows] = np.maximum(1.0 + rows_at(contrast, offset), 0.0) * power_law
+        level = np.median(flux[:, 500:4000], axis=1, keepdims=True)
+        flux /= np.maximum(level, 1e-3)
+        return np.maximum(flux, 0.0, out=flux)
+
+    def _redden(self, flux: Float32, rng: np.random.Generator) -> None:
+        count = flux.shape[0]
+        ebv = rng.exponential(0.15, (count, 1)) * (rng.random((count, 1)) < 0.25)
+        slope = rng.normal(0.0, 0.35, (count, 1))
+        log_wave = np.log(self._native / 6000.0).astype(np.float32)
+        extinction = (relative_extinction(self._native) - 3.1).astype(np.float32)
+        exponent = slope.astype(np.float32) * log_wave
+        exponent -= (0.921 * ebv).astype(np.float32) * extinction
+        flux *= np.exp(np.clip(exponent, -6.0, 6.0, out=exponent), out=exponent)
+
+    def _forest(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
+        """Absorb blueward of Lyman alpha: tau = 0.0018 (1 + z)^3.92 (Faucher-Giguere+ 2008, ApJ 681, 831, Eq. 5)."""
+        for row in np.flatnonzero(redshift > self._native[0] / LYMAN_ALPHA - 1.0 + 0.01):
+            end = int(np.searchsorted(self._native, LYMAN_ALPHA * (1.0 + redshift[row])))
+            end = min(end, PIXELS)
+            white = rng.standard_normal(end + 4, dtype=np.float32)
+            field = (white[:-4] + 2 * white[1:-3] + 3 * white[2:-2] + 2 * white[3:-1] + white[4:]) / np.sqrt(19.0)
+            depth = 0.0018 * (self._native[:end] / LYMAN_ALPHA) ** 3.92
+            # The templates hold part of the mean absorption already, so half of it is put in.
+            flux[row, :end] *= np.exp(-0.5 * depth * np.exp(1.4 * field - 0.98))
+            limit = int(np.searchsorted(self._native, LYMAN_LIMIT * (1.0 + redshift[row])))
+            flux[row, :limit] *= np.exp(-rng.exponential(1.5))
+
+    def _absorb(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> NDBool:
+        absorbed = (redshift > 1.5) & (rng.random(redshift.size) < 0.1)
+        axis = _BAL_START_ANGSTROM + _BAL_STEP_ANGSTROM * np.arange(self._bal.shape[1])
+        for row in np.flatnonzero(absorbed):
+            transmission = self._bal[rng.integers(self._bal.shape[0])]
+            flux[row] *= np.interp(self._native / (1.0 + redshift[row]), axis, transmission, left=1.0, right=1.0)
+        return absorbed
+
+    def _host(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
+        near = np.flatnonzero(redshift < 0.8)
+        if near.size == 0:
+            return
+        family = np.where(rng.random(near.size) < 0.5, PASSIVE, ACTIVE)
+        host, _ = self._galaxies.at(redshift[near], family, rng)
+        host /= np.maximum(np.median(host, axis=1, keepdims=True), 1e-3)
+        share = np.maximum(rng.uniform(-0.2, 0.7, near.size), 0.0).astype(np.float32)[:, None]
+        flux[near] += share * host
+        narrow = np.zeros((near.size, len(LINES)))
+        oiii = 14.0 * 10.0 ** rng.normal(0.0, 0.35, near.size)
+        strengths = (("[O III] 5007", 1.0), ("[O III] 4959", 1 / 2.98), ("H beta", 0.1), ("H alpha", 0.35))
+        weaker = (("[N II] 6583", 0.3), ("[O II] 3726", 0.07), ("[O II] 3729", 0.09), ("[Ne III] 3869", 0.08))
+        for name, strength in (*strengths, *weaker):
+            narrow[:, LINES.index(name)] = strength * oiii
+        add_lines(flux_near := flux[near], narrow, redshift[near], rng.uniform(130, 350, near.size))
+        flux[near] = flux_near
+
+
+def _near(sorted_redshift: Float64, wanted: Float64, spread: int, rng: np.random.Generator) -> Integers:
+    index = np.searchsorted(sorted_redshift, wanted) + rng.integers(-spread, spread + 1, wanted.size)
+    return np.asarray(np.clip(index, 0, sorted_redshift.size - 1), dtype=np.int64)
+
+
+def label(flux: Float32, redshift: Float64, inverse_variance: Float32, rng: np.random.Generator) -> Integers:
+    """Label quasars by the significance of their broad lines at the simulated noise.
+
+    Args:
+        flux: (n, 4671) float32 noiseless, on the scale of ``inverse_variance``.
+        redshift: (n,).
+        inverse_variance: (n, 4671) float32.
+        rng: of the measurement errors.
+
+    Returns:
+        (n,) int64 class index.
+    """
+    rows = np.arange(redshift.size)
+    reach = np.arange(-_HALF_WINDOW, _HALF_WINDOW + 1)
+    significance = np.zeros((redshift.size, BROAD_REST.size))
+    for column, rest in enumerate(BROAD_REST):
+        centre = np.round((np.log10(rest * (1.0 + redshift)) - LOG10_START) / LOG10_STEP).astype(np.int64)
+        seen = rows[(centre > _HALF_WINDOW) & (centre < PIXELS - _HALF_WINDOW)]
+        if seen.size == 0:
+            continue
+        window = seen[:, None], centre[seen, None] + reach
+        profile = flux[window]
+        left, right = profile[:, :12].mean(axis=1, keepdims=True), profile[:, -12:].mean(axis=1, keepdims=True)
+        continuum = left + (right - left) * np.linspace(0.0, 1.0, reach.size, dtype=np.float32)
+        excess = np.maximum(profile - continuum, 0.0)
+        matched = np.sqrt(np.sum(excess**2 * inverse_variance[window], axis=1))
+        significance[seen, column] = np.maximum(matched + rng.normal(size=seen.size), 0.0)
+    return quasar_labels(significance)

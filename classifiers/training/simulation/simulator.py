@@ -1,0 +1,244 @@
+"""The forward simulator: truth, instrument, noise and the survey's own label, in one vectorised draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from classifiers.training.simulation import galaxies, quasars
+from classifiers.training.simulation.basis import SHIPPED, Basis
+from classifiers.training.simulation.galaxies import Galaxies
+from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers
+from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES, Instrument
+from classifiers.training.simulation.noise import NoiseModel, object_noise
+from classifiers.training.simulation.quasars import Quasars
+from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
+from classifiers.training.simulation.stars import Stars
+
+DEFAULT_KINDS: Mapping[str, float] = {"GALAXY": 0.26, "QSO": 0.25, "STAR": 0.30, "OTHER": 0.19}
+# Half of the quasars of SDSS have no line that its rule calls broad: most of them are faint.
+FAINT_QUASARS = 0.4
+OTHER_WEIGHTS = (0.26, 0.07, 0.15, 0.09, 0.08, 0.13, 0.22)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedBatch:
+    """n simulated spectra on the native grid (4671 px, log10 = 3.55 + 1e-4 i, vacuum) with their truth.
+
+    Attributes:
+        flux: (n, 4671) float32, 1e-17 erg/s/cm2/Angstrom; 0 where masked.
+        inverse_variance: (n, 4671) float32, inverse square of the flux unit; 0 where masked.
+        class_index: (n,) int64 into ``scheme.CLASSES``, 13 = OTHER.
+        class_target: (n, 14) float32 soft labels (one-hot but for stars), rows sum to 1.
+        other_type: (n,) int64 into ``scheme.OTHER_TYPES``, -1 inside the scheme.
+        kind: (n,) int64 into ``scheme.KINDS``.
+        redshift: (n,) float64; v/c for stars, 0 for blank sky.
+        snr: (n,) float64, median S/N per native pixel that was aimed at, 0 for blank sky.
+        instrument: (n,) int64 into ``instruments.NAMES``.
+        broad_absorption: (n,) bool, a quasar with broad absorption.
+    """
+
+    flux: Float32
+    inverse_variance: Float32
+    class_index: Integers
+    class_target: Float32
+    other_type: Integers
+    kind: Integers
+    redshift: Float64
+    snr: Float64
+    instrument: Integers
+    broad_absorption: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+    def __len__(self) -> int:
+        """Return n."""
+        return int(self.kind.size)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiselessBatch:
+    """Noiseless spectra (n, 4671) float32 of median about 1 with what the label rules need."""
+
+    flux: Float32
+    kind: Integers
+    redshift: Float64
+    other_type: Integers
+    soft_star: Float64
+    broad_absorption: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    galaxy_truth: galaxies.GalaxyTruth | None
+
+
+class Simulator:
+    """Draws simulated spectra; deterministic for a given generator state and arguments."""
+
+    def __init__(self, basis: Basis) -> None:
+        self._galaxies = Galaxies(basis)
+        self._quasars = Quasars(basis, self._galaxies)
+        self._stars = Stars(basis)
+        self._noise = NoiseModel(basis)
+
+    @staticmethod
+    def load(path: Path = SHIPPED) -> Simulator:
+        """Return the simulator on a basis file, the shipped one by default."""
+        return Simulator(Basis.load(path))
+
+    def draw_noiseless(
+        self, count: int, rng: np.random.Generator, kinds: Mapping[str, float] = DEFAULT_KINDS
+    ) -> NoiselessBatch:
+        """Draw objects before any instrument.
+
+        Args:
+            count: how many.
+            rng: source of randomness.
+            kinds: relative frequency by kind (``scheme.KINDS``); absent kinds are not drawn.
+
+        Raises:
+            ValueError: a kind is unknown or the frequencies do not sum to a positive number.
+        """
+        unknown = set(kinds) - set(KINDS)
+        if unknown or sum(kinds.values()) <= 0:
+            raise ValueError(f"kinds: expected positive frequencies of {', '.join(KINDS)}, got {dict(kinds)}")
+        shares = np.array([kinds.get(name, 0.0) for name in KINDS])
+        kind = np.sort(rng.choice(len(KINDS), count, p=shares / shares.sum()))
+        flux = np.zeros((count, PIXELS), dtype=np.float32)
+        redshift = np.zeros(count)
+        other_type = np.full(count, -1, dtype=np.int64)
+        soft_star = np.zeros((count, len(CLASSES) - FIRST_STAR))
+        absorbed = np.zeros(count, dtype=np.bool_)
+        rows = [np.flatnonzero(kind == index) for index in range(len(KINDS))]
+        truth = None
+        if rows[0].size:
+            flux[rows[0]], truth = self._galaxies.draw(rows[0].size, rng)
+            redshift[rows[0]] = truth.redshift
+        if rows[1].size:
+            flux[rows[1]], redshift[rows[1]], absorbed[rows[1]] = self._quasars.draw(rows[1].size, rng)
+        if rows[2].size:
+            flux[rows[2]], soft_star[rows[2]], velocity = self._stars.draw(rows[2].size, rng)
+            redshift[rows[2]] = velocity / 299_792.458
+        if rows[3].size:
+            types = rng.choice(len(OTHER_TYPES), rows[3].size, p=OTHER_WEIGHTS)
+            other_type[rows[3]] = types
+            flux[rows[3]], velocity = self._stars.draw_other(types, rng)
+            redshift[rows[3]] = np.where(types == SKY_INDEX, 0.0, velocity / 299_792.458)
+        return NoiselessBatch(flux, kind, redshift, other_type, soft_star, absorbed, truth)
+
+    def draw(
+        self,
+        n: int,
+        rng: np.random.Generator,
+        instrument: str | None = None,
+        kinds: Mapping[str, float] = DEFAULT_KINDS,
+    ) -> SimulatedBatch:
+        """Draw n spectra as a survey would deliver them, in random order.
+
+        Args:
+            n: how many.
+            rng: source of randomness; the same state gives the same batch.
+            instrument: name in ``instruments.NAMES``, or None for the training mix.
+            kinds: relative frequency by kind.
+
+        Raises:
+            ValueError: unknown instrument or kind.
+        """
+        if instrument is not None and instrument not in BY_NAME:
+            raise ValueError(f"instrument: expected one of {', '.join(NAMES)}, got {instrument!r}")
+        truth = self.draw_noiseless(n, rng, kinds)
+        weights = np.array([entry.weight for entry in INSTRUMENTS])
+        chosen = (
+            rng.choice(len(INSTRUMENTS), n, p=weights / weights.sum())
+            if instrument is None
+            else np.full(n, NAMES.index(instrument))
+        )
+        flux = truth.flux
+        inverse_variance = np.zeros_like(flux)
+        snr = np.zeros(n)
+        scale = np.ones(n)
+        class_index = np.where(truth.kind == KINDS.index("OTHER"), OTHER_INDEX, FIRST_STAR + truth.soft_star.argmax(1))
+        for index, entry in enumerate(INSTRUMENTS):
+            rows = np.flatnonzero(chosen == index)
+            if rows.size:
+                observed, weight, snr[rows], scale[rows] = self._observe(truth, rows, entry, class_index, rng)
+                flux[rows], inverse_variance[rows] = observed, weight
+        target = np.zeros((n, len(CLASSES) + 1), dtype=np.float32)
+        target[np.arange(n), class_index] = 1.0
+        stars = truth.kind == KINDS.index("STAR")
+        target[stars, FIRST_STAR:OTHER_INDEX] = truth.soft_star[stars]
+        brightness = (10.0 ** rng.uniform(-0.5, 1.8, n)).astype(np.float32)[:, None]
+        flux *= brightness
+        inverse_variance /= brightness**2
+        order = rng.permutation(n)
+        return SimulatedBatch(
+            flux[order],
+            inverse_variance[order],
+            class_index[order],
+            target[order],
+            truth.other_type[order],
+            truth.kind[order],
+            truth.redshift[order],
+            snr[order],
+            chosen[order],
+            truth.broad_absorption[order],
+        )
+
+    def _observe(
+        self,
+        truth: NoiselessBatch,
+        rows: Integers,
+        instrument: Instrument,
+        class_index: Integers,
+        rng: np.random.Generator,
+    ) -> tuple[Float32, Float32, Float64, Float64]:
+        """Observe some rows with one instrument; writes the labels that depend on the noise into ``class_index``."""
+        clean = truth.flux[rows]
+        low, high = np.log(instrument.snr_range)
+        snr = np.exp(rng.uniform(low, high, rows.size))
+        faint = (truth.kind[rows] == KINDS.index("QSO")) & (rng.random(rows.size) < FAINT_QUASARS)
+        snr = np.where(faint, np.exp(rng.uniform(np.log(0.6), np.log(5.0), rows.size)), snr)
+        noise = self._noise.noise(instrument, rows.size, rng)
+        level = _median_over_good(clean, noise.good)
+        factor = np.where(level > 0, 1.0 / np.maximum(level, 1e-6), 1.0)
+        clean *= factor.astype(np.float32)[:, None]
+        sigma = object_noise(noise, clean, snr)
+        inverse_variance = np.where(noise.good, 1.0 / sigma**2, np.float32(0.0))
+        self._label(truth, rows, clean, factor, inverse_variance, class_index, rng)
+        observed = clean
+        self._noise.calibrate(observed, instrument, rng)
+        self._noise.add_noise(observed, sigma, instrument, rng)
+        observed *= noise.good
+        snr = np.where(level > 0, snr, 0.0)
+        return observed, inverse_variance, snr, factor
+
+    @staticmethod
+    def _label(
+        truth: NoiselessBatch,
+        rows: Integers,
+        clean: Float32,
+        factor: Float64,
+        inverse_variance: Float32,
+        class_index: Integers,
+        rng: np.random.Generator,
+    ) -> None:
+        kind = truth.kind[rows]
+        local = np.flatnonzero(kind == KINDS.index("GALAXY"))
+        if local.size and truth.galaxy_truth is not None:
+            everything = truth.galaxy_truth
+            chosen = rows[local] - int(np.argmax(truth.kind == KINDS.index("GALAXY")))
+            part = galaxies.GalaxyTruth(
+                everything.redshift[chosen],
+                everything.line_flux[chosen],
+                everything.sigma_km_s[chosen],
+                everything.ew_halpha[chosen],
+            )
+            class_index[rows[local]] = galaxies.label(part, factor[local], inverse_variance[local], rng)
+        local = np.flatnonzero(kind == KINDS.index("QSO"))
+        if local.size:
+            redshift = truth.redshift[rows[local]]
+            class_index[rows[local]] = quasars.label(clean[local], redshift, inverse_variance[local], rng)
+
+
+def _median_over_good(flux: Float32, good: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Float64:
+    """Median of the flux over the good pixels of each row, (n,), 0 where nothing is good."""
+    medians = [np.median(row[mask]) if mask.any() else 0.0 for row, mask in zip(flux, good, strict=True)]
+    return np.asarray(np.maximum(medians, 0.0), dtype=np.float64)

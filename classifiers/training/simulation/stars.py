@@ -1,0 +1,107 @@
+"""Stars: A to K spectra of the seven classes, and the stellar types outside the scheme."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classifiers.training.simulation.basis import Basis
+from classifiers.training.simulation.emission import relative_extinction
+from classifiers.training.simulation.grid import (
+    LOG10_START,
+    LOG10_STEP,
+    SPEED_OF_LIGHT_KM_S,
+    Float32,
+    Float64,
+    Integers,
+    native_wavelength,
+    rows_at,
+)
+from classifiers.training.simulation.low_rank import STAR_LOG10_START
+from classifiers.training.simulation.scheme import OTHER_TYPES, SKY_INDEX, STAR_TYPES
+
+MAXIMUM_VELOCITY_KM_S = 1500.0
+
+
+class Stars:
+    """Draws noiseless stars, in and outside the scheme."""
+
+    def __init__(self, basis: Basis) -> None:
+        self._vectors = basis["star_vectors"]
+        self._coefficients = basis["star_coefficients"]
+        self._soft = basis["star_soft"].astype(np.float64)
+        best = self._soft.argmax(axis=1)
+        self._members = [np.flatnonzero(best == index) for index in range(len(STAR_TYPES))]
+        self._other_vectors = basis["other_vectors"]
+        self._other_coefficients = basis["other_coefficients"]
+        other_type = basis["other_type"].astype(np.int64)
+        self._other_members = [np.flatnonzero(other_type == index) for index in range(len(OTHER_TYPES))]
+        self._cv_vectors = basis["cv_vectors"]
+        self._extinction = (relative_extinction(native_wavelength()) - 3.1).astype(np.float32)
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Float32, Float64, Float64]:
+        """Draw stars of the seven classes, equally often.
+
+        Args:
+            count: how many.
+            rng: source of randomness.
+
+        Returns:
+            flux (count, 4671) float32 of median about 1, soft labels (count, 7), radial velocity (count,) km/s.
+        """
+        wanted = rng.integers(0, len(STAR_TYPES), count)
+        first, second = self._pair(self._members, wanted, rng)
+        share = rng.uniform(0.0, 0.5, count)[:, None].astype(np.float32)
+        coefficients = (1.0 - share) * self._coefficients[first] + share * self._coefficients[second]
+        soft = (1.0 - share) * self._soft[first] + share * self._soft[second]
+        flux, velocity = self._observe(coefficients @ self._vectors, rng)
+        return flux, soft, velocity
+
+    def draw_other(self, other_type: Integers, rng: np.random.Generator) -> tuple[Float32, Float64]:
+        """Draw stars outside the scheme; blank sky is zero flux.
+
+        Args:
+            other_type: (n,) index into ``OTHER_TYPES``.
+            rng: source of randomness.
+
+        Returns:
+            flux (n, 4671) float32 and radial velocity (n,) km/s.
+        """
+        count = other_type.size
+        rest = np.zeros((count, self._vectors.shape[1]), dtype=np.float32)
+        stellar = np.flatnonzero([self._other_members[index].size > 0 for index in other_type])
+        if stellar.size:
+            first, second = self._pair(self._other_members, other_type[stellar], rng)
+            share = rng.uniform(0.0, 0.5, stellar.size)[:, None].astype(np.float32)
+            mixed = (1.0 - share) * self._other_coefficients[first] + share * self._other_coefficients[second]
+            rest[stellar] = mixed @ self._other_vectors
+        cataclysmic = np.flatnonzero(other_type == OTHER_TYPES.index("CV"))
+        if cataclysmic.size:
+            weights = rng.normal((1.0, 0.5, 0.2), (0.1, 0.5, 0.4), (cataclysmic.size, 3)).astype(np.float32)
+            rest[cataclysmic] = np.maximum(weights @ self._cv_vectors, 0.0)
+        flux, velocity = self._observe(rest, rng)
+        flux[other_type == SKY_INDEX] = 0.0
+        return flux, velocity
+
+    @staticmethod
+    def _pair(members: list[Integers], wanted: Integers, rng: np.random.Generator) -> tuple[Integers, Integers]:
+        """Choose two members of each wanted group."""
+        sizes = np.array([group.size for group in members])[wanted]
+        picks = (rng.random((2, wanted.size)) * sizes).astype(np.int64)
+        first, second = (
+            np.array([members[group][pick] for group, pick in zip(wanted, row, strict=True)], dtype=np.int64)
+            for row in picks
+        )
+        return first, second
+
+    def _observe(self, rest: Float32, rng: np.random.Generator) -> tuple[Float32, Float64]:
+        """Shift by the radial velocity and redden."""
+        count = rest.shape[0]
+        spread = np.where(rng.random(count) < 0.1, 250.0, 80.0)
+        velocity = np.clip(rng.normal(0.0, spread), -MAXIMUM_VELOCITY_KM_S, MAXIMUM_VELOCITY_KM_S)
+        offset = (LOG10_START - np.log10(1.0 + velocity / SPEED_OF_LIGHT_KM_S) - STAR_LOG10_START) / LOG10_STEP
+        flux = rows_at(rest, offset)
+        ebv = rng.exponential(0.12, (count, 1)).astype(np.float32)
+        flux *= np.exp(-0.921 * ebv * self._extinction)
+        level = np.median(np.abs(flux), axis=1, keepdims=True)
+        flux /= np.maximum(level, 1e-6)
+        return flux, velocity
