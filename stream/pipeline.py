@@ -107,7 +107,7 @@ class Pipeline:
     def room(self, at_most: int) -> int:
         """Return how many messages may be polled now, 0 when memory is full.
 
-        The largest of the latest records stands for the next ones, so that one poll cannot exceed the byte limit by much.
+        The largest of the latest records stands for the next ones, so that one poll cannot exceed the byte limit much.
         """
         if not self.wants_input():
             return 0
@@ -236,7 +236,7 @@ class Pipeline:
         return min((due for buffer in self._lanes.values() if (due := buffer.deadline()) is not None), default=None)
 
     def commit_deadline(self) -> float | None:
-        """Return the earliest time at which age makes a commit due; None when nothing is finished or one is in flight."""
+        """Return the earliest time at which age makes a commit due; None when there is none."""
         if self._commit is not None:
             return None
         since = min((log.ready_since for log in self._logs.values() if log.ready_since is not None), default=None)

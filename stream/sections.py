@@ -183,10 +183,9 @@ class MetricsSettings(_Section):
 class SchemasSettings(_Section):
     """Where writer schemas come from besides those that ship with specstream."""
 
-    ids: dict[Annotated[int, Field(ge=0, le=2_147_483_647)], str] = Field(
-        default_factory=dict, description="Confluent schema id -> full name of a known schema, or an .avsc file."
+    ids: dict[Annotated[int, Field(ge=0, le=2_147_483_647)], Path] = Field(
+        default_factory=dict, description="Confluent schema id -> .avsc file, or folder of .avsc files."
     )
-    directories: tuple[Path, ...] = Field(default=(), description="Folders of .avsc files.")
     registry: str | None = Field(
         default=None, pattern=r"^https?://\S+$", description="URL of a Confluent-compatible schema registry."
     )

@@ -1,0 +1,1 @@
+"""Decoding: one message becomes one accepted item or one rejection; pure but for the codec's registry."""

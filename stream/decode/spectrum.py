@@ -1,0 +1,248 @@
+"""From a decoded ``l1_spectrum`` record to identity and ``Spectrum``: every check that the engines rely on.
+
+What is wrong with the record as a whole rejects it, naming field, expected and received. What is wrong with some pixels
+(NaN, masked, zero uncertainty) is left to preprocessing, which masks them and sets quality flags. Nothing is guessed:
+medium, reference frame and unit are stated by the record, or it is rejected.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.items import Spectrum
+from stream.decode.axes import AxisReader
+from stream.decoded import Identity
+from stream.errors import Reason, Rejectable
+
+MAX_CORRECTION_KM_S: Final = 40.0
+"""The Earth moves at 30.3 km/s around the Sun and 0.5 km/s at the equator at most: beyond 40 it is no correction."""
+MAX_TEXT: Final = 1_024
+"""Longest identifier [character]."""
+SAMPLE_PIXELS: Final = 256
+"""About so many pixels, spread over the spectrum, are looked at before all of them are, for one that is valid."""
+
+_BARYCENTRIC: Final = frozenset({"BARYCENT", "HELIOCEN"})
+_SURVEY = re.compile(r"[A-Z0-9][A-Z0-9_+./ -]{0,31}")
+
+
+class SpectrumDecoder:
+    """Decodes ``l1_spectrum`` records; holds caches of checked axes, units and surveys, and no other state.
+
+    Args:
+        check_unit: returns when a flux unit is known to preprocessing; raises Rejectable (UNKNOWN_UNIT) otherwise.
+    """
+
+    def __init__(self, check_unit: Callable[[str], None]) -> None:
+        self._check_unit = check_unit
+        self._known_units: set[str] = set()
+        self._surveys: dict[str, str] = {}
+        self._axes = AxisReader()
+
+    def decode(self, record: Mapping[str, Any]) -> tuple[Identity, Spectrum, int]:
+        """Return identity, spectrum and the bytes that its arrays hold.
+
+        Raises:
+            Rejectable: the record cannot be classified.
+        """
+        identity = self._identity(record)
+        axis, n = self._axes.read(record)
+        flux = np.asarray(record["flux"], dtype=np.float32)
+        uncertainty = np.asarray(record["uncertainty"], dtype=np.float32)
+        quality = record["quality"]
+        if flux.shape[0] != n:
+            raise _length("flux", n, flux.shape[0])
+        if uncertainty.shape[0] != n:
+            raise _length("uncertainty", n, uncertainty.shape[0])
+        good: NDArray[np.bool_] | None = None
+        if quality is not None:
+            if quality.shape[0] != n:
+                raise _length("quality", n, quality.shape[0])
+            good = quality == 0
+        kind = record["uncertainty_kind"]
+        _check_pixels(flux, uncertainty, good)
+        unit = record["flux_unit"]
+        if unit not in self._known_units:
+            self._check_unit(unit)
+            self._known_units.add(unit)
+        resolving_power = record["resolving_power"]
+        if resolving_power is not None and not 0 < resolving_power < math.inf:
+            raise _value("resolving_power", "a finite number > 0", resolving_power)
+        medium = record["medium"]
+        if medium != "AIR" and medium != "VACUUM":
+            raise Rejectable(
+                Reason.UNKNOWN_FRAME,
+                "the medium of the wavelengths is not known",
+                field="medium",
+                expected="AIR or VACUUM",
+                received=str(medium),
+            )
+        spectrum = Spectrum(
+            axis,
+            medium,
+            flux,
+            uncertainty,
+            kind,
+            unit,
+            good,
+            _velocity_correction_km_s(record["specsys"], record["helio_correction_km_s"]),
+            resolving_power,
+            record["sampling"],
+            record["fibre_use"] == "SKY",
+        )
+        return identity, spectrum, flux.nbytes + uncertainty.nbytes + (n if good is not None else 0)
+
+    def _identity(self, record: Mapping[str, Any]) -> Identity:
+        l1_id = record["l1_id"]
+        if not l1_id or len(l1_id) > MAX_TEXT:
+            raise Rejectable(
+                Reason.MISSING_FIELD if not l1_id else Reason.INVALID_VALUE,
+                "the spectrum has no usable identifier",
+                field="l1_id",
+                expected=f"1..{MAX_TEXT} characters",
+                received=f"{len(l1_id)} characters",
+            )
+        ra_deg, dec_deg = record["ra_deg"], record["dec_deg"]
+        if ra_deg is not None or dec_deg is not None:
+            check_position(ra_deg, dec_deg)
+        mjd_start, mjd_end = record["mjd_start"], record["mjd_end"]
+        for field, mjd in (("mjd_start", mjd_start), ("mjd_end", mjd_end)):
+            if mjd is not None and not 0 < mjd < 200_000:
+                raise _value(field, "a Modified Julian Date in 0..200000", mjd)
+        return Identity(
+            l1_id,
+            self.survey(record["survey"]),
+            record["instrument"],
+            record["spec_uid"],
+            record["object_uid"],
+            record["object_id"],
+            record["cname"],
+            record["programme_id"],
+            record["ob_id"],
+            record["fibre_id"],
+            record["fibre_use"],
+            record["product_level"],
+            record["supersedes"],
+            ra_deg,
+            dec_deg,
+            mjd_start,
+            mjd_end,
+        )
+
+    def survey(self, text: str) -> str:
+        """Return the survey's name in upper case.
+
+        Raises:
+            Rejectable: it is not a name, and so can be no metric label.
+        """
+        known = self._surveys.get(text)
+        if known is not None:
+            return known
+        survey = text.strip().upper()
+        if not _SURVEY.fullmatch(survey):
+            raise Rejectable(
+                Reason.MISSING_FIELD if not survey else Reason.INVALID_VALUE,
+                "the survey is not named",
+                field="survey",
+                expected="an upper-case name of at most 32 characters",
+                received=repr(text[:64]),
+            )
+        if len(self._surveys) < MAX_TEXT:
+            self._surveys[text] = survey
+        return survey
+
+
+def check_position(ra_deg: float | None, dec_deg: float | None) -> None:
+    """Check ICRS coordinates in degrees.
+
+    Raises:
+        Rejectable: one is missing, not finite or out of range.
+    """
+    for field, value, low, high in (("ra_deg", ra_deg, 0.0, 360.0), ("dec_deg", dec_deg, -90.0, 90.0)):
+        if value is None or not low <= value <= high:
+            raise Rejectable(
+                Reason.IMPLAUSIBLE_POSITION,
+                f"{field} is not on the sky",
+                field=field,
+                expected=f"{low:g}..{high:g}",
+                received=str(value),
+            )
+
+
+def _velocity_correction_km_s(specsys: str, correction_km_s: float | None) -> float:
+    """Return the velocity that brings the wavelengths to the barycentre.
+
+    Heliocentric wavelengths are within 0.02 km/s of barycentric ones and are taken as they are.
+    """
+    if correction_km_s is not None and not abs(correction_km_s) <= MAX_CORRECTION_KM_S:
+        raise _value("helio_correction_km_s", f"at most {MAX_CORRECTION_KM_S:g} km/s either way", correction_km_s)
+    if specsys in _BARYCENTRIC:
+        if correction_km_s:
+            raise Rejectable(
+                Reason.UNKNOWN_FRAME,
+                f"specsys {specsys} says that the correction is applied, helio_correction_km_s that it is not",
+                field="helio_correction_km_s",
+                expected="null or 0 with BARYCENT or HELIOCEN",
+                received=f"{correction_km_s:g}",
+            )
+        return 0.0
+    if specsys == "TOPOCENT" and correction_km_s is not None:
+        return correction_km_s
+    raise Rejectable(
+        Reason.UNKNOWN_FRAME,
+        "the reference frame of the wavelengths is not known",
+        field="helio_correction_km_s" if specsys == "TOPOCENT" else "specsys",
+        expected="BARYCENT, HELIOCEN, or TOPOCENT with helio_correction_km_s",
+        received="TOPOCENT without it" if specsys == "TOPOCENT" else repr(specsys[:64]),
+    )
+
+
+def _check_pixels(flux: NDArray[np.float32], uncertainty: NDArray[np.float32], good: NDArray[np.bool_] | None) -> None:
+    """Check that one pixel at least is valid; looks at a sample first, because nearly always one in it is.
+
+    Valid means: not masked, finite flux, finite uncertainty above 0 (an infinite SIGMA or VARIANCE and a zero IVAR both
+    say that nothing is known).
+    """
+    stride = max(1, flux.shape[0] // SAMPLE_PIXELS)
+    for step in (stride, 1):
+        error = uncertainty[::step]
+        valid = np.isfinite(flux[::step]) & (error > 0) & (error < np.inf)
+        if good is not None:
+            valid &= good[::step]
+        if valid.any():
+            return
+    counts = f"{int(np.isfinite(flux).sum())} finite fluxes, {int((uncertainty > 0).sum())} positive uncertainties"
+    if good is not None:
+        counts += f", {int(good.sum())} pixels of good quality"
+    raise Rejectable(
+        Reason.NO_VALID_PIXELS,
+        "no pixel of the spectrum is valid",
+        field="flux" if good is None or good.any() else "quality",
+        expected="at least one pixel with finite flux, finite uncertainty > 0 and quality 0",
+        received=f"none of {flux.shape[0]}: {counts}",
+    )
+
+
+def _length(field: str, expected: int, received: int) -> Rejectable:
+    return Rejectable(
+        Reason.LENGTH_MISMATCH,
+        f"{field} has another length than the wavelength axis",
+        field=field,
+        expected=f"{expected} pixels",
+        received=f"{received} pixels",
+    )
+
+
+def _value(field: str, expected: str, received: float) -> Rejectable:
+    return Rejectable(
+        Reason.INVALID_VALUE,
+        f"{field}: expected {expected}, received {received:g}",
+        field=field,
+        expected=expected,
+        received=f"{received:g}",
+    )
