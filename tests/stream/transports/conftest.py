@@ -6,12 +6,61 @@ test_contract.py says what the fixture returns.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-TRANSPORTS: list[object] = []
+from stream.transports.contract import Message, Output
+from stream.transports.folder import FolderPublisher, FolderReader, FolderTransport, FolderWriter, create_topics
+
+TRANSPORTS: list[object] = ["folder"]
 
 
 @pytest.fixture(params=TRANSPORTS)
 def harness(request: pytest.FixtureRequest) -> object:
     """Return the harness of each transport in turn."""
     return request.getfixturevalue(f"{request.param}_harness")
+
+
+class FolderHarness:
+    """The file transport in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.writer = FolderWriter(folder)
+
+    def name(self, base: str) -> str:
+        return base
+
+    def create(self, topic: str, partitions: int) -> None:
+        create_topics(self.folder, {topic: partitions})
+
+    def append(self, topic: str, partition: int, messages: Sequence[Output]) -> None:
+        self.writer.commit([replace(each, topic=topic, partition=partition) for each in messages])
+
+    def open(self, topics: Sequence[str], group: str, instance: str | None = None) -> FolderTransport:
+        return FolderTransport(self.folder, topics, group)
+
+    def open_reader(self, topics: Sequence[str]) -> FolderReader:
+        return FolderReader(self.folder, topics)
+
+    def open_publisher(self, identity: str) -> FolderPublisher:
+        return FolderPublisher(self.folder, identity, "ingest_state")
+
+    def read_all(self, topic: str) -> list[Message]:
+        out: list[Message] = []
+        with closing(self.open_reader([topic])) as reader:
+            while not reader.at_end():
+                out += reader.read(1000, 1.0)
+        return out
+
+
+@pytest.fixture
+def folder_harness(tmp_path: Path) -> Iterator[FolderHarness]:
+    """Return a harness on an empty folder."""
+    made = FolderHarness(tmp_path / "folder")
+    yield made
+    made.writer.close()
