@@ -22,6 +22,7 @@ from schemas.cache import BoundedCache
 from schemas.definitions import parse_text
 from schemas.errors import CatalogueError, Undecodable
 from schemas.fingerprint import JsonSchema, fingerprint
+from schemas.lsst import lsst_schema
 from schemas.wire import format_fingerprint
 from schemas.writer import WriterSchema, writer_schema
 
@@ -179,14 +180,15 @@ class Catalogue:
         if known is not None:
             return known
         text = None if self._source is None else self._source.schema_by_id(schema_id)
-        if text is None:
+        schema = lsst_schema(schema_id) if text is None else parse_text(text)
+        if schema is None:
             raise Undecodable(
                 "UNKNOWN_SCHEMA",
                 "nobody knows the schema of this id",
                 expected="an id that the user's schema files or the registry name",
                 received=str(schema_id),
             )
-        return self._asked.put(schema_id, self._writer(parse_text(text)))
+        return self._asked.put(schema_id, self._writer(schema))
 
     def by_text(self, text: bytes) -> WriterSchema:
         """Return the schema of a JSON text, parsed once per SHA-256 digest.

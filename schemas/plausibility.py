@@ -15,19 +15,20 @@ from typing import Any, Final
 from schemas.errors import Undecodable
 
 _ANGLE: Final = (-720.0, 720.0)
-_MJD: Final = (-700_000.0, 700_000.0)
+# Some producers put Unix seconds where a Modified Julian Date belongs: wrong, but not the nonsense looked for here.
+_TIME: Final = (-1e7, 1e11)
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "ra": _ANGLE,
     "ra_deg": _ANGLE,
     "dec": _ANGLE,
     "decl": _ANGLE,
     "dec_deg": _ANGLE,
-    "mjd": _MJD,
-    "mjd_start": _MJD,
-    "mjd_end": _MJD,
-    "midpointMjdTai": _MJD,
-    "midPointTai": _MJD,
-    "jd": (1_700_000.0, 3_200_000.0),
+    "mjd": _TIME,
+    "mjd_start": _TIME,
+    "mjd_end": _TIME,
+    "midpointMjdTai": _TIME,
+    "midPointTai": _TIME,
+    "jd": _TIME,
     "exptime_s": (0.0, 1e9),
 }
 """Largest range of a position [deg] or time [d, s] that anything but nonsense can have."""
