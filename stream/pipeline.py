@@ -118,6 +118,10 @@ class Pipeline:
         """Return True while fewer records and bytes are held than the limits allow."""
         return self.records < self._limits.max_records and self.size_bytes < self._limits.max_bytes
 
+    def fill(self) -> float:
+        """Return how full memory is: records or bytes held over their limit, whichever is more."""
+        return max(self.records / self._limits.max_records, self.size_bytes / self._limits.max_bytes)
+
     # ---- compute
 
     def next_batch(self, now: float, *, asked: bool = False) -> Batch | None:

@@ -8,21 +8,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-OWNED_PROPERTIES = frozenset(
-    {
-        "bootstrap.servers",
-        "client.id",
-        "enable.auto.commit",
-        "enable.auto.offset.store",
-        "enable.idempotence",
-        "enable.partition.eof",
-        "group.id",
-        "group.instance.id",
-        "group.protocol",
-        "transactional.id",
-    }
-)
-
 TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -87,13 +72,8 @@ class KafkaSettings(_Section):
     group_protocol: Literal["classic", "consumer"] = Field(
         default="classic", description="Group protocol; consumer is KIP-848."
     )
-    session_timeout_ms: int = Field(default=6_000, ge=1_000, le=300_000, description="Classic session time-out [ms].")
-    transaction_timeout_ms: int = Field(default=12_000, ge=1_000, le=900_000, description="Transaction time-out [ms].")
     message_max_bytes: int = Field(
-        default=16_777_216, ge=65_536, le=1_000_000_000, description="Largest input message [byte]."
-    )
-    queued_max_kbytes: int = Field(
-        default=131_072, ge=1_024, le=2_097_151, description="Consumer's prefetch per process [kbyte]."
+        default=33_554_432, ge=65_536, le=1_000_000_000, description="Largest output message [byte]."
     )
     partitions: int = Field(default=4, ge=1, le=10_000, description="Partitions of a topic that `topics create` makes.")
     replication_factor: int = Field(
@@ -119,17 +99,6 @@ class KafkaSettings(_Section):
             dotted = {str(name).lower().replace("_", "."): value for name, value in values["librdkafka"].items()}
             return {**values, "librdkafka": dotted}
         return values
-
-    @model_validator(mode="after")
-    def _not_ours(self) -> KafkaSettings:
-        for name in sorted(OWNED_PROPERTIES & self.librdkafka.keys()):
-            raise ValueError(
-                f"expected librdkafka properties without {name!r}, which specstream sets itself, received it"
-            )
-        level = self.properties().get("isolation.level", "read_committed")
-        if level != "read_committed":
-            raise ValueError(f"librdkafka 'isolation.level': expected 'read_committed', received {level!r}")
-        return self
 
 
 class BatchingSettings(_Section):

@@ -6,7 +6,7 @@ away is not the message's fault: it passes through as ``Retryable``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, Protocol
 
 import numpy as np
@@ -40,7 +40,6 @@ class MessageDecoder:
 
     Args:
         codec: framings and schemas.
-        check_unit: see ``SpectrumDecoder``.
         image_topics: topics whose undecodable messages count in the image lane.
         max_message_bytes: larger messages are rejected unread.
     """
@@ -48,13 +47,12 @@ class MessageDecoder:
     def __init__(
         self,
         codec: Decoder,
-        check_unit: Callable[[str], None],
         *,
         image_topics: Collection[str] = (),
         max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._codec = codec
-        self._spectra = SpectrumDecoder(check_unit)
+        self._spectra = SpectrumDecoder()
         self._image_topics = frozenset(image_topics)
         self._max_message_bytes = max_message_bytes
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
+from classifiers.preprocess.units import UnitError, flux_unit
 from stream.decode.axes import AxisReader
 from stream.decoded import Identity
 from stream.errors import Reason, Rejectable
@@ -32,15 +33,10 @@ _SURVEY = re.compile(r"[A-Z0-9][A-Z0-9_+./ -]{0,31}")
 
 
 class SpectrumDecoder:
-    """Decodes ``l1_spectrum`` records; holds caches of checked axes, units and surveys, and no other state.
+    """Decodes ``l1_spectrum`` records; holds caches of checked axes, units and surveys, and no other state."""
 
-    Args:
-        check_unit: returns when a flux unit is known to preprocessing; raises Rejectable (UNKNOWN_UNIT) otherwise.
-    """
-
-    def __init__(self, check_unit: Callable[[str], None]) -> None:
-        self._check_unit = check_unit
-        self._known_units: set[str] = set()
+    def __init__(self) -> None:
+        self._units: dict[str, UnitError | None] = {}
         self._surveys: dict[str, str] = {}
         self._axes = AxisReader()
 
@@ -67,9 +63,11 @@ class SpectrumDecoder:
         kind = record["uncertainty_kind"]
         _check_pixels(flux, uncertainty, good)
         unit = record["flux_unit"]
-        if unit not in self._known_units:
-            self._check_unit(unit)
-            self._known_units.add(unit)
+        refused = self._units[unit] if unit in self._units else self._try_unit(unit)
+        if refused is not None:
+            raise Rejectable(
+                Reason.UNKNOWN_UNIT, str(refused), field="flux_unit", expected=refused.expected, received=unit[:64]
+            )
         resolving_power = record["resolving_power"]
         if resolving_power is not None and not 0 < resolving_power < math.inf:
             raise _value("resolving_power", "a finite number > 0", resolving_power)
@@ -96,6 +94,17 @@ class SpectrumDecoder:
             record["fibre_use"] == "SKY",
         )
         return identity, spectrum, flux.nbytes + uncertainty.nbytes + (n if good is not None else 0)
+
+    def _try_unit(self, unit: str) -> UnitError | None:
+        """Return why a unit is refused, None when it is known; remembers both, because parsing costs milliseconds."""
+        refused: UnitError | None = None
+        try:
+            flux_unit(unit)
+        except UnitError as error:
+            refused = error
+        if len(self._units) < MAX_TEXT:
+            self._units[unit] = refused
+        return refused
 
     def _identity(self, record: Mapping[str, Any]) -> Identity:
         l1_id = record["l1_id"]

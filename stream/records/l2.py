@@ -15,6 +15,7 @@ from classifiers.classifier import EngineUse, Lines, Verdicts
 from classifiers.quality import Quality
 from stream.decoded import Accepted
 from stream.encoding import Encode
+from stream.errors import Fatal
 from stream.records.finished import SKY_FIBRE, Finished
 from stream.records.identifiers import L2Identifiers
 
@@ -45,8 +46,8 @@ FLOAT_COLUMNS: Final = (
 """Columns of ``Verdicts`` that are nullable doubles of the L2 record."""
 
 
-class VerdictsMismatch(ValueError):
-    """A classifier answered for another number of items than it was given."""
+class VerdictsMismatch(Fatal):
+    """A classifier's answer does not fit the items that it was given or the L2 record: a defect, not the data."""
 
 
 class L2Writer:

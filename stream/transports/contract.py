@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 
@@ -122,6 +122,19 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Leave the group and release everything; what was not committed is delivered again to the next owner."""
+        ...
+
+
+@runtime_checkable
+class Pausable(Protocol):
+    """What a transport that fetches ahead may offer besides: to stop fetching while ``poll`` keeps its membership."""
+
+    def pause(self) -> None:
+        """Fetch nothing until ``resume``; ``poll`` may still return messages of partitions assigned meanwhile."""
+        ...
+
+    def resume(self) -> None:
+        """Fetch again."""
         ...
 
 
