@@ -1,0 +1,102 @@
+"""What a client's background threads report (refused by the broker, broker away), and whether topics are there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from stream.errors import ConfigurationError, Retryable
+from stream.transports.broker.configuration import Configuration
+from stream.transports.broker.failures import MISSING, REFUSED, error_of, explained
+
+LOGGER = logging.getLogger("stream.transports.broker.librdkafka")
+LOGGER.addHandler(logging.NullHandler())
+"""librdkafka's own log lines; silent until the program configures logging."""
+
+NEW_TOPIC_GRACE_S = 2.0
+"""A topic created a moment ago may be unknown to the broker that is asked, s."""
+
+AWAY = frozenset(
+    {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._SSL, KafkaError._TIMED_OUT}
+)
+
+
+class Connection:
+    """Remembers what librdkafka reports about its connections; one for each transport, shared by its clients."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._refused: KafkaError | None = None
+        self._away: KafkaError | None = None
+
+    def report(self, error: KafkaError) -> None:
+        """Take an error from a client's background thread (librdkafka's ``error_cb``)."""
+        if error.code() in REFUSED:
+            self._refused = error
+        elif error.code() in AWAY and (self._away is None or error.code() != KafkaError._ALL_BROKERS_DOWN):
+            self._away = error
+
+    def raise_refusal(self) -> None:
+        """Raise what the broker refused.
+
+        Raises:
+            ConfigurationError: It refused our credentials.
+        """
+        if self._refused is not None:
+            raise explained(self._refused, f"connecting to {self._bootstrap}")
+
+    def away(self) -> bool:
+        """Return whether a connection was lost and nothing has been heard since."""
+        return self._away is not None
+
+    def heard(self) -> None:
+        """Note that the broker has answered."""
+        self._away = None
+
+    def missing(self, cause: KafkaError) -> Retryable:
+        """Return the error to raise while no broker answers; it names the reason that the last connection gave."""
+        reason = self._away or cause
+        return Retryable(f"no broker answers at {self._bootstrap}: {reason.str() or reason.name()}")
+
+
+def make_client(kind: Callable[..., Any], configuration: Configuration, connection: Connection) -> Any:
+    """Return a librdkafka client of a kind (Consumer, Producer, AdminClient) that reports to the connection.
+
+    Raises:
+        ConfigurationError: librdkafka does not take a setting.
+    """
+    try:
+        return kind({**configuration, "error_cb": connection.report}, logger=LOGGER)
+    except KafkaException as failed:
+        raise ConfigurationError(f"kafka.librdkafka: {error_of(failed).str()}") from failed
+
+
+def check_topics(client: Any, topics: Iterable[str], connection: Connection, timeout_s: float) -> dict[str, int]:
+    """Ask the broker for topics; return how many partitions each has.
+
+    Raises:
+        Retryable: No broker answers.
+        ConfigurationError: A topic is missing or may not be read, or our credentials are refused.
+    """
+    found: dict[str, int] = {}
+    grace_ends = time.monotonic() + NEW_TOPIC_GRACE_S
+    for topic in topics:
+        while topic not in found:
+            try:
+                description = client.list_topics(topic, timeout=timeout_s).topics[topic]
+            except KafkaException as failed:
+                client.poll(0)  # serves the error callback, which knows more than "timed out"
+                connection.raise_refusal()
+                raise connection.missing(error_of(failed)) from failed
+            connection.heard()
+            if description.error is None:
+                found[topic] = len(description.partitions)
+            elif description.error.code() in MISSING and time.monotonic() < grace_ends:
+                client.poll(0.1)
+            else:
+                raise explained(description.error, f"topic {topic!r}")
+    return found

@@ -1,0 +1,93 @@
+"""What a Kafka error means to the caller: wait (Retryable), mend the configuration, or stop (Fatal)."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException
+
+from stream.errors import ConfigurationError, Fatal, Retryable, StreamError
+
+MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
+
+REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+
+WRONG = frozenset(
+    {
+        KafkaError._INVALID_ARG,
+        KafkaError._UNSUPPORTED_FEATURE,
+        KafkaError.UNSUPPORTED_VERSION,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_GROUP_ID,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_SESSION_TIMEOUT,
+        KafkaError.INVALID_TRANSACTION_TIMEOUT,
+        KafkaError.INCONSISTENT_GROUP_PROTOCOL,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+
+FENCED = frozenset(
+    {
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.UNRELEASED_INSTANCE_ID,
+    }
+)
+
+PASSED = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.STALE_MEMBER_EPOCH,
+    }
+)
+"""The group's coordinator no longer takes offsets from this membership."""
+
+
+EVICTED = PASSED - {KafkaError.STALE_MEMBER_EPOCH}
+"""... and will not again: a rebalance that says so is on its way."""
+
+
+def error_of(exception: KafkaException) -> KafkaError:
+    """Return the error that an exception carries."""
+    error = exception.args[0]
+    return error if isinstance(error, KafkaError) else KafkaError(KafkaError._FAIL, str(error))
+
+
+def means_configuration(error: KafkaError) -> bool:
+    """Return whether only a person can mend this: missing, refused or impossible."""
+    return error.code() in MISSING | REFUSED | WRONG
+
+
+def explained(error: KafkaError, doing: str, identity: str = "") -> StreamError:
+    """Return the error to raise for a Kafka error.
+
+    Args:
+        error: What Kafka said.
+        doing: What was attempted, as the subject of the message: ``consuming specstream.l1.spectrum``.
+        identity: The instance or identity to name when another process has taken it.
+    """
+    said = f"{doing}: {error.str() or error.name()} ({error.name()})"
+    if error.code() in FENCED:
+        return Fatal(f"{doing}: another live process has the identity {identity or '(unset)'} ({error.name()})")
+    if error.code() in MISSING:
+        return ConfigurationError(f"{said}; create it with `specstream topics create`")
+    if means_configuration(error):
+        return ConfigurationError(said)
+    return Fatal(said) if error.fatal() or error.code() == KafkaError._FATAL else Retryable(said)

@@ -1,0 +1,283 @@
+"""One transaction at a time: produce, send offsets, commit; and what to do about each way in which that fails.
+
+States: CLOSED (identity not taken yet) -> IDLE -> OPEN -> IDLE. A commit whose answer did not come leaves UNRESOLVED:
+nobody knows yet whether it is published, so it is committed again (never begun again). An abort whose answer did not
+come leaves ABORTING. A producer that was fenced leaves LOST, from which ``reopen`` leads back to CLOSED.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+from typing import Any, TypeAlias
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from stream.errors import Retryable, StreamError
+from stream.transports.broker.configuration import Configuration
+from stream.transports.broker.connection import Connection, make_client
+from stream.transports.broker.failures import EVICTED, FENCED, PASSED, error_of, explained, means_configuration
+from stream.transports.contract import Output
+
+LOGGER = logging.getLogger(__name__)
+
+Offsets: TypeAlias = Callable[[], tuple[list[TopicPartition], bytes]]
+"""Returns the next offsets and the group metadata that proves the right to commit them; asked after producing."""
+
+
+class Phase(Enum):
+    """Where the producer stands."""
+
+    CLOSED = auto()
+    IDLE = auto()
+    OPEN = auto()
+    UNRESOLVED = auto()
+    ABORTING = auto()
+    LOST = auto()
+
+
+class OwnershipPassed(Exception):
+    """The units are not ours to commit now; the transaction was aborted.
+
+    ``evicted``: the group's coordinator has put this member out, and a rebalance that says so is on its way.
+    """
+
+    def __init__(self, reason: str, *, evicted: bool = False) -> None:
+        super().__init__(reason)
+        self.evicted = evicted
+
+
+class TransactionLost(Exception):
+    """The coordinator gave this transaction up (it outlived its timeout); whether it was published is to be asked."""
+
+
+class Transactions:
+    """A transactional producer that always knows whether its last transaction is published.
+
+    Args:
+        configuration: librdkafka's settings, ``transactional.id`` among them.
+        connection: Where its background errors go.
+        identity: Named in the Fatal error when another process takes the same transactional id.
+        exclusive: Whether the transactional id is ours alone by construction (a fresh UUID).
+        timeout_s: Longest time for one step (produce, offsets, commit, abort), s.
+        clock: Monotonic time, s.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        connection: Connection,
+        *,
+        identity: str,
+        exclusive: bool,
+        timeout_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._configuration = {**configuration, "on_delivery": self._delivered}
+        self._connection = connection
+        self._identity = identity
+        self._exclusive = exclusive
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._transaction_timeout_s = float(str(configuration["transaction.timeout.ms"])) / 1000
+        self._began = 0.0
+        self._undelivered: tuple[KafkaError, str] | None = None
+        self._producer: Any = make_client(Producer, self._configuration, connection)
+        self._phase = Phase.CLOSED
+
+    def open(self, timeout_s: float) -> None:
+        """Take the identity; a transaction that an earlier holder left open is aborted.
+
+        Raises:
+            Retryable: No broker answers.
+            ConfigurationError: Not authorised, or the broker does not take a setting.
+        """
+        if self._phase is not Phase.CLOSED:
+            return
+        try:
+            self._producer.init_transactions(timeout_s)
+        except KafkaException as failed:
+            self._producer.poll(0)
+            self._connection.raise_refusal()
+            error = error_of(failed)
+            if error.code() == KafkaError._TIMED_OUT:
+                raise self._connection.missing(error) from failed
+            raise self._explained(error, "opening transactions") from failed
+        self._phase = Phase.IDLE
+
+    def reopen(self, timeout_s: float) -> None:
+        """Take the identity again with a new producer, after TransactionLost."""
+        if self._phase is Phase.LOST:
+            self._producer = make_client(Producer, self._configuration, self._connection)
+            self._phase = Phase.CLOSED
+        self.open(timeout_s)
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether a commit is without its answer."""
+        return self._phase is Phase.UNRESOLVED
+
+    @property
+    def lost(self) -> bool:
+        """Whether the producer was fenced after its transaction's timeout and waits for ``reopen``."""
+        return self._phase is Phase.LOST
+
+    def settle(self) -> bool:
+        """Commit an unresolved transaction again; return True if it is published, False if it was aborted.
+
+        Raises:
+            Retryable: Still no answer.
+            TransactionLost: The coordinator gave it up.
+            Fatal: Fenced.
+        """
+        try:
+            self._commit()
+        except KafkaException as failed:
+            self._give_up(failed)
+            return False
+        return True
+
+    def run(
+        self, outputs: Iterable[Output], offsets: Offsets | None = None, check: Callable[[], None] | None = None
+    ) -> None:
+        """Publish outputs and offsets in one transaction.
+
+        Args:
+            outputs: What to publish.
+            offsets: Asked after producing for what to commit; may raise OwnershipPassed.
+            check: Called just before the commit; may raise OwnershipPassed.
+
+        Raises:
+            Retryable: Nothing is published, or the answer is still to come (``unresolved``).
+            OwnershipPassed: Nothing is published, and the units are not ours.
+            TransactionLost: The coordinator gave the transaction up.
+            ConfigurationError: An output topic is missing, not authorised, or takes no message of that size.
+            Fatal: Fenced by another process.
+        """
+        self._finish_abort()
+        self._undelivered = None
+        try:
+            self._producer.begin_transaction()
+            self._phase, self._began = Phase.OPEN, self._clock()
+            self._produce(outputs)
+            if offsets is not None:
+                self._send(*offsets())
+            if check is not None:
+                check()
+            self._commit()
+        except KafkaException as failed:
+            self._give_up(failed)
+            raise self._reason(error_of(failed)) from failed
+        except (OwnershipPassed, StreamError):
+            if self._phase is Phase.OPEN:
+                self._abort()
+            raise
+
+    def close(self) -> None:
+        """Abort what is open, give an unresolved commit a last chance, and release the producer."""
+        try:
+            if self._phase is Phase.UNRESOLVED:
+                self.settle()
+            elif self._phase in (Phase.OPEN, Phase.ABORTING):
+                self._abort()
+        except (StreamError, TransactionLost) as error:
+            LOGGER.warning("transaction left to its timeout: %s", error)
+        self._producer.purge()
+        self._producer = None
+
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
+        """Keep the first delivery error of the transaction (librdkafka's ``on_delivery``)."""
+        aborted = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+        if error is not None and self._undelivered is None and error.code() not in aborted:
+            self._undelivered = (error, str(message.topic()))
+
+    def _produce(self, outputs: Iterable[Output]) -> None:
+        produce, deadline = self._producer.produce, self._clock() + self._timeout_s
+        for output in outputs:
+            while True:
+                try:
+                    produce(
+                        output.topic,
+                        output.value,
+                        output.key,
+                        -1 if output.partition is None else output.partition,
+                        timestamp=output.timestamp_ms or 0,
+                        headers=list(output.headers),
+                    )
+                    break
+                except BufferError as full:
+                    if self._clock() > deadline:
+                        raise Retryable(f"the producer's queue stayed full for {self._timeout_s:g} s") from full
+                    self._producer.poll(0.05)
+                except KafkaException as failed:
+                    if means_configuration(error_of(failed)):
+                        size = len(output.value or b"") + len(output.key or b"")
+                        doing = f"publishing {size} bytes to {output.topic!r}"
+                        raise explained(error_of(failed), doing, self._identity) from failed
+                    raise
+        self._producer.poll(0)
+
+    def _send(self, positions: list[TopicPartition], metadata: bytes) -> None:
+        deadline = self._clock() + self._timeout_s
+        while True:
+            try:
+                self._producer.send_offsets_to_transaction(positions, metadata, self._timeout_s)
+                return
+            except KafkaException as failed:
+                error = error_of(failed)
+                if error.txn_requires_abort() or error.fatal() or not error.retriable():
+                    raise
+                if self._clock() > deadline:
+                    raise Retryable(f"sending offsets: {error.str()}") from failed
+
+    def _commit(self) -> None:
+        try:
+            self._producer.commit_transaction(self._timeout_s)
+        except KafkaException as failed:
+            error = error_of(failed)
+            if error.retriable() and not error.txn_requires_abort() and not error.fatal():
+                self._phase = Phase.UNRESOLVED
+                raise Retryable(f"committing: no answer yet ({error.str()})") from failed
+            raise
+        self._phase = Phase.IDLE
+        self._connection.heard()
+
+    def _give_up(self, failed: KafkaException) -> None:
+        """End a transaction that failed: aborted, or lost with its producer."""
+        error = error_of(failed)
+        if error.fatal() or error.code() in FENCED:
+            outlived = self._clock() - self._began >= self._transaction_timeout_s
+            if error.code() in FENCED and (self._exclusive or outlived):
+                self._phase = Phase.LOST
+                raise TransactionLost(str(error)) from failed
+            raise self._explained(error, "committing") from failed
+        self._abort()
+
+    def _abort(self) -> None:
+        self._phase = Phase.ABORTING
+        try:
+            self._producer.abort_transaction(self._timeout_s)
+        except KafkaException as failed:
+            error = error_of(failed)
+            if error.fatal() or error.code() in FENCED:
+                self._give_up(failed)
+            raise Retryable(f"aborting: {error.str()}") from failed
+        self._phase = Phase.IDLE
+
+    def _finish_abort(self) -> None:
+        if self._phase is Phase.ABORTING:
+            self._abort()
+
+    def _reason(self, error: KafkaError) -> Exception:
+        """Return what to raise after an abort."""
+        if error.code() in PASSED:
+            return OwnershipPassed(error.str(), evicted=error.code() in EVICTED)
+        if self._undelivered is not None and means_configuration(self._undelivered[0]):
+            return self._explained(self._undelivered[0], f"publishing to {self._undelivered[1]!r}")
+        if means_configuration(error):
+            return self._explained(error, "committing")
+        return Retryable(f"the transaction was aborted: {error.str()}")
+
+    def _explained(self, error: KafkaError, doing: str) -> StreamError:
+        return explained(error, doing, self._identity)
