@@ -139,5 +139,7 @@ def _quantile(ranked: NDArray[np.float32], last: NDArray[np.int64], probability:
     rows = np.arange(ranked.shape[0])
     at_low: NDArray[np.float64] = ranked[rows, low].astype(np.float64)
     at_high: NDArray[np.float64] = ranked[rows, high].astype(np.float64)
+    fraction: NDArray[np.float64] = position - low
     with np.errstate(invalid="ignore"):  # inf - inf in a row without valid pixels, which the caller replaces
-        return at_low + (at_high - at_low) * (position - low)
+        quantile: NDArray[np.float64] = at_low + (at_high - at_low) * fraction
+    return quantile

@@ -1,0 +1,1 @@
+"""The image VAE: forward simulation of alert stamps (numpy alone), training and evaluation (torch)."""
