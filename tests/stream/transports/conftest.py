@@ -6,6 +6,8 @@ test_contract.py says what the fixture returns.
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -13,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from stream.transports.broker import BrokerPublisher, BrokerReader, BrokerTransport, TopicSpec
+from stream.transports.broker import create_topics as create_broker_topics
 from stream.transports.contract import Message, Output
 from stream.transports.folder import FolderPublisher, FolderReader, FolderTransport, FolderWriter, create_topics
 
-TRANSPORTS: list[object] = ["folder"]
+TRANSPORTS: list[object] = ["folder", pytest.param("broker", marks=pytest.mark.kafka)]
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -64,3 +68,52 @@ def folder_harness(tmp_path: Path) -> Iterator[FolderHarness]:
     made = FolderHarness(tmp_path / "folder")
     yield made
     made.writer.close()
+
+
+class BrokerHarness:
+    """Kafka: names are made unique, since all tests share one broker."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._suffix = uuid.uuid4().hex[:12]
+        self._writer: BrokerPublisher | None = None
+
+    def name(self, base: str) -> str:
+        return f"{base}-{self._suffix}"
+
+    def create(self, topic: str, partitions: int) -> None:
+        create_broker_topics(self.bootstrap, [TopicSpec(topic, partitions=partitions)])
+
+    def append(self, topic: str, partition: int, messages: Sequence[Output]) -> None:
+        if self._writer is None:
+            self._writer = BrokerPublisher(self.bootstrap, self.name("harness"), self.name("harness-state"))
+        self._writer.publish([replace(each, topic=topic, partition=partition) for each in messages], {})
+
+    def open(self, topics: Sequence[str], group: str, instance: str | None = None) -> BrokerTransport:
+        return BrokerTransport(self.bootstrap, topics, group, instance=instance)
+
+    def open_reader(self, topics: Sequence[str]) -> BrokerReader:
+        return BrokerReader(self.bootstrap, topics)
+
+    def open_publisher(self, identity: str) -> BrokerPublisher:
+        return BrokerPublisher(self.bootstrap, identity, self.name("ingest_state"))
+
+    def read_all(self, topic: str) -> list[Message]:
+        by_partition: dict[int, list[Message]] = defaultdict(list)
+        with closing(self.open_reader([topic])) as reader:
+            while not reader.at_end():
+                for message in reader.read(1000, 1.0):
+                    by_partition[message.source.partition].append(message)
+        return [message for partition in sorted(by_partition) for message in by_partition[partition]]
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+@pytest.fixture
+def broker_harness(broker_url: str) -> Iterator[BrokerHarness]:
+    """Return a harness on the session's Kafka."""
+    made = BrokerHarness(broker_url)
+    yield made
+    made.close()
