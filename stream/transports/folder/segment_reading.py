@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from stream.errors import Fatal
 from stream.transports.contract import Headers, Message, TopicPartition
 from stream.transports.folder.commit_record import SegmentEntry
-from stream.transports.folder.segment_writing import MAGIC, SYNC_SIZE, segment_schema
+from stream.transports.folder.segment_writing import BLOCK_BYTES, MAGIC, SYNC_SIZE, segment_schema
 
 
 class SegmentDamaged(Fatal):
@@ -49,13 +49,16 @@ def read_segment(path: Path, entry: SegmentEntry, start: int, epoch: int) -> Ite
         file.seek(0)
         sync = _read_header(path, file, size)
         records, last = 0, -1
+        room = bytearray(BLOCK_BYTES)
         while (position := file.tell()) < size:
             count, length = _file_long(path, file), _file_long(path, file)
             body = file.tell()
             if count < 1 or length < 0 or body + length + SYNC_SIZE > size:
                 raise SegmentDamaged(path, position, f"a block of {count} messages in {length} bytes cannot be")
-            block = file.read(length)
-            if file.read(SYNC_SIZE) != sync:
+            if length > len(room):
+                room = bytearray(length)
+            block = memoryview(room)[:length]
+            if file.readinto(block) != length or file.read(SYNC_SIZE) != sync:
                 raise SegmentDamaged(path, body + length, "the block does not end with the segment's sync marker")
             try:
                 messages, last = _decode_block(block, count, entry, start, epoch, last)
@@ -73,7 +76,7 @@ def read_segment(path: Path, entry: SegmentEntry, start: int, epoch: int) -> Ite
             )
 
 
-def _read_header(path: Path, file: BinaryIO, size: int) -> bytes:
+def _read_header(path: Path, file: BufferedReader, size: int) -> bytes:
     if file.read(len(MAGIC)) != MAGIC:
         raise SegmentDamaged(path, 0, "not an Avro object container")
     found: dict[bytes, bytes] = {}
@@ -107,7 +110,7 @@ def _shape(schema: object) -> object:
     return [_shape(each) for each in schema] if isinstance(schema, list) else schema
 
 
-def _file_long(path: Path, file: BinaryIO) -> int:
+def _file_long(path: Path, file: BufferedReader) -> int:
     result = shift = 0
     while shift < 70:
         byte = file.read(1)
@@ -120,7 +123,7 @@ def _file_long(path: Path, file: BinaryIO) -> int:
     raise SegmentDamaged(path, file.tell(), "a number of more than 64 bits")
 
 
-def _long(block: bytes, position: int) -> tuple[int, int]:
+def _long(block: memoryview, position: int) -> tuple[int, int]:
     byte = block[position]
     position += 1
     result, shift = byte & 0x7F, 7
@@ -134,7 +137,7 @@ def _long(block: bytes, position: int) -> tuple[int, int]:
     return (result >> 1) ^ -(result & 1), position
 
 
-def _optional(block: bytes, position: int) -> tuple[bytes | None, int]:
+def _optional(block: memoryview, position: int) -> tuple[bytes | None, int]:
     branch = block[position]
     if branch == 0:
         return None, position + 1
@@ -144,10 +147,10 @@ def _optional(block: bytes, position: int) -> tuple[bytes | None, int]:
     end = position + length
     if length < 0 or end > len(block):
         raise ValueError(f"a value of {length} bytes runs past the end of its block")
-    return block[position:end], end
+    return bytes(block[position:end]), end
 
 
-def _headers(block: bytes, position: int) -> tuple[Headers, int]:
+def _headers(block: memoryview, position: int) -> tuple[Headers, int]:
     out: list[tuple[str, bytes | None]] = []
     while True:
         count, position = _long(block, position)
@@ -160,13 +163,13 @@ def _headers(block: bytes, position: int) -> tuple[Headers, int]:
             end = position + length
             if length < 0 or end > len(block):
                 raise ValueError(f"a header name of {length} bytes runs past the end of its block")
-            name = block[position:end].decode()
+            name = str(block[position:end], "utf-8")
             value, position = _optional(block, end)
             out.append((name, value))
 
 
 def _decode_block(
-    block: bytes, count: int, entry: SegmentEntry, start: int, epoch: int, last: int
+    block: memoryview, count: int, entry: SegmentEntry, start: int, epoch: int, last: int
 ) -> tuple[list[Message], int]:
     source = TopicPartition(entry.topic, entry.partition)
     base = entry.base_offset
