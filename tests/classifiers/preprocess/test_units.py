@@ -1,0 +1,39 @@
+"""Units: flux density, counts or dimensionless; everything else is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from classifiers.preprocess.units import UnitError, flux_unit
+
+
+@pytest.mark.parametrize("text", ["1e-17 erg/s/cm2/Angstrom", "W m-2 um-1", "10**(-17)*erg/s/cm2/Angstrom"])
+def test_flux_per_wavelength_is_used_as_it_is(text: str) -> None:
+    unit = flux_unit(text)
+    assert (unit.calibrated, unit.wavelength_power, unit.factor) == (True, 0, 1.0)
+
+
+def test_jansky_become_flux_per_wavelength() -> None:
+    unit = flux_unit("mJy")  # 1 mJy at 5500 A = 1e-26 erg/s/cm2/Hz c / lambda^2 = 9.911e-16 erg/s/cm2/A / 10
+    assert unit.wavelength_power == -2
+    assert unit.factor == pytest.approx(1e-26 * 2.99792458e18 / 5500**2 / 1e-17)
+
+
+def test_photons_carry_their_energy() -> None:
+    unit = flux_unit("ph/s/cm2/Angstrom")
+    assert unit.wavelength_power == -1
+    assert unit.factor == pytest.approx(6.62607015e-27 * 2.99792458e18 / 5500 / 1e-17)
+
+
+@pytest.mark.parametrize("text", ["", "ct", "adu", "electron/s", "DN", "ct/Angstrom"])
+def test_counts_and_dimensionless_flux_are_uncalibrated(text: str) -> None:
+    assert not flux_unit(text).calibrated
+
+
+@pytest.mark.parametrize(
+    "text", ["erg/cm^2/s/A", "km", "mag", "mag(AB)", "counts", "0 Jy", "-1 Jy", "1e400 Jy", "K", "é", "x" * 999]
+)
+def test_anything_else_is_refused_by_name(text: str) -> None:
+    with pytest.raises(UnitError, match="flux unit") as caught:
+        flux_unit(text)
+    assert caught.value.unit[:5] == text[:5]
