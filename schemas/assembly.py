@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,29 @@ def assemble(name: str, definitions: Mapping[str, dict[str, Any]]) -> dict[str, 
         definitions: Definitions by full name.
     """
     return _Assembly(definitions).define(name)
+
+
+def assemble_texts(text: str, others: Iterable[str]) -> str:
+    """Return the schema of a JSON text with the types that it refers to taken from other texts, as JSON text.
+
+    Raises:
+        Undecodable: ``INVALID_SCHEMA`` when one of the texts is no schema of a named type.
+    """
+    definitions: dict[str, dict[str, Any]] = {}
+    top = ""
+    for part in (*others, text):
+        try:
+            definition = json.loads(part)
+            top = _full_name(definition, "")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Undecodable(
+                "INVALID_SCHEMA",
+                f"a schema that is put together from several is no named type: {error}",
+                expected="a record, enum or fixed",
+                received=part[:40],
+            ) from error
+        definitions[top] = definition
+    return json.dumps(assemble(top, definitions))
 
 
 class _Assembly:

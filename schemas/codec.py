@@ -20,11 +20,12 @@ from schemas.arrays import pack_arrays, view_arrays
 from schemas.catalogue import Catalogue
 from schemas.container import read_blocks, read_header
 from schemas.errors import Undecodable, Unencodable
+from schemas.measure import exceeds
 from schemas.plausibility import check_plausible
 from schemas.wire import Frame, Framing, confluent_header, format_fingerprint, recognise, single_object_header
 from schemas.writer import WriterSchema
 
-MAX_DECODED_BYTES: Final = 512 * 1024 * 1024
+MAX_DECODED_BYTES: Final = 256 * 1024 * 1024
 MAX_CONTAINER_BYTES: Final = 64 * 1024 * 1024
 
 # What fastavro raises on foreign bytes; ValueError includes what numpy and datetime raise on them.
@@ -57,7 +58,7 @@ class Codec:
     Args:
         catalogue: The schemas.
         bare_schema: Name of the schema (of ours) that a message without framing is taken to have; None refuses those.
-        max_decoded_bytes: Most memory that one message may take once decoded, by its schema's bound [byte].
+        max_decoded_bytes: Most memory that one record may take once decoded [byte].
         max_container_bytes: Most bytes that a container may decompress to [byte].
     """
 
@@ -206,13 +207,14 @@ class Codec:
 
     def _datum(self, value: bytes, start: int, schema: WriterSchema) -> tuple[dict[str, Any], int]:
         """Return the record that starts at ``start`` and the index after it."""
-        memory_bytes = schema.bound.memory_bytes(len(value) - start)
-        if memory_bytes > self._max_decoded_bytes:
+        if schema.bound.memory_bytes(len(value) - start) > self._max_decoded_bytes and exceeds(
+            schema.schema, value, start, self._max_decoded_bytes
+        ):
             raise Undecodable(
                 "MESSAGE_TOO_LARGE",
-                f"a {schema.name} of this size may take too much memory",
-                expected=f"at most {self._max_decoded_bytes} bytes once decoded",
-                received=f"up to {memory_bytes:.0f} bytes from {len(value) - start}",
+                f"the {schema.name} takes too much memory once decoded",
+                expected=f"at most {self._max_decoded_bytes} bytes",
+                received=f"more, from {len(value) - start} bytes",
             )
         stream = io.BytesIO(value)
         stream.seek(start)

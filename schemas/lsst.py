@@ -6,8 +6,8 @@ registry are asked before this table (see ``schemas.catalogue``), and a wrong ro
 codec refuses bytes left over and implausible records.
 
 How sure each version is: each of 7.0 to 11.1 decodes a packet of that version to its last byte, 9.0 also a packet taken
-at the telescope. Records that are null in those packets rest on the published definitions alone: ``ssSource`` of 9.0 was
-revised while that version was in use, and its first form is described here; the records of 7.0 to 7.3 other than
+at the telescope. Records that are null in those packets rest on the published definitions alone: ``ssSource`` of 9.0
+was revised while that version was in use, and its first form is described here; the records of 7.0 to 7.3 other than
 ``diaSource`` are taken to be those of 7.4. Version 10.1 was never seen and is left out.
 """
 

@@ -118,7 +118,8 @@ NONDETECTION_LIMIT_7: Final = "ccdVisitId:l midpointMjdTai:d band:s diaNoise:f"
 DIA_OBJECT_7: Final = " ".join(
     (
         "diaObjectId:l ra:d raErr dec:d decErr ra_dec_Cov radecMjdTai:?d pmRa pmRaErr pmDec pmDecErr",
-        "parallax parallaxErr pmRa_pmDec_Cov pmRa_parallax_Cov pmDec_parallax_Cov pmParallaxLnL pmParallaxChi2 pmParallaxNdata:?i",
+        "parallax parallaxErr pmRa_pmDec_Cov pmRa_parallax_Cov pmDec_parallax_Cov",
+        "pmParallaxLnL pmParallaxChi2 pmParallaxNdata:?i",
         per_band(
             "@_psfFluxMean",
             "@_psfFluxMeanErr",
