@@ -11,7 +11,7 @@ import numpy as np
 from classifiers.training.simulation import galaxies, quasars
 from classifiers.training.simulation.basis import SHIPPED, Basis
 from classifiers.training.simulation.galaxies import Galaxies
-from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers
+from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers, NDBool
 from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES, Instrument
 from classifiers.training.simulation.noise import NoiseModel, object_noise
 from classifiers.training.simulation.quasars import Quasars
@@ -50,7 +50,7 @@ class SimulatedBatch:
     redshift: Float64
     snr: Float64
     instrument: Integers
-    broad_absorption: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    broad_absorption: NDBool
 
     def __len__(self) -> int:
         """Return n."""
@@ -66,8 +66,24 @@ class NoiselessBatch:
     redshift: Float64
     other_type: Integers
     soft_star: Float64
-    broad_absorption: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    broad_absorption: NDBool
     galaxy_truth: galaxies.GalaxyTruth | None
+
+    def first_labels(self) -> Integers:
+        """Return (n,) labels of what needs no noise: stars and OTHER; the rest is written by ``Simulator.expose``."""
+        star = FIRST_STAR + self.soft_star.argmax(axis=1)
+        return np.asarray(np.where(self.kind == KINDS.index("OTHER"), OTHER_INDEX, star), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """m exposed spectra before noise is added: flux, sigma, inverse variance (m, 4671) float32, good bool, snr (m,)."""
+
+    flux: Float32
+    sigma: Float32
+    inverse_variance: Float32
+    good: NDBool
+    snr: Float64
 
 
 class Simulator:
@@ -77,7 +93,7 @@ class Simulator:
         self._galaxies = Galaxies(basis)
         self._quasars = Quasars(basis, self._galaxies)
         self._stars = Stars(basis)
-        self._noise = NoiseModel(basis)
+        self.noise_model = NoiseModel(basis)
 
     @staticmethod
     def load(path: Path = SHIPPED) -> Simulator:
@@ -154,13 +170,14 @@ class Simulator:
         flux = truth.flux
         inverse_variance = np.zeros_like(flux)
         snr = np.zeros(n)
-        scale = np.ones(n)
-        class_index = np.where(truth.kind == KINDS.index("OTHER"), OTHER_INDEX, FIRST_STAR + truth.soft_star.argmax(1))
+        class_index = truth.first_labels()
         for index, entry in enumerate(INSTRUMENTS):
             rows = np.flatnonzero(chosen == index)
             if rows.size:
-                observed, weight, snr[rows], scale[rows] = self._observe(truth, rows, entry, class_index, rng)
-                flux[rows], inverse_variance[rows] = observed, weight
+                seen = self.expose(truth, rows, entry, class_index, rng)
+                self.noise_model.add_noise(seen.flux, seen.sigma, entry, rng)
+                flux[rows], inverse_variance[rows] = seen.flux * seen.good, seen.inverse_variance
+                snr[rows] = seen.snr
         target = np.zeros((n, len(CLASSES) + 1), dtype=np.float32)
         target[np.arange(n), class_index] = 1.0
         stars = truth.kind == KINDS.index("STAR")
@@ -182,33 +199,40 @@ class Simulator:
             truth.broad_absorption[order],
         )
 
-    def _observe(
+    def expose(
         self,
         truth: NoiselessBatch,
         rows: Integers,
         instrument: Instrument,
         class_index: Integers,
         rng: np.random.Generator,
-    ) -> tuple[Float32, Float32, Float64, Float64]:
-        """Observe some rows with one instrument; writes the labels that depend on the noise into ``class_index``."""
+    ) -> Exposure:
+        """Set the brightness and errors of some rows for one instrument, and label them at that noise.
+
+        Args:
+            truth: noiseless objects.
+            rows: (m,) which of them.
+            instrument: its noise, masks and calibration errors.
+            class_index: (n,) labels of all objects; those that depend on the noise are written.
+            rng: source of randomness.
+
+        Returns:
+            Flux with calibration errors but without noise, errors, good pixels, and S/N, of the rows.
+        """
         clean = truth.flux[rows]
         low, high = np.log(instrument.snr_range)
         snr = np.exp(rng.uniform(low, high, rows.size))
         faint = (truth.kind[rows] == KINDS.index("QSO")) & (rng.random(rows.size) < FAINT_QUASARS)
         snr = np.where(faint, np.exp(rng.uniform(np.log(0.6), np.log(5.0), rows.size)), snr)
-        noise = self._noise.noise(instrument, rows.size, rng)
+        noise = self.noise_model.noise(instrument, rows.size, rng)
         level = _median_over_good(clean, noise.good)
         factor = np.where(level > 0, 1.0 / np.maximum(level, 1e-6), 1.0)
         clean *= factor.astype(np.float32)[:, None]
         sigma = object_noise(noise, clean, snr)
         inverse_variance = np.where(noise.good, 1.0 / sigma**2, np.float32(0.0))
         self._label(truth, rows, clean, factor, inverse_variance, class_index, rng)
-        observed = clean
-        self._noise.calibrate(observed, instrument, rng)
-        self._noise.add_noise(observed, sigma, instrument, rng)
-        observed *= noise.good
-        snr = np.where(level > 0, snr, 0.0)
-        return observed, inverse_variance, snr, factor
+        self.noise_model.calibrate(clean, instrument, rng)
+        return Exposure(clean, sigma, inverse_variance, noise.good, np.where(level > 0, snr, 0.0))
 
     @staticmethod
     def _label(
@@ -238,7 +262,7 @@ class Simulator:
             class_index[rows[local]] = quasars.label(clean[local], redshift, inverse_variance[local], rng)
 
 
-def _median_over_good(flux: Float32, good: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> Float64:
+def _median_over_good(flux: Float32, good: NDBool) -> Float64:
     """Median of the flux over the good pixels of each row, (n,), 0 where nothing is good."""
     medians = [np.median(row[mask]) if mask.any() else 0.0 for row, mask in zip(flux, good, strict=True)]
     return np.asarray(np.maximum(medians, 0.0), dtype=np.float64)

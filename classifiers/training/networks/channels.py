@@ -1,0 +1,79 @@
+"""What every spectral network sees: three channels built in the graph from flux and inverse variance.
+
+Only ops that any runtime parses (reductions, matrix products, elementwise): no asinh, no scatter.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+PIXELS = 1557
+_POOL = 9
+_COARSE = PIXELS // _POOL
+_WINDOW = 11
+_TINY = 1e-30
+_RELATIVE_ERROR_FLOOR = 0.015
+
+
+def compress(x: Tensor) -> Tensor:
+    """Return asinh(x) as sign(x) log(|x| + sqrt(x^2 + 1))."""
+    return torch.sign(x) * torch.log(torch.abs(x) + torch.sqrt(x * x + 1.0))
+
+
+def normalise(flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide by the level of each row, the root mean square flux beyond noise, at least half the typical error.
+
+    Args:
+        flux: (b, 1557).
+        inverse_variance: (b, 1557), 0 where masked.
+
+    Returns:
+        flux over level and S/N at level flux, both (b, 1557); neither depends on the unit of flux.
+    """
+    count = (inverse_variance > 0).to(flux.dtype).sum(dim=1, keepdim=True)
+    total = torch.clamp(inverse_variance.sum(dim=1, keepdim=True), min=_TINY)
+    power = (inverse_variance * flux * flux).sum(dim=1, keepdim=True)
+    square = torch.maximum(power - count, 0.25 * count) / total
+    level = torch.sqrt(torch.clamp(square, min=_TINY))
+    return flux / level, torch.sqrt(inverse_variance) * level
+
+
+def smoothing_matrix() -> Tensor:
+    """Return (173, 1557): a boxcar of 11 bins of 9 pixels (99 px), interpolated linearly back to pixels."""
+    coarse = torch.arange(_COARSE, dtype=torch.float64)
+    box = ((coarse[:, None] - coarse[None, :]).abs() <= _WINDOW // 2).double()
+    position = (torch.arange(PIXELS, dtype=torch.float64) - _POOL // 2) / _POOL
+    tent = torch.clamp(1.0 - (coarse[:, None] - position.clamp(0, _COARSE - 1)[None, :]).abs(), min=0.0)
+    return (box @ tent).float()
+
+
+class Channels(nn.Module):
+    """Flux and inverse variance to three channels: continuum, line significance, S/N."""
+
+    smoothing: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("smoothing", smoothing_matrix(), persistent=False)
+
+    def forward(self, flux: Tensor, inverse_variance: Tensor) -> Tensor:
+        """Build the channels.
+
+        Args:
+            flux: (b, 1557) float32.
+            inverse_variance: (b, 1557) float32, 0 where masked.
+
+        Returns:
+            (b, 3, 1557): asinh(flux / level); asinh(significance above a boxcar continuum, 1.5 % error floor) / 2;
+            log10 of the S/N at level flux, -2 where masked.
+        """
+        x, significance = normalise(flux, inverse_variance)
+        weight = significance * significance
+        sums = (weight * x).reshape(-1, _COARSE, _POOL).sum(dim=2) @ self.smoothing
+        weights = weight.reshape(-1, _COARSE, _POOL).sum(dim=2) @ self.smoothing
+        continuum = sums / (weights + 1e-6)
+        floor = _RELATIVE_ERROR_FLOOR * significance * continuum
+        lines = (x - continuum) * significance / torch.sqrt(1.0 + floor * floor)
+        snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.4342945
+        return torch.stack([compress(x), 0.5 * compress(lines), snr], dim=1)

@@ -1,0 +1,70 @@
+"""Redshift as a learned cross-correlation: feature maps against one long kernel, as a Toeplitz matrix product.
+
+On a logarithmic grid a redshift is a shift, so the evidence for log(1+z) = shift x step is the correlation of the
+observed feature maps with a rest-frame kernel (Tonry & Davis 1979, AJ 84, 1511), here learned.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Correlation(nn.Module):
+    """Scores of ``bins`` shifts, of one feature pixel each."""
+
+    index: Tensor
+
+    def __init__(self, maps: int, pixels: int, bins: int, first_shift: int = 0) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(maps, pixels + bins - 1) * 0.05)
+        self.bias = nn.Parameter(torch.zeros(bins))
+        shift = torch.arange(bins)[None, :]
+        pixel = torch.arange(pixels)[:, None]
+        self.register_buffer("index", pixel - shift + bins - 1, persistent=False)
+        self.maps, self.pixels, self.bins, self.first_shift = maps, pixels, bins, first_shift
+        self.gain = 1.0 / math.sqrt(pixels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Score each shift.
+
+        Args:
+            features: (b, maps, pixels).
+
+        Returns:
+            (b, bins) logits.
+        """
+        toeplitz = self.kernel[:, self.index].reshape(self.maps * self.pixels, self.bins)
+        return features.flatten(1) @ (toeplitz * self.gain) + self.bias
+
+
+def peaks(logits: Tensor, half_window: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Read the two best solutions off the scores by windowed soft-argmax.
+
+    Args:
+        logits: (b, bins).
+        half_window: bins to either side of a maximum that belong to its peak.
+
+    Returns:
+        position of the best, its spread, its probability, position of the second, its probability; each (b,), in bins.
+    """
+    probability = torch.softmax(logits, dim=1)
+    bins = torch.arange(logits.shape[1], device=logits.device, dtype=logits.dtype)
+    first, spread, mass, near = _peak(probability, bins, half_window)
+    rest = probability * (1.0 - near)
+    second, _, second_mass, _ = _peak(rest, bins, half_window)
+    return first, spread, mass, second, second_mass
+
+
+def _peak(probability: Tensor, bins: Tensor, half_window: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    best = torch.argmax(probability, dim=1, keepdim=True).to(probability.dtype)
+    near = (torch.abs(bins[None, :] - best) <= half_window + 0.5).to(probability.dtype)
+    inside = probability * near
+    mass = inside.sum(dim=1)
+    safe = torch.clamp(mass, min=1e-20)
+    position = (inside * bins).sum(dim=1) / safe
+    offset = bins[None, :] - position[:, None]
+    spread = torch.sqrt((inside * offset * offset).sum(dim=1) / safe)
+    return position, spread, mass, near

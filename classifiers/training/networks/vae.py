@@ -1,0 +1,77 @@
+"""Variational autoencoder of known spectra (Kingma & Welling 2014, arXiv:1312.6114) with inverse-variance likelihood.
+
+At export the latent mean alone is used: score is the reduced chi-square of the reconstruction with an error floor, its
+terms are the contributions, and the map is a fixed linear projection of the latent mean.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from classifiers.training.networks.channels import PIXELS, compress, normalise
+
+ERROR_FLOOR = 0.08
+LARGEST_CHI2 = 100.0
+
+
+class SpectralVae(nn.Module):
+    """Encoder and decoder between normalised spectra and ``latent`` numbers."""
+
+    def __init__(self, latent: int = 24, hidden: int = 144) -> None:
+        super().__init__()
+        self.latent = latent
+        self.encoder = nn.Sequential(
+            nn.Linear(2 * PIXELS, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 2 * latent),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent, 96), nn.ReLU(), nn.Linear(96, hidden), nn.ReLU(), nn.Linear(hidden, PIXELS)
+        )
+
+    def encode(self, x: Tensor, significance: Tensor) -> tuple[Tensor, Tensor]:
+        """Return latent mean and log variance, (b, latent) each, of normalised flux and S/N (b, 1557)."""
+        snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.2
+        code = self.encoder(torch.cat([compress(x), snr], dim=1))
+        return code[:, : self.latent], torch.clamp(code[:, self.latent :], -10.0, 4.0)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Return the reconstruction, (b, 1557), in units of the level."""
+        reconstruction: Tensor = self.decoder(latent)
+        return reconstruction
+
+
+def chi_square(x: Tensor, significance: Tensor, reconstruction: Tensor) -> Tensor:
+    """Return the squared residual of each pixel over its variance, (b, 1557), 0 where masked.
+
+    The variance is that of the pixel plus ``ERROR_FLOOR`` of the level, squared: what the latent space leaves out.
+    """
+    weight = significance * significance
+    residual = x - reconstruction
+    return residual * residual * weight / (1.0 + ERROR_FLOOR**2 * weight)
+
+
+class ExportedVae(nn.Module):
+    """The graph: flux and inverse variance to ``NAMES``."""
+
+    NAMES = ("score", "contribution", "map")
+    projection: Tensor
+    centre: Tensor
+
+    def __init__(self, network: SpectralVae, centre: Tensor, projection: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("centre", centre)
+        self.register_buffer("projection", projection)
+
+    def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute score (b,), contribution (b, 1557) and map (b, 2); inputs (b, 1557) float32."""
+        x, significance = normalise(flux, inverse_variance)
+        latent, _ = self.network.encode(x, significance)
+        contribution = chi_square(x, significance, self.network.decode(latent))
+        count = (inverse_variance > 0).to(flux.dtype).sum(dim=1)
+        score = torch.clamp(contribution, max=LARGEST_CHI2).sum(dim=1) / torch.clamp(count, min=1.0)
+        return score, contribution, (latent - self.centre) @ self.projection

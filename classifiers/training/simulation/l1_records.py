@@ -1,0 +1,240 @@
+"""Simulated spectra as records with the fields of ``l1_spectrum``, truth apart: for the demo and the load generator.
+
+Three forms of record, as surveys deliver them: ``SDSS`` (4,600 px, LOG10 grid, vacuum), ``4MOST_LRS`` (23,201 px,
+LINEAR grid, air) and ``4MOST_HRS`` (three arms of 13,761 px with gaps, inline wavelengths, air; stars only).
+The truth never enters a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP
+from classifiers.training.simulation.instruments import BY_NAME, Instrument
+from classifiers.training.simulation.resample import (
+    LRS_PIXELS,
+    LRS_START_ANGSTROM,
+    LRS_STEP_ANGSTROM,
+    Resampling,
+    high_resolution_wavelength,
+    low_resolution_wavelength,
+)
+from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
+from classifiers.training.simulation.simulator import DEFAULT_KINDS, NoiselessBatch, Simulator
+
+FORMS = ("SDSS", "4MOST_LRS", "4MOST_HRS")
+EXPOSURE = {"4MOST_LRS": 1624, "4MOST_HRS": 812}
+FLUX_UNIT = "1e-17 erg/s/cm2/Angstrom"
+MASKED_BIT = 1
+_SDSS_FIRST, _SDSS_PIXELS = 40, 4600
+_CHUNK = {"SDSS": 256, "4MOST_LRS": 64, "4MOST_HRS": 32}
+_RESOLVING_POWER = {"SDSS": 2000.0, "4MOST_LRS": 6500.0, "4MOST_HRS": 20_000.0}
+_FIELD_CENTRE_DEG, _FIELD_RADIUS_DEG = (150.1, 2.2), 1.2
+_FIRST_MJD = 61_000.2
+_EXPOSURE_S = 1200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a simulated record really is.
+
+    Attributes:
+        l1_id: of the record.
+        kind: GALAXY, QSO, STAR or OTHER.
+        class_name: label by the survey's rule, or OTHER.
+        other_type: M, LT, WD, CV, CARBON, OB or SKY; None inside the scheme.
+        redshift: v/c for stars.
+        snr: median S/N per native pixel, 0 for blank sky.
+    """
+
+    l1_id: str
+    kind: str
+    class_name: str
+    other_type: str | None
+    redshift: float
+    snr: float
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRecord:
+    """A record with the fields of ``l1_spectrum`` (arrays as numpy) and its truth."""
+
+    record: dict[str, Any]
+    truth: Truth
+
+
+def simulated_records(
+    simulator: Simulator,
+    n: int,
+    seed: int,
+    form: str = "SDSS",
+    kinds: Mapping[str, float] = DEFAULT_KINDS,
+    prefix: str = "SIM",
+) -> Iterator[SimulatedRecord]:
+    """Yield n records; the same arguments give the same records, and a larger n begins with them.
+
+    Args:
+        simulator: the forward simulator.
+        n: how many.
+        seed: chunk i uses the generator of (seed, i).
+        form: one of ``FORMS``.
+        kinds: relative frequency by kind; 4MOST_HRS draws stars only.
+        prefix: of the l1_id, which is "<prefix>-<form>-<seed>-<number>".
+
+    Raises:
+        ValueError: unknown form or kind.
+    """
+    if form not in FORMS:
+        raise ValueError(f"form: expected one of {', '.join(FORMS)}, got {form!r}")
+    mixture = {"STAR": 1.0} if form == "4MOST_HRS" else kinds
+    axis = _Axis.of(form)
+    size = _CHUNK[form]
+    for start in range(0, n, size):
+        rng = np.random.default_rng((seed, start // size))
+        truth = simulator.draw_noiseless(size, rng, mixture)
+        yield from _chunk(simulator, truth, axis, range(start, min(start + size, n)), f"{prefix}-{form}-{seed}", rng)
+
+
+def simulated_exposure(
+    simulator: Simulator, seed: int, fibres: Mapping[str, int] = EXPOSURE, prefix: str = "SIM"
+) -> Iterator[SimulatedRecord]:
+    """Yield one exposure of 4MOST: 1,624 low-resolution and 812 high-resolution spectra.
+
+    Args:
+        simulator: the forward simulator.
+        seed: as in ``simulated_records``.
+        fibres: number of spectra by form.
+        prefix: of the l1_id.
+    """
+    for form, count in fibres.items():
+        yield from simulated_records(simulator, count, seed, form, prefix=prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """How a form of record lays out its pixels."""
+
+    form: str
+    instrument: Instrument
+    fields: Mapping[str, Any]
+    resampling: Resampling | None
+
+    @staticmethod
+    def of(form: str) -> _Axis:
+        if form == "SDSS":
+            start = round(LOG10_START + _SDSS_FIRST * LOG10_STEP, 6)
+            grid = {"kind": "LOG10", "start": start, "step": LOG10_STEP, "n": _SDSS_PIXELS}
+            return _Axis(form, BY_NAME["BOSS"], _axis_fields(form, "VACUUM", grid, None), None)
+        if form == "4MOST_LRS":
+            grid = {"kind": "LINEAR", "start": LRS_START_ANGSTROM, "step": LRS_STEP_ANGSTROM, "n": LRS_PIXELS}
+            resampling = Resampling.to_air(low_resolution_wavelength())
+            return _Axis(form, BY_NAME["4MOST_LRS"], _axis_fields(form, "AIR", grid, None), resampling)
+        wavelength = high_resolution_wavelength()
+        wavelength.setflags(write=False)
+        fields = _axis_fields(form, "AIR", None, wavelength)
+        return _Axis(form, BY_NAME["4MOST_LRS"], fields, Resampling.to_air(wavelength))
+
+
+def _axis_fields(form: str, medium: str, grid: dict[str, Any] | None, wavelength: Any) -> dict[str, Any]:
+    return {
+        "survey": "SIMULATED",
+        "instrument": form,
+        "product_level": "JOINED",
+        "n_combine": 3,
+        "pipeline_name": "specstream simulate",
+        "exptime_s": _EXPOSURE_S,
+        "wavelength": wavelength,
+        "grid": grid,
+        "medium": medium,
+        "specsys": "BARYCENT",
+        "resolving_power": _RESOLVING_POWER[form],
+        "flux_unit": FLUX_UNIT,
+        "flux_calibration": "ABSOLUTE",
+        "uncertainty_kind": "IVAR",
+        "sky_subtracted": True,
+        "telluric_corrected": True,
+        "dereddened": False,
+        "sampling": "DISPERSED",
+    }
+
+
+def _chunk(
+    simulator: Simulator, truth: NoiselessBatch, axis: _Axis, numbers: range, prefix: str, rng: np.random.Generator
+) -> Iterator[SimulatedRecord]:
+    count = len(truth.kind)
+    class_index = truth.first_labels()
+    seen = simulator.expose(truth, np.arange(count), axis.instrument, class_index, rng)
+    if axis.resampling is None:
+        simulator.noise_model.add_noise(seen.flux, seen.sigma, axis.instrument, rng)
+        cut = slice(_SDSS_FIRST, _SDSS_FIRST + _SDSS_PIXELS)
+        flux, inverse_variance, good = seen.flux[:, cut], seen.inverse_variance[:, cut], seen.good[:, cut]
+    else:
+        flux = axis.resampling.flux(seen.flux)
+        sigma = axis.resampling.sigma(seen.sigma)
+        flux += sigma * rng.standard_normal(flux.shape, dtype=np.float32)
+        good = axis.resampling.good(seen.good)
+        inverse_variance = np.where(good, 1.0 / sigma**2, np.float32(0.0))
+    brightness = (10.0 ** rng.uniform(-0.3, 1.7, count)).astype(np.float32)
+    flux = (flux * brightness[:, None]).astype(np.float32)
+    inverse_variance = (inverse_variance / brightness[:, None] ** 2).astype(np.float32)
+    quality = np.where(good, np.int32(0), np.int32(MASKED_BIT)).astype(np.int32)
+    order = rng.permutation(count)
+    position = _positions(count, rng)
+    sky_fibre = rng.random(count) < 0.5
+    for number, row in zip(numbers, order, strict=False):
+        l1_id = f"{prefix}-{number:07d}"
+        blank = truth.other_type[row] == SKY_INDEX
+        fields = {
+            "l1_id": l1_id,
+            "object_id": f"{prefix}-{number:07d}",
+            "ob_id": f"{prefix}-{number // 2400:04d}",
+            "fibre_id": number % 2400 + 1,
+            "fibre_use": "SKY" if blank and sky_fibre[row] else "OBJECT",
+            "spectrograph": str(number % 2400 // 800 + 1),
+            "ra_deg": float(position[row, 0]),
+            "dec_deg": float(position[row, 1]),
+            "mjd_start": _FIRST_MJD + (number // 2400) * 0.02,
+            "mjd_end": _FIRST_MJD + (number // 2400) * 0.02 + _EXPOSURE_S / 86_400.0,
+            "magnitudes": [] if blank else [_magnitude(float(brightness[row]))],
+            "flux": _frozen(flux[row]),
+            "uncertainty": _frozen(inverse_variance[row]),
+            "quality": _frozen(quality[row]),
+        }
+        yield SimulatedRecord({**axis.fields, **fields}, _truth(l1_id, truth, class_index, seen.snr, int(row)))
+
+
+def _truth(l1_id: str, batch: NoiselessBatch, class_index: Any, snr: Any, row: int) -> Truth:
+    index = int(class_index[row])
+    other = int(batch.other_type[row])
+    return Truth(
+        l1_id,
+        KINDS[int(batch.kind[row])],
+        "OTHER" if index == OTHER_INDEX else CLASSES[index],
+        OTHER_TYPES[other] if other >= 0 else None,
+        float(batch.redshift[row]),
+        float(snr[row]),
+    )
+
+
+def _frozen(values: Any) -> Any:
+    values.setflags(write=False)
+    return values
+
+
+def _positions(count: int, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return right ascension and declination, (count, 2) deg, uniform in a round field."""
+    radius = _FIELD_RADIUS_DEG * np.sqrt(rng.random(count))
+    angle = rng.uniform(0.0, 2.0 * np.pi, count)
+    dec = _FIELD_CENTRE_DEG[1] + radius * np.sin(angle)
+    ra = _FIELD_CENTRE_DEG[0] + radius * np.cos(angle) / np.cos(np.radians(dec))
+    return np.stack([ra, dec], axis=1)
+
+
+def _magnitude(flux_density: float) -> dict[str, Any]:
+    """Return the AB magnitude at 6200 A of a flux density in 1e-17 erg/s/cm2/A (Oke & Gunn 1983, ApJ 266, 713)."""
+    per_hertz = flux_density * 1e-17 * 6200.0**2 / 2.99792458e18
+    return {"band": "r", "system": "AB", "value": float(-2.5 * np.log10(per_hertz) - 48.6), "error": 0.02}

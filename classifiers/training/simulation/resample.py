@@ -1,0 +1,78 @@
+"""Pixel axes of simulated instruments whose spectra are not on the native grid, and resampling to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifiers.training.simulation.grid import (
+    LOG10_START,
+    LOG10_STEP,
+    PIXELS,
+    Float32,
+    Float64,
+    Integers,
+    NDBool,
+    air_to_vacuum,
+    native_wavelength,
+)
+
+LRS_START_ANGSTROM, LRS_STEP_ANGSTROM, LRS_PIXELS = 3700.0, 0.25, 23_201
+# Windows of the three high-resolution arms of 4MOST (de Jong et al. 2019, The Messenger 175, 3), air Angstrom.
+HRS_WINDOWS_ANGSTROM = ((3926.0, 4355.0), (5160.0, 5730.0), (6100.0, 6790.0))
+HRS_ARM_PIXELS = 13_761
+
+
+def low_resolution_wavelength() -> Float64:
+    """Return the axis of 4MOST's low-resolution spectra, (23201,) float64, air Angstrom."""
+    return np.asarray(LRS_START_ANGSTROM + LRS_STEP_ANGSTROM * np.arange(LRS_PIXELS), dtype=np.float64)
+
+
+def high_resolution_wavelength() -> Float64:
+    """Return the joined axes of 4MOST's three high-resolution arms, (41283,) float64, air Angstrom."""
+    return np.concatenate([np.linspace(low, high, HRS_ARM_PIXELS) for low, high in HRS_WINDOWS_ANGSTROM])
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """Linear interpolation from the native grid to m pixels in air.
+
+    Attributes:
+        lower: (m,) native pixel below.
+        fraction: (m,) float32 towards the next native pixel.
+        error_factor: (m,) float32, sqrt(native pixel width / pixel width): errors per pixel grow as pixels shrink.
+    """
+
+    lower: Integers
+    fraction: Float32
+    error_factor: Float32
+
+    @staticmethod
+    def to_air(wavelength_air_angstrom: Float64) -> Resampling:
+        """Return the resampling to an increasing axis in air, inside the native range."""
+        vacuum = air_to_vacuum(wavelength_air_angstrom)
+        position = np.clip((np.log10(vacuum) - LOG10_START) / LOG10_STEP, 0.0, PIXELS - 2)
+        lower = np.floor(position).astype(np.int64)
+        native = native_wavelength()
+        width = (native[lower + 1] - native[lower]) / np.gradient(wavelength_air_angstrom)
+        return Resampling(lower, (position - lower).astype(np.float32), np.sqrt(np.abs(width)).astype(np.float32))
+
+    def flux(self, native: Float32) -> Float32:
+        """Interpolate (n, 4671) flux densities; returns (n, m) float32."""
+        low = np.take(native, self.lower, axis=1)
+        step = np.take(native, self.lower + 1, axis=1)
+        step -= low
+        step *= self.fraction
+        low += step
+        return low
+
+    def sigma(self, native: Float32) -> Float32:
+        """Bring (n, 4671) errors to the new pixel width; returns (n, m) float32."""
+        wide = np.take(native, self.lower, axis=1)
+        wide *= self.error_factor
+        return wide
+
+    def good(self, native: NDBool) -> NDBool:
+        """Return (n, m) bool: the native pixels on both sides are good."""
+        return np.take(native[:, :-1] & native[:, 1:], self.lower, axis=1)
