@@ -1,0 +1,293 @@
+"""The only importer of ``astropy.io.fits``: opens a file lazily and hands out headers, images and table rows.
+
+Nothing is read before it is asked for: headers when the file is opened, data by row ranges (memory-mapped, so that a
+file of thousands of spectra costs one chunk). A gzipped file is unpacked into a temporary file first, because a gzip
+stream cannot be mapped. Everything astropy may raise or warn about is turned into a ``FitsError`` that names file,
+extension and keyword; the only warnings that are let go are those about cards that surveys write carelessly.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError, VerifyWarning
+from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
+
+from stream.fits.columns import Column, Columns
+from stream.fits.errors import FitsError
+from stream.fits.headers import Header
+
+BLOCK_BYTES: Final = 2880
+UNPACK_BYTES: Final = 1 << 20
+
+_DATA_ERRORS: Final = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, VerifyError)
+
+
+class Rows:
+    """Some consecutive rows of a table, read together; columns are found by name whatever their case."""
+
+    __slots__ = ("_cache", "_columns", "_record", "_table", "start", "stop")
+
+    def __init__(self, table: Extension, record: Any, start: int, stop: int) -> None:
+        self._table = table
+        self._record = record
+        self._columns = table.columns
+        self._cache: dict[str, NDArray[Any]] = {}
+        self.start = start
+        self.stop = stop
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return one column of these rows in native byte order, (row, ...); raises FitsError where it is absent."""
+        column = self._columns.require(name)
+        if column.name not in self._cache:
+            try:
+                with _expected_warnings():
+                    self._cache[column.name] = _native(self._record.field(column.name))
+            except _DATA_ERRORS as error:
+                raise self._table.error(f"cannot read the column ({error})", column.name) from error
+        return self._cache[column.name]
+
+    def value(self, name: str, row: int) -> Any:
+        """Return one cell (``row`` counted from the first of these rows) as a Python value; None: null, NaN, absent."""
+        column = self._columns.find(name)
+        if column is None:
+            return None
+        cell = self.array(column.name)[row]
+        if isinstance(cell, bytes):
+            cell = cell.decode("ascii", errors="replace")
+        if isinstance(cell, str):
+            return cell.strip() or None
+        if isinstance(cell, np.ndarray):
+            return cell.item() if cell.size == 1 else cell
+        value = cell.item()
+        if (isinstance(value, float) and not np.isfinite(value)) or (column.null is not None and value == column.null):
+            return None
+        return value
+
+
+class Extension:
+    """One header-data unit, read when asked."""
+
+    def __init__(self, hdu: Any, index: int, file: Path) -> None:
+        self._hdu = hdu
+        self.index = index
+        self.file = file
+        self.name: str = str(hdu.name or "").strip().upper()
+        self.label = self.name or f"HDU {index}"
+        self.header = Header(self._value_of, hdu.header, file=file, extension=self.label)
+        self.is_table = isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
+        self._columns: Columns | None = None
+
+    def error(self, reason: str, keyword: str | None = None) -> FitsError:
+        """Return a FitsError that names this extension."""
+        return FitsError(reason, file=self.file, extension=self.label, keyword=keyword)
+
+    def _value_of(self, keyword: str) -> object:
+        try:
+            value = self._hdu.header.get(keyword)
+        except VerifyError as error:
+            raise ValueError(str(error)) from error
+        return None if isinstance(value, fits.card.Undefined) else value
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of a table, with unit, UCD and UTYPE; empty for an image."""
+        if self._columns is None:
+            self._columns = Columns(
+                [
+                    Column(
+                        name=str(self.header.get(f"TTYPE{number}") or f"COL{number}"),
+                        number=number,
+                        unit=self.header.text(f"TUNIT{number}"),
+                        ucd=(self.header.text(f"TUCD{number}") or "").lower(),
+                        utype=(self.header.text(f"TUTYP{number}") or "").lower(),
+                        null=self._null(number),
+                    )
+                    for number in range(1, (int(self.header.number("TFIELDS") or 0) if self.is_table else 0) + 1)
+                ],
+                file=self.file,
+                extension=self.label,
+            )
+        return self._columns
+
+    def _null(self, number: int) -> int | None:
+        value = self.header.get(f"TNULL{number}")
+        return value if isinstance(value, int) else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an image, slowest axis first; empty without data or for a table."""
+        return () if self.is_table else tuple(int(n) for n in (self._hdu.shape or ()))
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of a table; 0 for an image."""
+        return int(self.header.number("NAXIS2") or 0) if self.is_table else 0
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Rows:
+        """Return the rows ``start`` to ``stop`` of a table; their columns are read when asked."""
+        stop = self.n_rows if stop is None else min(stop, self.n_rows)
+        try:
+            with _expected_warnings():
+                return Rows(self, self._hdu.data[start:stop], start, stop)
+        except _DATA_ERRORS as error:
+            raise self.error(f"cannot read rows {start} to {stop} ({error})") from error
+
+    def chunks(self, size: int) -> Iterator[Rows]:
+        """Yield all rows of a table, ``size`` at a time."""
+        for start in range(0, self.n_rows, size):
+            yield self.rows(start, start + size)
+
+    def image(self, start: int | None = None, stop: int | None = None) -> NDArray[Any]:
+        """Return an image, or its rows ``start`` to ``stop`` along the slowest axis, in native byte order."""
+        if not self.shape:
+            raise self.error("has no image")
+        try:
+            with _expected_warnings():
+                whole = start is None and stop is None
+                return self._scaled(_native(self._hdu.data if whole else self._hdu.section[slice(start, stop)]))
+        except _DATA_ERRORS as error:
+            raise self.error(f"cannot read the image ({error})") from error
+
+    def _scaled(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Apply BSCALE and BZERO, which astropy refuses to do on a mapped file; whole numbers stay whole."""
+        scale, zero = self.header.number("BSCALE"), self.header.number("BZERO")
+        scale, zero = 1.0 if scale is None else scale, 0.0 if zero is None else zero
+        if scale == 1.0 and zero == 0.0:
+            return stored
+        if scale == 1.0 and zero.is_integer() and stored.dtype.kind in "iu":
+            return stored.astype(np.int64) + int(zero)
+        return stored * scale + zero
+
+
+class FitsFile:
+    """An open file: its extensions in order, and by name."""
+
+    def __init__(self, path: Path, extensions: list[Extension]) -> None:
+        self.path = path
+        self.extensions = extensions
+        self.primary = extensions[0].header
+
+    def find(self, name: str) -> Extension | None:
+        """Return the first extension of that EXTNAME, or None."""
+        return next((e for e in self.extensions if e.name == name), None)
+
+    def require(self, name: str) -> Extension:
+        """Return the first extension of that EXTNAME; raises FitsError where there is none."""
+        extension = self.find(name)
+        if extension is None:
+            present = ", ".join(e.label for e in self.extensions)
+            raise FitsError(f"the extension is missing; present: {present}", file=self.path, extension=name)
+        return extension
+
+    def error(self, reason: str, keyword: str | None = None) -> FitsError:
+        """Return a FitsError for the whole file."""
+        return FitsError(reason, file=self.path, keyword=keyword)
+
+
+@contextmanager
+def open_fits(path: Path) -> Iterator[FitsFile]:
+    """Open a FITS file, gzipped or not; raises FitsError where it is missing, empty, foreign, truncated or corrupt."""
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(9)
+    except OSError as error:
+        raise FitsError(f"cannot be opened ({error.strerror or error})", file=path) from error
+    if not magic:
+        raise FitsError("is empty", file=path)
+    if magic[:2] == b"\x1f\x8b":
+        with _unpacked(path) as unpacked:
+            yield from _open(path, unpacked)
+    else:
+        yield from _open(path, path)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """Unpack a gzipped file beside nothing of the user's: in the system's temporary folder, removed at the end."""
+    with tempfile.NamedTemporaryFile(prefix="specstream-", suffix=".fits") as target:
+        try:
+            with gzip.open(path, "rb") as source:
+                block = source.read(BLOCK_BYTES)
+                _check_magic(path, block)
+                while block:
+                    target.write(block)
+                    block = source.read(UNPACK_BYTES)
+        except (OSError, EOFError, zlib.error) as error:
+            raise FitsError(f"the gzip stream is truncated or corrupt ({error})", file=path) from error
+        target.flush()
+        yield Path(target.name)
+
+
+def _check_magic(path: Path, start: bytes) -> None:
+    if not start.startswith(b"SIMPLE  ="):
+        raise FitsError(f"is not a FITS file: begins with {start[:16]!r}, expected SIMPLE =", file=path)
+
+
+def _open(path: Path, readable: Path) -> Iterator[FitsFile]:
+    with readable.open("rb") as stream:
+        _check_magic(path, stream.read(BLOCK_BYTES))
+    size = readable.stat().st_size
+    hdus = None
+    try:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                hdus = fits.open(
+                    readable, mode="readonly", memmap=True, lazy_load_hdus=True, do_not_scale_image_data=True
+                )
+                n_hdus = len(hdus)  # walks over all headers
+        except _DATA_ERRORS as error:
+            raise FitsError(f"cannot be read as FITS ({error})", file=path, extension="HDU 0") from error
+        for warning in caught:
+            if "Error validating header" in str(warning.message):
+                message = "the header is corrupt or cut, or bytes follow the last extension"
+                raise FitsError(message, file=path, extension=f"HDU {n_hdus}")
+            _reject_unexpected(warning, path)
+        for hdu in hdus:
+            info = hdu.fileinfo()
+            end = info["datLoc"] + hdu.size if hdu.size else info["datLoc"]
+            if end > size:
+                label = str(hdu.name or f"HDU {hdus.index(hdu)}")
+                raise FitsError(f"is truncated: needs {end} bytes, the file has {size}", file=path, extension=label)
+        yield FitsFile(path, [Extension(hdu, index, path) for index, hdu in enumerate(hdus)])
+    finally:
+        if hdus is not None:
+            hdus.close()
+
+
+def _reject_unexpected(warning: warnings.WarningMessage, path: Path) -> None:
+    """Let go of what is known: careless cards, and short files, whose extension the size check names."""
+    text = str(warning.message)
+    if issubclass(warning.category, VerifyWarning) or "may have been truncated" in text:
+        return
+    raise FitsError(text, file=path)
+
+
+@contextmanager
+def _expected_warnings() -> Iterator[None]:
+    """Silence astropy's remarks on display formats and null values of columns, which the readers never use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=VerifyWarning)
+        warnings.filterwarnings("error", category=AstropyUserWarning)
+        warnings.filterwarnings("ignore", category=VerifyWarning)
+        yield
+
+
+def _native(array: Any) -> NDArray[Any]:
+    """Return a copy in native byte order that does not hold on to the mapped file."""
+    array = np.asarray(array)
+    return np.array(array, dtype=array.dtype.newbyteorder("="))
