@@ -47,19 +47,20 @@ class Compiler:
                 warnings.simplefilter("error", SyntaxWarning)
                 tree = ast.parse(stripped.rstrip(), mode="eval")
         except SyntaxError as error:
-            position = self.offset + (error.offset or 1)
-            raise ExpressionError(self._syntax_hint(error), self.text, position) from None
+            raise ExpressionError(*self._syntax_hint(error)) from None
         except (ValueError, RecursionError, MemoryError) as error:
             raise ExpressionError(f"cannot be read ({error or type(error).__name__})", self.text, 1) from None
         return self._visit(tree.body, 1), self.positions
 
-    def _syntax_hint(self, error: SyntaxError) -> str:
+    def _syntax_hint(self, error: SyntaxError) -> tuple[str, str, int]:
+        """Return message, text and position; names what a person of another language would have written."""
         for wrong, right in (("&&", "and"), ("||", "or"), ("<>", "!=")):
             if wrong in self.text:
-                return f"write {right!r} instead of {wrong!r}"
+                return f"write {right!r} instead of {wrong!r}", self.text, self.text.index(wrong) + 1
+        position = self.offset + error.offset if error.offset else len(self.text.rstrip()) + 1
         if "==" in (error.msg or "") or " = " in self.text:
-            return "use == to compare"
-        return f"{error.msg}; allowed: {ALLOWED}"
+            return "use == to compare", self.text, position
+        return f"{error.msg}; allowed: {ALLOWED}", self.text, position
 
     def _error(self, node: ast.AST, message: str) -> ExpressionError:
         return ExpressionError(message, self.text, self.offset + getattr(node, "col_offset", 0) + 1)
