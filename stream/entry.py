@@ -1,0 +1,178 @@
+"""What the ways into the stream share: transactions of bounded size, patience, and what they report.
+
+``ingest``, ``produce``, ``redrive`` and ``archive`` print nothing; they tell an ``EntryReport``. Each record enters
+once: it is published in one transaction with the progress that says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from stream.errors import Retryable
+from stream.transports.contract import Output, Publisher
+
+Result = TypeVar("Result")
+RETRY_S = 1.0
+
+
+class EntryReport(Protocol):
+    """Hears what happens; a source is a file, an archive or a topic."""
+
+    def started(self, source: str, size_bytes: int) -> None:
+        """Begin a source of that size."""
+        ...
+
+    def published(self, records: int, size_bytes: int) -> None:
+        """Count records that are published now, in one transaction."""
+        ...
+
+    def finished(self, source: str, records: int) -> None:
+        """End a source that gave so many records, those of earlier runs included."""
+        ...
+
+    def skipped(self, source: str, why: str) -> None:
+        """Pass over a source, for example because all of it was published before."""
+        ...
+
+    def refused(self, source: str, why: str) -> None:
+        """Give up a source, or a record in it, that cannot be read; one line."""
+        ...
+
+    def waiting(self, why: str) -> None:
+        """Wait for what is away: the broker, room on the disk."""
+        ...
+
+
+class Progress(Protocol):
+    """What is noted under a progress key; it becomes text only when it is published."""
+
+    def to_text(self) -> str:
+        """Return the value of the progress key."""
+        ...
+
+
+class Silence:
+    """An ``EntryReport`` that nobody hears."""
+
+    def started(self, source: str, size_bytes: int) -> None:
+        """Say nothing."""
+
+    def published(self, records: int, size_bytes: int) -> None:
+        """Say nothing."""
+
+    def finished(self, source: str, records: int) -> None:
+        """Say nothing."""
+
+    def skipped(self, source: str, why: str) -> None:
+        """Say nothing."""
+
+    def refused(self, source: str, why: str) -> None:
+        """Say nothing."""
+
+    def waiting(self, why: str) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLimits:
+    """When a transaction is closed: as soon as it holds this many bytes of values [byte] or records [1]."""
+
+    max_bytes: int = 32 * 1024 * 1024
+    max_records: int = 4096
+
+
+@dataclass(slots=True)
+class EntrySummary:
+    """What one call did: records published by it, and sources by outcome."""
+
+    records: int = 0
+    size_bytes: int = 0
+    finished: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+
+class Interrupted(Exception):
+    """Somebody asked to stop while a call was being tried again; nothing is half done."""
+
+
+class Patience:
+    """Does a call again for as long as it says that it may succeed later.
+
+    Args:
+        report: told why it waits.
+        stop: when set, waiting ends with ``Interrupted``.
+        wait_s: time between two tries, s.
+    """
+
+    def __init__(self, report: EntryReport, stop: threading.Event, wait_s: float = RETRY_S) -> None:
+        self._report = report
+        self.stop = stop
+        self._wait_s = wait_s
+
+    def __call__(self, call: Callable[[], Result]) -> Result:
+        """Return what ``call`` returns.
+
+        Raises:
+            Interrupted: asked to stop before it did.
+        """
+        while True:
+            try:
+                return call()
+            except Retryable as error:
+                self._report.waiting(str(error))
+                if self.stop.wait(self._wait_s):
+                    raise Interrupted(str(error)) from error
+
+
+class Feed:
+    """Gathers records with the progress they stand for, and publishes them in transactions of bounded size."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        limits: EntryLimits,
+        report: EntryReport,
+        patience: Patience,
+        summary: EntrySummary,
+    ) -> None:
+        self._publisher = publisher
+        self._limits = limits
+        self._report = report
+        self._patience = patience
+        self._summary = summary
+        self._outputs: list[Output] = []
+        self._progress: dict[str, Progress] = {}
+        self._size_bytes = 0
+
+    def add(self, output: Output) -> None:
+        """Take a record; its progress is to follow by ``note`` before the next ``flush_if_full``."""
+        self._outputs.append(output)
+        self._size_bytes += len(output.value or b"") + len(output.key or b"")
+
+    def note(self, key: str, value: Progress) -> None:
+        """Take the progress that stands for every record added so far."""
+        self._progress[key] = value
+
+    def full(self) -> bool:
+        """Return True when what was gathered should be published now."""
+        return self._size_bytes >= self._limits.max_bytes or len(self._outputs) >= self._limits.max_records
+
+    def flush(self) -> None:
+        """Publish what was gathered.
+
+        Raises:
+            Interrupted: asked to stop while the broker was away; nothing of it is published.
+        """
+        if not self._outputs and not self._progress:
+            return
+        progress = {key: value.to_text() for key, value in self._progress.items()}
+        self._patience(lambda: self._publisher.publish(self._outputs, progress))
+        records, size_bytes = len(self._outputs), self._size_bytes
+        self._outputs, self._progress, self._size_bytes = [], {}, 0
+        self._summary.records += records
+        self._summary.size_bytes += size_bytes
+        self._report.published(records, size_bytes)
