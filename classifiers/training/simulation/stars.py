@@ -28,7 +28,8 @@ class Stars:
     def __init__(self, basis: Basis) -> None:
         self._vectors = basis["star_vectors"]
         self._coefficients = basis["star_coefficients"]
-        self._soft = basis["star_soft"].astype(np.float64)
+        soft = basis["star_soft"].astype(np.float64)
+        self._soft = soft / soft.sum(axis=1, keepdims=True)
         best = self._soft.argmax(axis=1)
         self._members = [np.flatnonzero(best == index) for index in range(len(STAR_TYPES))]
         self._other_vectors = basis["other_vectors"]

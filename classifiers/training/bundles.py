@@ -1,0 +1,93 @@
+"""What each spectral bundle declares in its manifest: name, role, grid, outputs, domain, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.training.networks.classifier import GALAXY_BIN, GALAXY_BINS, QSO_BIN, QSO_BINS, ExportedClassifier
+from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, ExportedQsoFinder
+from classifiers.training.networks.vae import ExportedVae
+from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
+
+SPECTRAL_CLASSIFIER, ANOMALY, QSO = "spectral-classifier", "spectral-anomaly", "qso-finder"
+BUNDLES = (SPECTRAL_CLASSIFIER, ANOMALY, QSO)
+ROLES = {SPECTRAL_CLASSIFIER: "spectral_classifier", ANOMALY: "anomaly", QSO: "qso"}
+NAMES = {
+    SPECTRAL_CLASSIFIER: ExportedClassifier.NAMES,
+    ANOMALY: ExportedVae.NAMES,
+    QSO: ExportedQsoFinder.NAMES,
+}
+VERSION = "0.1.0"
+PRIOR = "simulated-mix-1"
+_SHAPES: Mapping[str, tuple[int, ...]] = {
+    "class_logits": (len(CLASSES) + 1,),
+    "other_type_probability": (len(OTHER_TYPES),),
+    "alternative_class": (ExportedClassifier.ALTERNATIVES,),
+    "alternative_redshift": (ExportedClassifier.ALTERNATIVES,),
+    "alternative_probability": (ExportedClassifier.ALTERNATIVES,),
+    "contribution": (COMMON_GRID.n,),
+    "map": (2,),
+}
+
+
+def manifest(bundle: str, seed: int, n: int, epochs: int, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return the manifest of a bundle but for the digests of its files.
+
+    Args:
+        bundle: one of ``BUNDLES``.
+        seed: of the training.
+        n: size of the simulated training set.
+        epochs: passes over it.
+        data: sha256 of what the weights were made from, by name.
+    """
+    role = ROLES[bundle]
+    tensor = [
+        {
+            "name": name,
+            "shape": _SHAPES.get(name, ()),
+            "dtype": "int64" if name == "alternative_class" else "float32",
+        }
+        for name in NAMES[bundle]
+    ]
+    inputs = [{"name": name, "shape": (COMMON_GRID.n,)} for name in ("flux", "inverse_variance")]
+    fields: dict[str, Any] = {
+        "name": bundle,
+        "version": VERSION,
+        "role": role,
+        "architecture": f"specstream-{bundle}-1",
+        "grid": {"log10_start": COMMON_GRID.log10_start, "log10_step": COMMON_GRID.log10_step, "n": COMMON_GRID.n},
+        "inputs": inputs,
+        "outputs": tensor,
+        "prior_id": PRIOR,
+        "batch_buckets": (2, 16, 64, 256),
+        "domain": {
+            "min_coverage": 0.35,
+            "full_coverage": 0.75,
+            "full_snr": 2.0,
+            "min_resolving_power": 800.0,
+            "max_resolving_power": 15_000.0,
+        },
+        "training": {
+            "command": f"specstream train {bundle} --seed {seed} --n {n} --epochs {epochs}",
+            "seed": seed,
+            "data": dict(data),
+            "settings": {"n": n, "epochs": epochs},
+        },
+    }
+    if bundle == SPECTRAL_CLASSIFIER:
+        largest = max(2.718281828 ** (GALAXY_BIN * GALAXY_BINS), 2.718281828 ** (QSO_BIN * QSO_BINS)) - 1.0
+        fields |= {
+            "class_scheme": CLASS_SCHEME,
+            "class_names": CLASSES,
+            "star_classes": CLASSES[FIRST_STAR:],
+            "other_types": OTHER_TYPES,
+            "redshift_range": (0.0, round(largest, 3)),
+            "zwarn_margin": 0.3,
+            "zwarn_snr": 1.0,
+            "zwarn_coverage": 0.5,
+        }
+    if bundle == QSO:
+        fields |= {"qso_z_threshold": REDSHIFT_THRESHOLD}
+    return fields

@@ -1,0 +1,182 @@
+"""Score the bundles on real spectra through the way that users have: items in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import Classifier, Verdicts
+from classifiers.training.real_spectra import RealLabel, real_spectra, unique_objects
+from classifiers.training.report import Number, Proportion, Report
+from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
+
+Progress = Callable[[str, float], None]
+_CHUNK = 128
+_BINS = 15
+_GROUPS = ("GALAXY", "QSO", "STAR")
+_MINIMUM_SNR = 2.0
+
+
+def evaluate(classifier: Classifier, spectra_folder: Path, progress: Progress | None = None) -> Report:
+    """Evaluate a spectrum classifier on the labelled real spectra.
+
+    Args:
+        classifier: of the spectrum lane, with its bundles.
+        spectra_folder: of the real spectra and their labels; see ``real_spectra``.
+        progress: called with the stage and the fraction done.
+    """
+    spectra, labels = real_spectra(spectra_folder)
+    parts: list[Verdicts] = []
+    for start in range(0, len(spectra), _CHUNK):
+        if progress is not None:
+            progress("classify", start / len(spectra))
+        parts.append(classifier.classify(spectra[start : start + _CHUNK]))
+    if progress is not None:
+        progress("done", 1.0)
+    engines = {use.name: use.bundle_sha256 for use in classifier.engines()}
+    return score(labels, Answers.of(parts), engines)
+
+
+class Answers:
+    """The columns of the verdicts that are scored, joined over chunks."""
+
+    def __init__(self, parts: Sequence[Verdicts]) -> None:
+        first = parts[0]
+        self.class_names = first.class_names
+        self.top = np.concatenate([part.top_class for part in parts])
+        self.probabilities = np.concatenate([part.class_probabilities for part in parts])
+        self.unknown = np.concatenate([part.unknown for part in parts])
+        self.reason = [reason for part in parts for reason in part.unknown_reason]
+        self.columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+
+    @staticmethod
+    def of(parts: Sequence[Verdicts]) -> Answers:
+        """Join the verdicts of several batches.
+
+        Raises:
+            ValueError: there is none, or the scheme is not the one that the real labels are in.
+        """
+        if not parts or tuple(parts[0].class_names) != CLASSES:
+            got = parts[0].class_names if parts else "no verdicts"
+            raise ValueError(f"expected verdicts in the classes {CLASSES}, got {got}")
+        return Answers(parts)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return a float column, NaN where the classifiers gave none."""
+        return self.columns.get(name, np.full(self.top.size, np.nan))
+
+
+def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]) -> Report:
+    """Turn labels and answers into the report; no input, no output, no clock."""
+    names = np.array([*CLASSES, ""])[answers.top]
+    groups = np.array([name.split("_")[0] for name in names])
+    group = np.array([label.group for label in labels])
+    truth = np.array([label.class_name or "" for label in labels])
+    known = np.flatnonzero(np.isin(group, _GROUPS))
+    labelled = known[truth[known] != ""]
+    snr = answers.column("snr")
+    proportions: list[Proportion] = []
+    for name in _GROUPS:
+        rows = np.flatnonzero(group == name)
+        proportions.append(_share(f"{name} recall", groups[rows] == name))
+        bright = rows[snr[rows] > _MINIMUM_SNR]
+        proportions.append(_share(f"{name} recall at S/N > 2", groups[bright] == name))
+    right = names == truth
+    proportions.append(_share("13 classes", right[labelled]))
+    once = np.intersect1d(labelled, unique_objects(labels))
+    proportions.append(_share("13 classes, each object once", right[once]))
+    proportions += [_share(f"class {name}", right[labelled[truth[labelled] == name]]) for name in CLASSES]
+    proportions += _star_measures(labels, names, truth)
+    redshift = np.array([label.redshift for label in labels])
+    numbers: list[Number] = []
+    for name in ("GALAXY", "QSO"):
+        rows = np.flatnonzero((group == name) & (groups == name) & np.isfinite(redshift))
+        error = (answers.column("redshift")[rows] - redshift[rows]) / (1.0 + redshift[rows])
+        proportions.append(_share(f"{name} redshift within 0.01 (1+z)", np.abs(error) < 0.01))
+        proportions.append(_share(f"{name} redshift within 0.0033 (1+z)", np.abs(error) < 0.0033))
+        deviation = 1.4826 * float(np.median(np.abs(error - np.median(error)))) if rows.size else float("nan")
+        numbers.append(Number(f"{name} redshift NMAD", deviation, rows.size))
+    proportions += _finder_measures(group, redshift, answers)
+    proportions += _unknown_measures(labels, group, known, answers)
+    top = answers.probabilities.max(axis=1)
+    numbers.append(Number("ECE of 13 classes", calibration_error(top[labelled], right[labelled]), labelled.size))
+    rows = labelled
+    picked = np.array([CLASSES.index(name) for name in truth[rows]], dtype=np.int64)
+    likelihood = -np.log(np.maximum(answers.probabilities[rows, picked], 1e-12))
+    numbers.append(Number("negative log likelihood of 13 classes [nat]", float(likelihood.mean()), rows.size))
+    numbers.append(Number("balanced recall of 13 classes", _balanced(truth[once], right[once]), once.size))
+    confusion: dict[str, dict[str, int]] = {}
+    for true, found in zip(truth[labelled], names[labelled], strict=True):
+        row = confusion.setdefault(str(true), {})
+        row[str(found)] = row.get(str(found), 0) + 1
+    return Report("Real spectra of SDSS, BOSS and LAMOST", engines, proportions, numbers, confusion)
+
+
+def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error of the top class, 15 equal bins (Guo+ 2017, arXiv:1706.04599, Eq. 3)."""
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    gaps = [
+        abs(float(confidence[chosen].mean() - correct[chosen].mean())) * int(chosen.sum())
+        for chosen in (bins == index for index in range(_BINS))
+        if chosen.any()
+    ]
+    return sum(gaps) / confidence.size if confidence.size else float("nan")
+
+
+def _share(name: str, hits: NDArray[np.bool_]) -> Proportion:
+    return Proportion(name, int(np.count_nonzero(hits)), int(hits.size))
+
+
+def _balanced(truth: NDArray[np.str_], right: NDArray[np.bool_]) -> float:
+    recalls = [float(right[truth == name].mean()) for name in np.unique(truth)]
+    return float(np.mean(recalls)) if recalls else float("nan")
+
+
+def _star_measures(labels: Sequence[RealLabel], names: NDArray[np.str_], truth: NDArray[np.str_]) -> list[Proportion]:
+    order = {f"STAR_{name}": index for index, name in enumerate(STAR_TYPES)}
+    measures: list[Proportion] = []
+    rows = [row for row, name in enumerate(truth) if name in order]
+    exact_rows = [row for row in rows if labels[row].exact_type]
+    for what, chosen in (("star type", rows), ("star type, labels with template names", exact_rows)):
+        difference = np.array([abs(order.get(str(names[row]), 99) - order[str(truth[row])]) for row in chosen])
+        measures.append(_share(f"{what}, exact", difference == 0))
+        measures.append(_share(f"{what}, within one", difference <= 1))
+    return measures
+
+
+def _finder_measures(group: NDArray[np.str_], redshift: NDArray[np.float64], answers: Answers) -> list[Proportion]:
+    found = answers.column("p_qso") > 0.5
+    quasar = group == "QSO"
+    other = np.isin(group, ("GALAXY", "STAR", "OTHER", "SKY"))
+    rows = np.flatnonzero(quasar & np.isfinite(redshift))
+    error = np.abs(answers.column("redshift_qso")[rows] - redshift[rows]) / (1.0 + redshift[rows])
+    high = answers.column("p_qso_high_z")[rows] > 0.5
+    threshold = answers.column("qso_z_threshold")[rows]
+    return [
+        _share("QSO finder: completeness at P(QSO) > 0.5", found[quasar]),
+        _share("QSO finder: others taken for a QSO", found[other]),
+        _share("QSO finder: redshift within 0.01 (1+z)", error < 0.01),
+        _share("QSO finder: side of the redshift threshold", high == (redshift[rows] >= threshold)),
+    ]
+
+
+def _unknown_measures(
+    labels: Sequence[RealLabel], group: NDArray[np.str_], known: NDArray[np.int64], answers: Answers
+) -> list[Proportion]:
+    reason = np.array([value or "" for value in answers.reason])
+    conformal = np.isin(reason, ("NOVEL", "OTHER_KNOWN"))
+    other = np.array([label.other_type or "" for label in labels])
+    measures = [
+        _share("false unknown, known objects", answers.unknown[known]),
+        _share("false unknown as NOVEL, known objects", reason[known] == "NOVEL"),
+        _share("false unknown as NOVEL or OTHER_KNOWN, known objects", conformal[known]),
+        _share("unknown: blank sky", answers.unknown[group == "SKY"]),
+        _share("blank sky as NO_SIGNAL", reason[group == "SKY"] == "NO_SIGNAL"),
+    ]
+    for name in ("M", "WD", "CV", "OB"):
+        rows = np.flatnonzero((other == name) & (group == "OTHER"))
+        measures.append(_share(f"unknown: {name} stars", answers.unknown[rows]))
+    return measures

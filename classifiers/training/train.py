@@ -1,0 +1,107 @@
+"""Train one spectral bundle from nothing: simulate, fit, export, calibrate, write.
+
+The same bundle name, seed, n and epochs give the same weights on the same machine with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, write_bundle
+from classifiers.bundle.manifest import Manifest
+from classifiers.training.bundles import BUNDLES, NAMES, QSO, SPECTRAL_CLASSIFIER, manifest
+from classifiers.training.export import to_onnx
+from classifiers.training.fitting import fit_classifier, fit_qso, fit_vae
+from classifiers.training.networks.classifier import ExportedClassifier
+from classifiers.training.networks.qso import ExportedQsoFinder
+from classifiers.training.samples import Samples, draw_samples
+from classifiers.training.simulation.basis import SHIPPED
+from classifiers.training.simulation.simulator import Simulator
+
+Progress = Callable[[str, float], None]
+DEFAULT_N, DEFAULT_EPOCHS = 61_440, 10
+_GOLDEN_ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A bundle as written, with the module it was exported from."""
+
+    manifest: Manifest
+    module: nn.Module
+    folder: Path
+
+
+def train_bundle(
+    bundle_name: str,
+    seed: int,
+    n: int,
+    epochs: int,
+    output: Path,
+    progress: Progress | None = None,
+    basis: Path = SHIPPED,
+    samples: Samples | None = None,
+    threads: int = 2,
+) -> Trained:
+    """Train a bundle and write it without calibration (``calibration.calibrate_bundles`` adds that).
+
+    Args:
+        bundle_name: one of ``bundles.BUNDLES``.
+        seed: of the simulation and the training.
+        n: number of simulated spectra.
+        epochs: passes over them.
+        output: folder of the bundle, made if absent.
+        progress: called with the stage and the fraction of the stage that is done.
+        basis: the simulator's basis file.
+        samples: the n samples of this seed where the caller has drawn them already, for several bundles on one set.
+        threads: of torch; part of what decides the weights' last bits.
+
+    Raises:
+        ValueError: unknown bundle name, n or epochs below 1.
+    """
+    if bundle_name not in BUNDLES:
+        raise ValueError(f"bundle: expected one of {', '.join(BUNDLES)}, got {bundle_name!r}")
+    if n < 1 or epochs < 1:
+        raise ValueError(f"expected n >= 1 and epochs >= 1, got n = {n}, epochs = {epochs}")
+    torch.set_num_threads(threads)
+    drawn = draw_samples(Simulator.load(basis), n, seed, progress) if samples is None else samples
+    module = _fit(bundle_name, drawn, seed, epochs, progress)
+    if progress is not None:
+        progress("export", 0.0)
+    graph = to_onnx(module, NAMES[bundle_name])
+    data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
+    fields = manifest(bundle_name, seed, n, epochs, data)
+    files = {GRAPH_FILE: graph, GOLDEN_FILE: golden(module, bundle_name, drawn.rows(slice(0, _GOLDEN_ROWS)))}
+    written = write_bundle(output, fields, files)
+    if progress is not None:
+        progress("done", 1.0)
+    return Trained(written, module, output)
+
+
+def _fit(bundle_name: str, samples: Samples, seed: int, epochs: int, progress: Progress | None) -> nn.Module:
+    if bundle_name == SPECTRAL_CLASSIFIER:
+        return ExportedClassifier(fit_classifier(samples, seed, epochs, progress)).eval()
+    if bundle_name == QSO:
+        return ExportedQsoFinder(fit_qso(samples, seed, epochs, progress)).eval()
+    return fit_vae(samples, seed, epochs, progress)
+
+
+def golden(module: nn.Module, bundle_name: str, samples: Samples) -> bytes:
+    """Return an ``.npz`` of some inputs and the outputs that torch computes for them, prefixed input_ and output_."""
+    flux, inverse_variance = samples.inputs()
+    with torch.no_grad():
+        outputs = module(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
+    arrays: dict[str, Any] = {"input_flux": flux, "input_inverse_variance": inverse_variance}
+    arrays |= {f"output_{name}": value.numpy() for name, value in zip(NAMES[bundle_name], outputs, strict=True)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()

@@ -1,0 +1,89 @@
+"""Simulated L1 records: fields of the schema, shapes of the instruments, truth kept outside."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.training.simulation.l1_records import (
+    FORMS,
+    SimulatedRecord,
+    simulated_exposure,
+    simulated_records,
+)
+from classifiers.training.simulation.simulator import Simulator
+
+SCHEMA = Path(__file__).resolve().parents[4] / "schemas" / "avro" / "l1_spectrum.avsc"
+PIXELS = {"SDSS": 4600, "4MOST_LRS": 23_201, "4MOST_HRS": 3 * 13_761}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Simulator:
+    return Simulator.load()
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def records(request: pytest.FixtureRequest, simulator: Simulator) -> list[SimulatedRecord]:
+    return list(simulated_records(simulator, 6, seed=3, form=request.param))
+
+
+def test_fields_are_those_of_the_schema_and_required_ones_are_there(records: list[SimulatedRecord]) -> None:
+    fields = {field["name"]: field for field in json.loads(SCHEMA.read_text(encoding="utf-8"))["fields"]}
+    for simulated in records:
+        assert set(simulated.record) <= set(fields)
+        assert {name for name, field in fields.items() if "default" not in field} <= set(simulated.record)
+
+
+def test_arrays_have_the_instruments_length_and_dtype(records: list[SimulatedRecord]) -> None:
+    for simulated in records:
+        record = simulated.record
+        n = PIXELS[record["instrument"]]
+        assert record["flux"].shape == record["uncertainty"].shape == record["quality"].shape == (n,)
+        assert record["flux"].dtype == record["uncertainty"].dtype == np.float32
+        assert record["quality"].dtype == np.int32
+        assert np.isfinite(record["flux"]).all()
+        assert ((record["uncertainty"] > 0) == (record["quality"] == 0)).all()
+        if record["grid"] is None:
+            assert record["wavelength"].shape == (n,)
+            assert (np.diff(record["wavelength"]) > 0).all()
+        else:
+            assert record["grid"]["n"] == n
+
+
+def test_truth_never_enters_the_record(records: list[SimulatedRecord]) -> None:
+    for simulated in records:
+        assert simulated.truth.l1_id == simulated.record["l1_id"]
+        text = " ".join(str(value) for value in simulated.record.values() if isinstance(value, str))
+        assert simulated.truth.class_name not in text
+
+
+def test_a_larger_number_begins_with_the_smaller(simulator: Simulator) -> None:
+    few = list(simulated_records(simulator, 5, seed=1))
+    many = list(islice(simulated_records(simulator, 300, seed=1), 5))
+    for one, other in zip(few, many, strict=True):
+        assert one.truth == other.truth
+        assert one.record["flux"].tobytes() == other.record["flux"].tobytes()
+
+
+def test_identifiers_are_unique_across_chunks(simulator: Simulator) -> None:
+    identifiers = [simulated.record["l1_id"] for simulated in simulated_records(simulator, 300, seed=1)]
+    assert len(set(identifiers)) == 300
+
+
+def test_high_resolution_fibres_look_at_stars_alone(simulator: Simulator) -> None:
+    assert {simulated.truth.kind for simulated in simulated_records(simulator, 8, 2, "4MOST_HRS")} == {"STAR"}
+
+
+def test_an_exposure_holds_both_kinds_of_fibre(simulator: Simulator) -> None:
+    fibres = {"4MOST_LRS": 3, "4MOST_HRS": 2}
+    instruments = [record.record["instrument"] for record in simulated_exposure(simulator, 1, fibres)]
+    assert instruments == ["4MOST_LRS"] * 3 + ["4MOST_HRS"] * 2
+
+
+def test_an_unknown_form_is_refused_by_name(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="4MOST_LRS.*'MUSE'"):
+        next(simulated_records(simulator, 1, 1, "MUSE"))

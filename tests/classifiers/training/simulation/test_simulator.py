@@ -1,0 +1,165 @@
+"""The simulator: determinism, physics, and labels that obey the surveys' rules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classifiers.training.simulation.basis import Basis, BasisError
+from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines
+from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, STARBURST, Galaxies
+from classifiers.training.simulation.grid import PIXELS, air_to_vacuum, native_wavelength, rows_at
+from classifiers.training.simulation.instruments import NAMES
+from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
+from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Simulator:
+    return Simulator.load()
+
+
+@pytest.fixture(scope="module")
+def batch(simulator: Simulator) -> SimulatedBatch:
+    return simulator.draw(600, np.random.default_rng(5))
+
+
+def test_the_same_seed_draws_the_same_bytes_and_another_seed_does_not(simulator: Simulator) -> None:
+    first = simulator.draw(40, np.random.default_rng(11))
+    again = simulator.draw(40, np.random.default_rng(11))
+    other = simulator.draw(40, np.random.default_rng(12))
+    assert first.flux.tobytes() == again.flux.tobytes()
+    assert first.inverse_variance.tobytes() == again.inverse_variance.tobytes()
+    assert (first.class_index == again.class_index).all()
+    assert first.flux.tobytes() != other.flux.tobytes()
+
+
+def test_drawn_arrays_are_finite_and_masked_pixels_are_zero(batch: SimulatedBatch) -> None:
+    assert batch.flux.shape == batch.inverse_variance.shape == (600, PIXELS)
+    assert batch.flux.dtype == batch.inverse_variance.dtype == np.float32
+    assert np.isfinite(batch.flux).all()
+    assert np.isfinite(batch.inverse_variance).all()
+    assert (batch.inverse_variance >= 0).all()
+    assert (batch.flux[batch.inverse_variance == 0] == 0).all()
+    assert ((batch.inverse_variance > 0).mean(axis=1) > 0.5).all()
+
+
+def test_every_class_kind_other_type_and_instrument_occurs(batch: SimulatedBatch) -> None:
+    assert set(batch.class_index) == set(range(OTHER_INDEX + 1))
+    assert set(batch.kind) == set(range(len(KINDS)))
+    assert set(batch.other_type) == set(range(-1, len(OTHER_TYPES)))
+    assert set(batch.instrument) == set(range(len(NAMES)))
+
+
+def test_labels_agree_with_kinds_and_soft_labels_sum_to_one(batch: SimulatedBatch) -> None:
+    names = np.array([*CLASSES, "OTHER"])[batch.class_index]
+    prefix = np.array([name.split("_")[0] for name in names])
+    assert (prefix == np.array(KINDS)[batch.kind]).all()
+    np.testing.assert_allclose(batch.class_target.sum(axis=1), 1.0, atol=1e-5)
+    assert (batch.class_target.argmax(axis=1) == batch.class_index).all()
+
+
+def test_blank_sky_has_no_signal_beyond_its_noise(simulator: Simulator) -> None:
+    drawn = simulator.draw(300, np.random.default_rng(3), kinds={"OTHER": 1.0})
+    sky = drawn.other_type == SKY_INDEX
+    significance = drawn.flux * np.sqrt(drawn.inverse_variance)
+    medians = np.array([np.median(row[row != 0]) for row in significance[sky]])
+    assert np.abs(medians).max() < 1.0
+    assert (drawn.redshift[sky] == 0).all()
+
+
+def test_measured_signal_to_noise_is_what_was_aimed_at(simulator: Simulator) -> None:
+    drawn = simulator.draw(200, np.random.default_rng(4), instrument="SDSS", kinds={"STAR": 1.0})
+    measured = []
+    for flux, weight in zip(drawn.flux, drawn.inverse_variance, strict=True):
+        good = weight > 0
+        measured.append(np.median(flux[good]) * np.median(np.sqrt(weight[good])))
+    assert abs(np.median(np.log(np.array(measured) / drawn.snr))) < 0.15
+
+
+@pytest.mark.parametrize("redshift", [0.02, 0.11, 0.3])
+def test_lines_appear_at_their_wavelength_times_one_plus_z(redshift: float) -> None:
+    flux = np.zeros((1, PIXELS), dtype=np.float32)
+    strengths = np.zeros((1, len(LINES)))
+    strengths[0, LINES.index("H alpha")] = 100.0
+    add_lines(flux, strengths, np.array([redshift]), np.array([120.0]))
+    wavelength = native_wavelength()
+    centroid = float((flux[0] * wavelength).sum() / flux[0].sum())
+    assert centroid == pytest.approx(REST_ANGSTROM["H alpha"] * (1 + redshift), rel=2e-5)
+
+
+def test_line_flux_is_conserved_in_rest_frame_angstrom() -> None:
+    flux = np.zeros((1, PIXELS), dtype=np.float32)
+    strengths = np.zeros((1, len(LINES)))
+    strengths[0, LINES.index("[O III] 5007")] = 42.0
+    add_lines(flux, strengths, np.array([0.2]), np.array([150.0]))
+    rest = native_wavelength() / 1.2
+    assert float(np.sum(flux[0] * np.gradient(rest))) == pytest.approx(42.0, rel=0.01)
+
+
+def test_simulated_starburst_peaks_at_redshifted_halpha() -> None:
+    galaxies = Galaxies(Basis.load())
+    redshift = np.linspace(0.02, 0.3, 12)
+    flux, truth = galaxies.at(redshift, np.full(12, STARBURST), np.random.default_rng(1))
+    wavelength = native_wavelength()
+    for row, z in enumerate(truth.redshift):
+        near = np.abs(wavelength / (1 + z) - 6564.6) < 12
+        around = (np.abs(wavelength / (1 + z) - 6564.6) < 90) & ~near & (np.abs(wavelength / (1 + z) - 6567) > 30)
+        assert flux[row, near].max() > 2.0 * np.median(flux[row, around])
+
+
+def test_passive_galaxies_break_at_4000_angstrom() -> None:
+    galaxies = Galaxies(Basis.load())
+    flux, _ = galaxies.at(np.full(30, 0.1), np.full(30, PASSIVE), np.random.default_rng(2))
+    rest = native_wavelength() / 1.1
+    red = flux[:, (rest > 4050) & (rest < 4250)].mean(axis=1)
+    blue = flux[:, (rest > 3750) & (rest < 3950)].mean(axis=1)
+    assert np.median(red / blue) > 1.35
+
+
+def test_line_free_labels_dominate_at_low_signal_to_noise(simulator: Simulator) -> None:
+    drawn = simulator.draw(500, np.random.default_rng(8), kinds={"GALAXY": 1.0})
+    unlabelled = drawn.class_index == CLASSES.index("GALAXY_nan")
+    assert unlabelled[drawn.snr < 3].mean() > unlabelled[drawn.snr > 25].mean() + 0.15
+
+
+def test_bright_quasars_are_broadline_and_faint_ones_often_are_not(simulator: Simulator) -> None:
+    drawn = simulator.draw(500, np.random.default_rng(9), kinds={"QSO": 1.0})
+    broad = drawn.class_index == CLASSES.index("QSO_BROADLINE")
+    assert broad[drawn.snr > 10].mean() > 0.9
+    assert broad[drawn.snr < 1.2].mean() < 0.5
+
+
+def test_unknown_instrument_and_kind_are_refused_by_name(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="SDSS.*'HUBBLE'"):
+        simulator.draw(2, np.random.default_rng(0), instrument="HUBBLE")
+    with pytest.raises(ValueError, match="COMET"):
+        simulator.draw(2, np.random.default_rng(0), kinds={"COMET": 1.0})
+
+
+def test_fractional_offsets_interpolate_between_pixels() -> None:
+    ramp = np.arange(PIXELS + 20, dtype=np.float32)[None, :]
+    np.testing.assert_allclose(rows_at(ramp, np.array([3.25]))[0, :4], [3.25, 4.25, 5.25, 6.25])
+
+
+def test_air_to_vacuum_agrees_with_published_lines() -> None:
+    air = np.array([4861.333, 6562.819, 5006.843])
+    np.testing.assert_allclose(air_to_vacuum(air), [4862.69, 6564.61, 5008.24], atol=0.03)
+
+
+def test_foreign_files_are_no_basis(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(BasisError, match="does not exist"):
+        Basis.load(tmp_path / "absent.npz")
+    np.savez(tmp_path / "foreign.npz", x=np.zeros(3))
+    with pytest.raises(BasisError, match="provenance"):
+        Basis.load(tmp_path / "foreign.npz")
+
+
+def test_active_galaxies_lie_above_the_star_forming_sequence() -> None:
+    galaxies = Galaxies(Basis.load())
+    _, truth = galaxies.at(np.full(60, 0.1), np.full(60, ACTIVE), np.random.default_rng(6))
+    index = {name: LINES.index(name) for name in ("[O III] 5007", "H beta", "H alpha", "[N II] 6583")}
+    flux = truth.line_flux
+    oiii = np.log10(flux[:, index["[O III] 5007"]] / flux[:, index["H beta"]])
+    nii = np.log10(flux[:, index["[N II] 6583"]] / flux[:, index["H alpha"]])
+    assert (oiii > 0.22 - 1.2 * nii).mean() > 0.8
