@@ -45,7 +45,8 @@ class Verdicts:
     Attributes:
         class_scheme: scheme of ``class_names``; "" without classes.
         class_names: k class labels in the bundle's order.
-        class_probabilities: (n, k) float64, rows sum to 1; (n, 0) without classes.
+        class_probabilities: (n, k) float64, rows sum to 1, or are NaN where ``top_class`` is -1 (absent: never publish
+            them); (n, 0) without classes.
         top_class: (n,) int index into ``class_names``, -1 = none.
         columns: float columns by L2 field name: p_other, entropy, aleatoric_entropy, mutual_information, redshift,
             redshift_error, radial_velocity_km_s, radial_velocity_error_km_s, p_qso, redshift_qso, redshift_qso_error,

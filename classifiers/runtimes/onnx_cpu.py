@@ -1,0 +1,118 @@
+"""ONNX Runtime on the CPU: the only file that imports onnxruntime.
+
+Row results must not depend on the batch they come in. Measured (onnxruntime 1.31, x86-64 with AVX-512): batch sizes 1,
+2 and 3 give other last bits than 8 and more, and with more than one intra-op thread so do 16 and 48 against 64, because
+the work is cut at other rows. So a session computes with one intra-op thread, always on chunks of one size, the
+smallest of the bundle's buckets from 16 on, and parallelism comes from several chunks at once. That is also the fastest
+(chunks of 16 stay in the cache). What remains is a row's place within its chunk: ReduceSum and ReduceMean over a last
+axis whose length is no multiple of 8 add up in an order that depends on the row's memory alignment (measured; Softmax,
+ReduceSumSquare, ReduceLogSumExp, LayerNormalization and MatMul do not). Graphs take such sums as matrix products with
+a column of ones; ``independence`` tests a bundle for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from classifiers.bundle.errors import BundleError
+from classifiers.bundle.folder import GRAPH_FILE, Bundle
+from classifiers.runtimes.contract import check_inputs, check_output, check_signature, chunk
+
+SMALLEST_CHUNK = 16
+"""Rows computed at once, if the bundle has a bucket of that size or more."""
+_DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
+_OPAQUE = (  # onnxruntime's exceptions share no public base class below Exception
+    onnxruntime.capi.onnxruntime_pybind11_state.Fail,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
+    onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
+    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+)
+
+
+def version() -> str:
+    """Return the version of onnxruntime."""
+    return str(onnxruntime.__version__)
+
+
+class OnnxEngine:
+    """A bundle's graph on the CPU; an ``Engine``."""
+
+    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+        """Open the graph.
+
+        Args:
+            bundle: verified bundle.
+            threads: chunks computed at once; changes speed, never results.
+
+        Raises:
+            BundleError: the graph does not load, or has other inputs or outputs than the manifest declares.
+        """
+        self._manifest = bundle.manifest
+        buckets = bundle.manifest.batch_buckets
+        self._chunk = next((bucket for bucket in buckets if bucket >= SMALLEST_CHUNK), buckets[-1])
+        self._outputs = [tensor.name for tensor in bundle.manifest.outputs]
+        file = str(bundle.folder / GRAPH_FILE)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
+        except _OPAQUE as error:
+            raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
+        check_signature(file, "input", bundle.manifest.inputs, _signature(self._session.get_inputs()))
+        check_signature(file, "output", bundle.manifest.outputs, _signature(self._session.get_outputs()))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=self.name) if threads > 1 else None
+
+    @property
+    def name(self) -> str:
+        """Return the bundle's name."""
+        return self._manifest.name
+
+    @property
+    def runtime(self) -> str:
+        """Return onnxruntime."""
+        return "onnxruntime"
+
+    @property
+    def dtype(self) -> str:
+        """Return fp32."""
+        return "fp32"
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+        """Compute the outputs of n >= 1 rows, the same bits for a row whatever rows come with it.
+
+        Args:
+            inputs: arrays by the names that the manifest declares, first axis n.
+
+        Returns:
+            Arrays by output name, first axis n. They may hold NaN or inf where the graph gave them.
+        """
+        n = check_inputs(self._manifest, inputs)
+        wanted = {tensor.name: inputs[tensor.name] for tensor in self._manifest.inputs}
+        starts = range(0, n, self._chunk)
+
+        def compute(start: int) -> list[NDArray[Any]]:
+            computed: list[NDArray[Any]] = self._session.run(self._outputs, chunk(wanted, start, self._chunk))
+            return computed
+
+        parts = list(self._pool.map(compute, starts) if self._pool and len(starts) > 1 else map(compute, starts))
+        results: dict[str, NDArray[Any]] = {}
+        for i, tensor in enumerate(self._manifest.outputs):
+            check_output(self._manifest, tensor, parts[0][i], self._chunk)
+            results[tensor.name] = np.concatenate([part[i] for part in parts])[:n]
+        return results
+
+
+def _signature(nodes: list[Any]) -> dict[str, tuple[str, list[Any]]]:
+    return {node.name: (_DTYPES.get(node.type, str(node.type)), list(node.shape)) for node in nodes}

@@ -1,0 +1,103 @@
+"""What one engine said of a batch of spectra, and which rows of it may be published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.bundle.calibration import Calibration
+from classifiers.bundle.manifest import LINE_OUTPUTS, Manifest
+from classifiers.classifier import Lines
+from classifiers.engine import Arrays
+from classifiers.items import Spectrum
+from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.verdict.conformal import p_values
+from classifiers.verdict.outputs import column, faulty_rows
+from classifiers.verdict.probabilities import sigmoid
+from classifiers.verdict.unknown import DomainCheck, check_domain
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Outputs of one engine, with what is needed to read them."""
+
+    manifest: Manifest
+    calibration: Calibration
+    outputs: Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """Which rows of an answer count.
+
+    Attributes:
+        domain: where the rows stand against the bundle's domain.
+        absent: (n,) bool, nothing of this engine may be published.
+        faulty: (n,) bool, absent because the engine answered NaN or inf.
+    """
+
+    domain: DomainCheck
+    absent: Flags
+    faulty: Flags
+
+
+def answered_rows(answer: Answer, spectra: Sequence[Spectrum], prepared: PreparedBatch) -> AnsweredRows:
+    """Return which rows of an answer count: those with data on the grid, of a served kind, and finite."""
+    limits = answer.manifest.domain
+    power = np.array(
+        [np.nan if spectrum.resolving_power is None else spectrum.resolving_power for spectrum in spectra], np.float64
+    )
+    served = np.array([s.medium in limits.mediums and s.sampling in limits.samplings for s in spectra])
+    domain = check_domain(limits, coverage=prepared.coverage, snr=prepared.snr, resolving_power=power, served=served)
+    unseen = prepared.coverage <= 0
+    faulty = faulty_rows(answer.outputs) & ~unseen
+    return AnsweredRows(domain, unseen | faulty | ~served, faulty)
+
+
+def qso_columns(answer: Answer, absent: Flags) -> dict[str, Floats]:
+    """Return the L2 columns of a ``qso`` engine."""
+    outputs, calibration = answer.outputs, answer.calibration
+    quasar = column(sigmoid(outputs["qso_logit"], calibration.qso_temperature), absent)
+    distant = sigmoid(outputs["high_z_logit"], calibration.high_z_temperature)
+    error = column(outputs["redshift_qso_error"], absent) * calibration.redshift_error_factor
+    threshold = np.nan if answer.manifest.qso_z_threshold is None else answer.manifest.qso_z_threshold
+    return {
+        "p_qso": quasar,
+        "p_qso_high_z": quasar * distant,
+        "p_bal": column(sigmoid(outputs["bal_logit"], calibration.bal_temperature), absent),
+        "redshift_qso": column(outputs["redshift_qso"], absent),
+        "redshift_qso_error": error,
+        "qso_z_threshold": np.full(len(absent), threshold),
+    }
+
+
+def anomaly_columns(answer: Answer, absent: Flags) -> dict[str, Floats]:
+    """Return the L2 columns of an ``anomaly`` engine."""
+    outputs, grid = answer.outputs, answer.manifest.grid
+    columns = {
+        "anomaly_score": column(outputs["score"], absent),
+        "map_x": column(outputs["map"][:, 0], absent),
+        "map_y": column(outputs["map"][:, 1], absent),
+    }
+    if answer.calibration.novelty is not None:
+        columns["anomaly_p_value"] = p_values(answer.calibration.novelty, columns["anomaly_score"])
+    if grid is not None:
+        contribution = outputs["contribution"]
+        strongest = contribution.argmax(axis=1)
+        silent = absent | ~(contribution[np.arange(len(absent)), strongest] > 0)
+        columns["anomaly_wavelength_angstrom"] = column(grid.grid().centres_angstrom[strongest], silent)
+    return columns
+
+
+def measured_lines(answer: Answer, absent: Flags, scale: Floats) -> Lines | None:
+    """Return line measurements in the flux unit of the input; None where the bundle measures none."""
+    if not answer.manifest.lines:
+        return None
+    flux, error, width, velocity = (column(answer.outputs[name], absent) for name in LINE_OUTPUTS)
+    return Lines(answer.manifest.lines, flux * scale[:, None], error * scale[:, None], width, velocity)

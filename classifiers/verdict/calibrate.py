@@ -1,0 +1,172 @@
+"""Makes calibrations from engine outputs on held-out objects; pure functions of arrays, for training and ``evaluate``.
+
+"Known" objects are those of the scheme's classes: the unknown flag is a statement about them. A conformal table is made
+from objects that had no part in what it ranks, hence the split of the sample in ``spectral_calibration``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.bundle.calibration import Calibration, Fused, Partner, TailTable
+from classifiers.bundle.folder import Bundle
+from classifiers.verdict.conformal import conformal_rank, fisher, p_values, smallest_sample
+from classifiers.verdict.probabilities import with_other
+
+Floats = NDArray[np.float64]
+
+
+def tail_table(scores: NDArray[np.floating[Any]], *, tail: float = 0.05, body: int = 400) -> TailTable:
+    """Return the table of a null sample: every score of the upper tail, and quantiles of the rest.
+
+    Args:
+        scores: (n,) finite, larger = more novel.
+        tail: fraction of the sample kept exactly (at least 100 scores).
+        body: number of knots below it.
+    """
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))
+    n = ordered.size
+    if n == 0 or not np.isfinite(ordered).all():
+        raise ValueError(
+            f"expected at least one score, all finite; got {n}, {np.count_nonzero(~np.isfinite(ordered))} not"
+        )
+    exact = min(n, max(100, int(np.ceil(tail * n))))
+    places = np.unique(np.concatenate([np.linspace(0, n - exact, body).astype(int), np.arange(n - exact, n)]))
+    knots = np.unique(ordered[places])
+    at_or_above = n - np.searchsorted(ordered, knots, side="left")
+    return TailTable(n=n, scores=tuple(knots.tolist()), at_or_above=tuple(at_or_above.tolist()))
+
+
+def fit_temperature(class_logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the temperature that minimises the negative log-likelihood (Guo et al. 2017, section 4.2).
+
+    Args:
+        class_logits: (n, k) float32 with every column that the labels speak of (OTHER last where there is one).
+        labels: (n,) int64 column of the true class.
+    """
+    logits = class_logits.astype(np.float64)
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits * np.exp(-log_temperature)
+        top = scaled.max(axis=1)
+        return float(np.mean(top + np.log(np.exp(scaled - top[:, None]).sum(axis=1)) - scaled[rows, labels]))
+
+    return float(np.exp(_golden_section(loss, np.log(0.05), np.log(20.0))))
+
+
+def fit_binary_temperature(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
+    """Return the temperature of a logistic output, for ``qso_logit``, ``high_z_logit`` and ``bal_logit``."""
+    return fit_temperature(np.stack([np.zeros_like(logits), logits], axis=1), labels.astype(np.int64))
+
+
+def p_other_threshold(p_other: Floats, rate: float, confidence: float = 0.99) -> float | None:
+    """Return the threshold that known objects exceed at most at this rate; None if n is too small for any.
+
+    Args:
+        p_other: (n,) of known held-out objects.
+        rate: to hold.
+        confidence: that it holds, over calibration samples.
+    """
+    rank = conformal_rank(p_other.size, rate, confidence)
+    return None if rank == 0 else float(np.sort(p_other)[-rank])
+
+
+def score_calibration(identifier: str, scores: NDArray[np.floating[Any]], **fields: Any) -> Calibration:
+    """Return the calibration of an ``anomaly`` or ``image_anomaly`` bundle from the scores of known held-out objects.
+
+    Args:
+        identifier: of the calibration, as L2 records name it.
+        scores: (n,) of known objects.
+        **fields: other fields of ``Calibration``.
+    """
+    return Calibration(id=identifier, n=len(scores), novelty=tail_table(scores), **fields)
+
+
+def spectral_calibration(
+    identifier: str,
+    *,
+    class_logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    energy: NDArray[np.float32],
+    anomaly: Bundle | None = None,
+    anomaly_scores: NDArray[np.float32] | None = None,
+    alpha: float = 0.01,
+    other_rate: float = 0.0,
+    confidence: float = 0.99,
+    **fields: Any,
+) -> Calibration:
+    """Return the calibration of a ``spectral_classifier`` from held-out objects in random order.
+
+    The temperature and the thresholds use all of them. Known objects with even index make the energy table, those with
+    odd index the fused table, so that the fused p-value is an exact split-conformal one. The anomaly bundle's own table
+    must come from other objects than these.
+
+    Args:
+        identifier: of the calibration, as L2 records name it.
+        class_logits: (n, k+1) float32.
+        labels: (n,) int64 true class, k for OTHER.
+        energy: (n,) float32.
+        anomaly: the anomaly bundle, calibrated for the same runtime and dtype; None calibrates the energy alone.
+        anomaly_scores: (n,) float32, its ``score`` for the same objects.
+        alpha: declared false-unknown rate.
+        other_rate: part of alpha spent on OTHER_KNOWN; the rest is spent on NOVEL.
+        confidence: that each of the two holds.
+        **fields: other fields of ``Calibration`` (runtime, dtype, domain ...).
+
+    Raises:
+        ValueError: too few known objects to hold the rates.
+    """
+    k = class_logits.shape[1] - 1
+    known = np.flatnonzero(labels < k)
+    fitting, ranking = known[::2], known[1::2]
+    needed = smallest_sample(alpha - other_rate, confidence)
+    if fitting.size < needed or ranking.size < needed:
+        raise ValueError(f"a rate of {alpha - other_rate} needs 2 x {needed} known objects, got {known.size}")
+    temperature = fit_temperature(class_logits, labels)
+    probabilities = with_other(class_logits[known], temperature)
+    table = tail_table(energy[fitting])
+    fused = None
+    if anomaly is not None and anomaly_scores is not None:
+        runtime, dtype = fields.get("runtime", "onnxruntime"), fields.get("dtype", "fp32")
+        null = anomaly.calibration(runtime, dtype).novelty
+        if null is None:
+            raise ValueError(f"the anomaly bundle {anomaly.manifest.name} has no table of its score")
+        scores = p_values(null, anomaly_scores[ranking].astype(np.float64))
+        combined = fisher(p_values(table, energy[ranking].astype(np.float64)), scores)
+        partner = Partner(name=anomaly.manifest.name, version=anomaly.manifest.version, bundle_sha256=anomaly.sha256)
+        fused = Fused(partner=partner, table=tail_table(combined))
+    return Calibration(
+        id=identifier,
+        n=known.size,
+        alpha=alpha,
+        novel_rate=alpha - other_rate,
+        other_rate=other_rate,
+        confidence=confidence,
+        temperature=temperature,
+        p_other_threshold=p_other_threshold(probabilities.other, other_rate, confidence) if other_rate > 0 else None,
+        novelty=table,
+        fused=fused,
+        **fields,
+    )
+
+
+def _golden_section(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-4) -> float:
+    """Return the minimum of a unimodal function by golden-section search."""
+    ratio = (5**0.5 - 1) / 2
+    inner, outer = high - ratio * (high - low), low + ratio * (high - low)
+    at_inner, at_outer = function(inner), function(outer)
+    while high - low > tolerance:
+        if at_inner <= at_outer:
+            high, outer, at_outer = outer, inner, at_inner
+            inner = high - ratio * (high - low)
+            at_inner = function(inner)
+        else:
+            low, inner, at_inner = inner, outer, at_outer
+            outer = low + ratio * (high - low)
+            at_outer = function(outer)
+    return 0.5 * (low + high)

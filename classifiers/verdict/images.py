@@ -1,0 +1,69 @@
+"""Verdicts on image alerts from the outputs of an ``image_anomaly`` engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import Verdicts
+from classifiers.quality import Quality
+from classifiers.verdict.answers import Answer
+from classifiers.verdict.blank import without_classes
+from classifiers.verdict.novelty import judged
+from classifiers.verdict.outputs import column, faulty_rows
+from classifiers.verdict.probabilities import entropy, softmax
+from classifiers.verdict.unknown import check_domain, decide
+
+
+def image_verdicts(
+    answer: Answer | None, snr: NDArray[np.float64], coverage: NDArray[np.float64], quality_flags: NDArray[np.int64]
+) -> Verdicts:
+    """Return the verdicts on n alerts.
+
+    Args:
+        answer: outputs of the engine, or None without one.
+        snr: (n,) peak of the difference stamp over its noise.
+        coverage: (n,) fraction of valid pixels.
+        quality_flags: (n,) bits of ``Quality`` found so far.
+    """
+    columns = {"snr": snr, "coverage": coverage}
+    if answer is None:
+        return without_classes(columns, quality_flags)
+    manifest, calibration, outputs = answer.manifest, answer.calibration, answer.outputs
+    n = len(snr)
+    anything = np.ones(n, np.bool_)
+    domain = check_domain(
+        manifest.domain, coverage=coverage, snr=snr, resolving_power=np.full(n, np.nan), served=anything
+    )
+    unseen = coverage <= 0
+    faulty = faulty_rows(outputs) & ~unseen
+    absent = unseen | faulty
+    columns["anomaly_score"] = column(outputs["score"], absent)
+    columns["map_x"] = column(outputs["map"][:, 0], absent)
+    columns["map_y"] = column(outputs["map"][:, 1], absent)
+    novel = ~anything
+    if calibration.novelty is not None:
+        p_value, novel = judged(calibration.novelty, columns["anomaly_score"], calibration)
+        columns["anomaly_p_value"] = columns["unknown_p_value"] = p_value
+    unknown, reasons = decide(
+        bad=faulty, outside=domain.outside, no_signal=domain.no_signal, low_snr=domain.low_snr,
+        other_known=~anything, novel=novel,
+    )  # fmt: skip
+    quality = quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
+    verdicts = without_classes(columns, quality, unknown=unknown, reasons=reasons, rate=calibration.alpha)
+    if not manifest.class_names:
+        return verdicts
+    logits = np.where(absent[:, None], np.float32(0), outputs["class_logits"]).astype(np.float64)
+    probabilities = softmax(logits / calibration.temperature)
+    top = np.where(absent, -1, probabilities.argmax(axis=1)).astype(np.int64)
+    columns["entropy"] = column(entropy(probabilities), absent)
+    probabilities[absent] = np.nan
+    return replace(
+        verdicts,
+        class_scheme=manifest.class_scheme,
+        class_names=manifest.class_names,
+        class_probabilities=probabilities,
+        top_class=top,
+    )

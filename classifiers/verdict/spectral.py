@@ -1,0 +1,134 @@
+"""Verdicts on spectra from the outputs of up to three engines; every row is a function of its own outputs alone.
+
+The first of ``LEADS`` that is present decides domain and declared rate. Where an engine's answer is absent (nothing on
+the grid, a medium or sampling that its bundle does not serve, NaN or inf in its outputs) its columns are NaN, its
+probabilities are NaN and its top class is -1: absent, never published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import Verdicts
+from classifiers.items import Spectrum
+from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.quality import Quality
+from classifiers.verdict.answers import Answer, anomaly_columns, answered_rows, measured_lines, qso_columns
+from classifiers.verdict.blank import without_classes
+from classifiers.verdict.novelty import novelty
+from classifiers.verdict.outputs import column
+from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
+from classifiers.verdict.redshift import alternatives, warnings
+from classifiers.verdict.unknown import constant_rows, decide
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+LEADS = ("spectral_classifier", "anomaly", "qso")
+SKY = "SKY"
+"""The recognised type that means blank sky: NO_SIGNAL."""
+
+
+def spectral_verdicts(spectra: Sequence[Spectrum], prepared: PreparedBatch, answers: Mapping[str, Answer]) -> Verdicts:
+    """Return the verdicts on n spectra.
+
+    Args:
+        spectra: what came in; only its metadata are read.
+        prepared: the same on the common grid.
+        answers: by role: spectral_classifier, anomaly, qso; any of them may be missing.
+    """
+    n = len(spectra)
+    rows = {role: answered_rows(answer, spectra, prepared) for role, answer in answers.items()}
+    columns: dict[str, Floats] = {"snr": prepared.snr, "coverage": prepared.coverage}
+    lead = next((role for role in LEADS if role in answers), None)
+    if lead is None:
+        return without_classes(columns, prepared.quality_flags)
+    if "qso" in answers:
+        columns |= qso_columns(answers["qso"], rows["qso"].absent)
+    if "anomaly" in answers:
+        columns |= anomaly_columns(answers["anomaly"], rows["anomaly"].absent)
+    columns["unknown_p_value"], novel = novelty(answers, rows, n)
+    domain = rows[lead].domain
+    faulty = np.logical_or.reduce([each.faulty for each in rows.values()])
+    bad = faulty | (constant_rows(prepared.flux, prepared.inverse_variance) & (prepared.coverage > 0))
+    quality = prepared.quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
+    if lead != "spectral_classifier":
+        nothing = np.zeros(n, np.bool_)
+        unknown, reasons = decide(
+            bad=bad, outside=domain.outside, no_signal=domain.no_signal, low_snr=domain.low_snr,
+            other_known=nothing, novel=novel,
+        )  # fmt: skip
+        return without_classes(columns, quality, unknown=unknown, reasons=reasons, rate=answers[lead].calibration.alpha)
+    answer, absent = answers[lead], rows[lead].absent
+    manifest, calibration, outputs = answer.manifest, answer.calibration, answer.outputs
+    probabilities = with_other(
+        np.where(absent[:, None], np.float32(0), outputs["class_logits"]), calibration.temperature
+    )
+    top = probabilities.classes.argmax(axis=1)
+    star = np.isin(top, [manifest.class_names.index(name) for name in manifest.star_classes])
+    columns |= _class_columns(answer, probabilities, absent, star)
+    other, types = _other_known(answer, probabilities, absent)
+    sky = np.array([kind == SKY for kind in types])
+    unknown, reasons = decide(
+        bad=bad, outside=domain.outside, no_signal=domain.no_signal | sky, low_snr=domain.low_snr,
+        other_known=other, novel=novel,
+    )  # fmt: skip
+    probabilities.classes[absent] = np.nan
+    chosen, redshift, probability = alternatives(outputs, absent, len(manifest.class_names))
+    return Verdicts(
+        class_scheme=manifest.class_scheme,
+        class_names=manifest.class_names,
+        class_probabilities=probabilities.classes,
+        top_class=np.where(absent, -1, top).astype(np.int64),
+        columns=columns,
+        zwarn=warnings(manifest, columns["redshift"], outputs["redshift_margin"], prepared.snr, prepared.coverage),
+        other_type=types,
+        unknown=unknown,
+        unknown_reason=reasons,
+        unknown_rate=calibration.alpha,
+        quality_flags=quality,
+        alternative_class=chosen,
+        alternative_redshift=redshift,
+        alternative_probability=probability,
+        lines=measured_lines(answer, absent, prepared.scale),
+    )
+
+
+def _class_columns(answer: Answer, probabilities: ClassProbabilities, absent: Flags, star: Flags) -> dict[str, Floats]:
+    """Return entropies of the published probabilities, redshifts of what is no star and velocities of stars.
+
+    The graph's mutual information is of untempered probabilities; it is bounded by the published entropy, and the
+    aleatoric part is what remains, so that the three always add up.
+    """
+    outputs, calibration = answer.outputs, answer.calibration
+    published = column(entropy(probabilities.classes), absent)
+    epistemic = np.clip(column(outputs["mutual_information"], absent), 0.0, published)
+    moving, still = absent | star, absent | ~star
+    velocity_error = column(outputs["radial_velocity_error_km_s"], still)
+    return {
+        "p_other": column(probabilities.other, absent),
+        "entropy": published,
+        "mutual_information": epistemic,
+        "aleatoric_entropy": published - epistemic,
+        "redshift": column(outputs["redshift"], moving),
+        "redshift_error": column(outputs["redshift_error"], moving) * calibration.redshift_error_factor,
+        "radial_velocity_km_s": column(outputs["radial_velocity_km_s"], still),
+        "radial_velocity_error_km_s": velocity_error * calibration.velocity_error_factor,
+    }
+
+
+def _other_known(answer: Answer, probabilities: ClassProbabilities, absent: Flags) -> tuple[Flags, list[str | None]]:
+    """Return where p_other is above its calibrated threshold, and the recognised type there."""
+    types: list[str | None] = [None] * len(absent)
+    threshold, names = answer.calibration.p_other_threshold, answer.manifest.other_types
+    if threshold is None:
+        return np.zeros(len(absent), np.bool_), types
+    other = ~absent & (probabilities.other > threshold)
+    if names:
+        kinds = answer.outputs["other_type_probability"].argmax(axis=1)
+        for row in np.flatnonzero(other).tolist():
+            types[row] = names[int(kinds[row])]
+    return other, types
