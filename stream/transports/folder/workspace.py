@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -23,6 +24,7 @@ class Workspace:
         if lock is None:
             raise Fatal(f"{self.path}: a new directory is locked by somebody else")
         self._lock = lock
+        self._owner = os.getpid()
         self._count = 0
 
     def next_directory(self) -> Path:
@@ -33,8 +35,9 @@ class Workspace:
         return path
 
     def close(self) -> None:
-        """Remove the directory and what is left in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the directory and what is left in it; in a child process, which only has a copy, forget it."""
+        if os.getpid() == self._owner:
+            shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
 
 
