@@ -21,7 +21,7 @@ def read_schema_files(path: Path) -> JsonSchema:
 
     Args:
         path: An ``.avsc`` file that is whole by itself or refers to files beside it, or a folder of ``.avsc`` files in
-            which exactly one type is referred to by no other: the top one.
+            which exactly one type refers to others and is referred to by none: the top one.
 
     Raises:
         CatalogueError: naming the file, when there is no such schema.
@@ -29,12 +29,7 @@ def read_schema_files(path: Path) -> JsonSchema:
     try:
         if path.is_dir():
             definitions = _read_all(sorted(path.glob("*.avsc")))
-            tops = _unreferenced(definitions)
-            if len(tops) != 1:
-                names = ", ".join(tops) or "none"
-                message = f"{path}: expected exactly one type that no other refers to, found {names}"
-                raise CatalogueError(message)
-            return parse(assemble(tops[0], definitions))
+            return parse(assemble(_top(path, definitions), definitions))
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path}: cannot be read: {error}"
@@ -147,9 +142,17 @@ def _load(path: Path, text: str) -> JsonSchema:
     return schema
 
 
-def _unreferenced(definitions: Mapping[str, dict[str, Any]]) -> list[str]:
-    referred = {name for own, part in definitions.items() for name in _references(part, "") if name != own}
-    return [name for name in definitions if name not in referred]
+def _top(path: Path, definitions: Mapping[str, dict[str, Any]]) -> str:
+    """Return the name of the type that the others serve; a stray one that nobody uses (LSST's ssObject) is no rival."""
+    uses = {name: set(_references(definition, "")) - {name} for name, definition in definitions.items()}
+    used = set().union(*uses.values())
+    unused = [name for name in definitions if name not in used]
+    tops = unused if len(unused) == 1 else [name for name in unused if uses[name]]
+    if len(tops) != 1:
+        found = ", ".join(tops or unused) or "none"
+        message = f"{path}: expected exactly one type that uses others and that no other uses, found {found}"
+        raise CatalogueError(message)
+    return tops[0]
 
 
 def _references(schema: JsonSchema, namespace: str) -> Iterator[str]:

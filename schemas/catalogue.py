@@ -69,7 +69,7 @@ class Catalogue:
             self._current[_name_of(schema)] = schema
         self._by_fingerprint: dict[int, WriterSchema] = {}
         for schema in (*self._current.values(), *map(_parse_own, self._texts[1])):
-            writer = self._writer(schema)
+            writer = self._own_writer(schema)
             self._by_fingerprint[writer.fingerprint] = writer
         self._by_name = {name: self._by_fingerprint[fingerprint(schema)] for name, schema in self._current.items()}
         self._ids = dict(ids or {})
@@ -202,6 +202,13 @@ class Catalogue:
 
     def _writer(self, schema: JsonSchema) -> WriterSchema:
         return writer_schema(schema, self._current)
+
+    def _own_writer(self, schema: JsonSchema) -> WriterSchema:
+        try:
+            return self._writer(schema)
+        except Undecodable as error:
+            message = f"one of the program's own schemas cannot be used: {error.message}"
+            raise CatalogueError(message) from error
 
     def _copy(
         self,

@@ -36,7 +36,7 @@ _LIMITS: Final[Mapping[str, tuple[float, float]]] = {
 _COUNTS: Final = frozenset(
     {"candid", "diaSourceId", "partition", "offset", "records_in", "records_out", "records_dead"}
 )
-"""Integers that are never negative."""
+"""Integers that are never negative (ZTF's candid is, in its early alerts)."""
 
 _EXTREME: Final = (1e-30, 1e30)
 _MOST_EXTREMES: Final = 0.1
