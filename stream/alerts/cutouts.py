@@ -109,6 +109,12 @@ def _read_fits(value: bytes) -> Image:
     return first.image
 
 
+def _without_invalid(image: Image) -> Image | None:
+    """Return the image with NaN wherever it holds no measurement; None when it holds none at all."""
+    valid = np.abs(image) < NO_DATA
+    return np.where(valid, image, np.float32(np.nan)) if valid.any() else None
+
+
 def make_stamps(
     science: Image | None,
     template: Image | None,
@@ -148,11 +154,10 @@ def make_stamps(
     for image, is_difference in ((science, False), (template, False), (difference, True)):
         checked: Image | None = None
         if image is not None:
-            finite = np.abs(image) < NO_DATA  # False for NaN
-            if not finite.all():
+            checked = image
+            if not np.abs(image).max() < NO_DATA:  # True for NaN
                 flags |= Quality.CUTOUT_NON_FINITE
-            if finite.any():
-                checked = image if finite.all() else np.where(finite, image, np.float32(np.nan))
+                checked = _without_invalid(image)
         if checked is None:
             if is_difference:
                 raise Rejectable(

@@ -8,7 +8,10 @@ times the cost. Sizes are checked before anything is allocated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,9 @@ MAX_HDUS = 8
 
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _KEYWORDS = frozenset({b"BITPIX", b"NAXIS", b"NAXIS1", b"NAXIS2", b"BSCALE", b"BZERO", b"BLANK", b"PCOUNT", b"GCOUNT"})
+_END = b"END".ljust(CARD_BYTES)
+Numbers: TypeAlias = Mapping[bytes, int | float]
+Texts: TypeAlias = Mapping[bytes, str]
 _TEXT_KEYWORDS = frozenset({b"EXTNAME", b"UTYPE", b"BUNIT"})
 
 
@@ -86,7 +92,11 @@ def read_images(value: bytes) -> tuple[ImageHdu, ...]:
 
 def _read_hdu(value: bytes, start: int, *, primary: bool) -> tuple[ImageHdu | None, int]:
     """Read the HDU at ``start``; return its image (None without pixels) and where the next one begins."""
-    numbers, texts, offset = _read_header(value, start, primary=primary)
+    stop = _header_stop(value, start)
+    header = value[start:stop]
+    parse = _parse_header_cached if len(header) <= BLOCK_BYTES else _parse_header
+    numbers, texts = parse(header, primary)
+    offset = start + -(-(stop - start) // BLOCK_BYTES) * BLOCK_BYTES
     bitpix = _integer(numbers, b"BITPIX")
     dtype = _DTYPES.get(bitpix)
     if dtype is None:
@@ -120,29 +130,42 @@ def _read_hdu(value: bytes, start: int, *, primary: bool) -> tuple[ImageHdu | No
     return ImageHdu(texts.get(b"EXTNAME", ""), texts.get(b"UTYPE", ""), texts.get(b"BUNIT", ""), image), following
 
 
-def _read_header(value: bytes, start: int, *, primary: bool) -> tuple[dict[bytes, int | float], dict[bytes, str], int]:
-    """Return the numbers and texts of a header that matter for an image, and the offset of its data."""
-    first = value[start : start + CARD_BYTES]
+def _header_stop(value: bytes, start: int) -> int:
+    """Return the offset behind the END card of the header at ``start``."""
+    limit = start + MAX_HEADER_BLOCKS * BLOCK_BYTES
+    at = value.find(_END, start, limit)
+    while at >= 0 and (at - start) % CARD_BYTES:
+        at = value.find(_END, at + 1, limit)
+    if at >= 0:
+        return at + CARD_BYTES
+    if value[start : start + 9] not in (b"SIMPLE  =", b"XTENSION="):
+        raise InvalidFits("not a FITS file", expected="a FITS file (SIMPLE = T)", received=_describe(value[start:]))
+    if limit < len(value):
+        raise FitsTooLarge("the header is too long", expected=f"at most {MAX_HEADER_BLOCKS} blocks", received="more")
+    raise InvalidFits("the header has no END", expected="END", received=f"{len(value) - start} bytes without it")
+
+
+def _parse_header(header: bytes, primary: bool) -> tuple[Numbers, Texts]:
+    """Return the numbers and texts of a header that matter for an image; callers only read them."""
+    first = header[:CARD_BYTES]
     if primary:
         if not (first.startswith(b"SIMPLE  =") and first[9:30].split(b"/")[0].strip() == b"T"):
-            raise InvalidFits("not a FITS file", expected="a FITS file (SIMPLE = T)", received=_describe(value))
+            raise InvalidFits("not a FITS file", expected="a FITS file (SIMPLE = T)", received=_describe(header))
     elif not (first.startswith(b"XTENSION=") and first[9:40].split(b"/")[0].strip(b" '") == b"IMAGE"):
         raise InvalidFits("not an IMAGE extension", expected="XTENSION= 'IMAGE'", received=_printable(first[:30]))
     numbers: dict[bytes, int | float] = {}
     texts: dict[bytes, str] = {}
-    stop = min(len(value), start + MAX_HEADER_BLOCKS * BLOCK_BYTES)
-    for at in range(start + CARD_BYTES, stop, CARD_BYTES):
-        keyword = value[at : at + 8].rstrip()
-        if keyword == b"END":
-            blocks = -(-(at + CARD_BYTES - start) // BLOCK_BYTES)
-            return numbers, texts, start + blocks * BLOCK_BYTES
+    for at in range(CARD_BYTES, len(header) - CARD_BYTES, CARD_BYTES):
+        keyword = header[at : at + 8].rstrip()
         if keyword in _KEYWORDS:
-            numbers[keyword] = _number(keyword, value[at : at + CARD_BYTES])
+            numbers[keyword] = _number(keyword, header[at : at + CARD_BYTES])
         elif keyword in _TEXT_KEYWORDS:
-            texts[keyword] = _text(value[at : at + CARD_BYTES])
-    if stop < len(value):
-        raise FitsTooLarge("the header is too long", expected=f"at most {MAX_HEADER_BLOCKS} blocks", received="more")
-    raise InvalidFits("the header has no END", expected="END", received=f"{len(value) - start} bytes without it")
+            texts[keyword] = _text(header[at : at + CARD_BYTES])
+    return numbers, texts
+
+
+_parse_header_cached = lru_cache(maxsize=256)(_parse_header)
+"""A survey writes the same header again and again, and parsing it costs as much as inflating the pixels."""
 
 
 def _number(keyword: bytes, card: bytes) -> int | float:
@@ -156,7 +179,7 @@ def _number(keyword: bytes, card: bytes) -> int | float:
         ) from None
 
 
-def _integer(numbers: dict[bytes, int | float], keyword: bytes) -> int:
+def _integer(numbers: Numbers, keyword: bytes) -> int:
     """Return a mandatory integer keyword."""
     number = numbers.get(keyword)
     if not isinstance(number, int):
@@ -172,7 +195,7 @@ def _text(card: bytes) -> str:
     return quoted[1:].split("'", 1)[0].rstrip() if quoted.startswith("'") else ""
 
 
-def _physical(raw: NDArray[np.generic], numbers: dict[bytes, int | float]) -> NDArray[np.float32]:
+def _physical(raw: NDArray[np.generic], numbers: Numbers) -> NDArray[np.float32]:
     """Return physical = BZERO + BSCALE x stored (FITS Standard 4.0, eq. 3) as float32."""
     scale, zero = numbers.get(b"BSCALE", 1.0), numbers.get(b"BZERO", 0.0)
     if raw.dtype.kind == "f" and scale == 1 and zero == 0:

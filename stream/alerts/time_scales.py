@@ -1,5 +1,7 @@
 """TAI to UTC without importing astropy.time on the hot path; the tests compare the table with astropy's.
 
+On a day with a leap second the result is that of the elapsed seconds, within 1 s of a UTC day of 86,401 s.
+
 Table: IERS Bulletin C, TAI - UTC since 1999; a new leap second is announced half a year ahead and is one more row here.
 """
 

@@ -3,8 +3,8 @@
 One alert is a field of stars, often a host galaxy, and a source in the middle whose flux changed between template and
 science image. Template, science and difference are consistent: same sources, own seeing, depth and noise; the
 difference holds the change, the noise of both, and moderate residuals of imperfect subtraction (registration, kernel
-width, flux scale), as every survey's does. Sizes, chip edges, masked pixels and missing cutouts follow what the surveys send.
-Fluxes are in units of the science image's sky noise. Pure numpy, all randomness from the generator given.
+width, flux scale), as every survey's does. Sizes, chip edges, masked pixels and missing cutouts follow what the
+surveys send. Fluxes are in units of the science image's sky noise. Pure numpy; all randomness from the generator.
 """
 
 from __future__ import annotations
