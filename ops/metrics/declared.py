@@ -64,8 +64,9 @@ class Metrics:
     build: Info
 
 
-def declare(registry: CollectorRegistry) -> Metrics:
-    """Declare every metric on ``registry``."""
+def declare(registry: CollectorRegistry | None = None) -> Metrics:
+    """Declare every metric on ``registry``, or on a new one."""
+    registry = registry or CollectorRegistry()
     return Metrics(
         registry=registry,
         records_in=Counter("specstream_records_in", "Input messages taken up.", ("survey", "lane"), registry=registry),

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.items import Spectrum
+from classifiers.preprocess.axis import axis_key, pixel_edges
 from ops.plots.expected_lines import lines_of
 from stream.errors import ConfigurationError
 
@@ -55,44 +57,51 @@ def verdict_line(l2: Mapping[str, Any]) -> str:
     return "   ".join(parts)
 
 
-def _figure(width_inch: float, height_inch: float) -> Any:
+def load_matplotlib() -> Any:
+    """Return matplotlib's Figure class.
+
+    Raises:
+        ConfigurationError: the extra ``plot`` is not installed.
+    """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigurationError("--plot: expected matplotlib, not found: pip install 'specstream[plot]'") from error
-    figure = Figure(figsize=(width_inch, height_inch), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure
 
 
-def draw_spectrum(
-    wavelength: NDArray[np.float64],
-    flux: NDArray[np.float32],
-    inverse_variance: NDArray[np.float32],
-    flux_unit: str,
-    l2: Mapping[str, Any],
-    title: str,
-) -> Any:
-    """Draw one classified spectrum.
+def inverse_variance_of(spectrum: Spectrum) -> NDArray[np.float64]:
+    """Return the inverse variance of each pixel: (n,) float64 [flux_unit^-2], 0 where masked or not finite."""
+    raw = spectrum.uncertainty.astype(np.float64)
+    usable = np.isfinite(raw) & (raw > 0) & np.isfinite(spectrum.flux)
+    if spectrum.good is not None:
+        usable &= spectrum.good
+    power = {"IVAR": 1, "VARIANCE": -1, "SIGMA": -2}[spectrum.uncertainty_kind]
+    result = np.zeros(raw.size)
+    result[usable] = raw[usable] ** power
+    return result
+
+
+def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str) -> Any:
+    """Draw one classified spectrum in vacuum wavelengths and its own flux unit; masked pixels are not drawn.
 
     Args:
-        wavelength: (n,) vacuum, barycentric [Angstrom].
-        flux: (n,) in ``flux_unit``; pixels of zero inverse variance are not drawn.
-        inverse_variance: (n,) [flux_unit^-2], 0 = masked.
-        flux_unit: axis label.
-        l2: the L2 record.
+        item: the spectrum as it came.
+        l2: its L2 record.
         title: name of the spectrum.
 
     Returns:
         A matplotlib Figure.
     """
-    figure = _figure(13, 5.6)
+    wavelength = pixel_edges(axis_key(item)).centres_angstrom
+    flux = item.flux
+    inverse_variance = inverse_variance_of(item)
+    figure = load_matplotlib()(figsize=(13, 5.6), layout="constrained")
     spectrum, bars = figure.subplots(1, 2, width_ratios=(4.2, 1))
-    good = (inverse_variance > 0) & np.isfinite(flux)
+    good = inverse_variance > 0
     values = np.where(good, flux, 0).astype(np.float64)
     half_width = max(2, flux.size // SMOOTHING_PIXELS)
-    line = smoothed(values, np.where(good, inverse_variance, 0).astype(np.float64), half_width)
+    line = smoothed(values, inverse_variance, half_width)
     spectrum.plot(wavelength, np.where(good, values, np.nan), color=FLUX, lw=0.5, rasterized=True)
     spectrum.plot(wavelength, line, color=SMOOTH, lw=1.2)
     shown = line[np.isfinite(line)]
@@ -118,7 +127,7 @@ def draw_spectrum(
             fontsize=8,
         )
     spectrum.set_xlabel("vacuum wavelength [Å]")
-    spectrum.set_ylabel(f"flux [{flux_unit}]")
+    spectrum.set_ylabel(f"flux [{item.flux_unit}]")
     spectrum.set_title(f"{title}\n{verdict_line(l2)}", loc="left", fontsize=10, color=ALARM if l2["unknown"] else INK)
     _draw_bars(bars, l2)
     for axes in (spectrum, bars):

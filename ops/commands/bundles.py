@@ -1,0 +1,89 @@
+"""``specstream bundles``: which model bundles there are, and whether they are intact and answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from classifiers.bundle.errors import BundleError
+from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
+from classifiers.bundle.manifest import Tolerance
+from classifiers.errors import ClassifierError
+from classifiers.runtimes.golden import compare_golden
+from classifiers.runtimes.opening import open_engine
+from classifiers.suite import default_bundles
+from ops.console import messages, output
+
+FAILED = 1
+
+app = typer.Typer(help="Model bundles: what is there, whether it is intact.", no_args_is_help=True)
+Paths = Annotated[
+    list[Path] | None, typer.Argument(metavar="[BUNDLE]...", help="Bundle folders; none: those that ship.")
+]
+
+
+@app.command("list")
+def list_bundles(paths: Paths = None) -> None:
+    """List bundles with their role, version and what they answer.
+
+    Example: `specstream bundles list`
+    """
+    table = Table(box=None, header_style="bold")
+    for heading in ("name", "version", "role", "classes", "inputs", "size", "sha256 of bundle.json"):
+        table.add_column(heading)
+    for folder in paths or default_bundles():
+        bundle = load_bundle(folder)
+        manifest = bundle.manifest
+        size_mb = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+        read = (
+            f"{manifest.grid.n} bins" if manifest.grid is not None else "x".join(map(str, manifest.stamp_shape or ()))
+        )
+        scheme = f"{manifest.class_scheme} ({len(manifest.class_names)})" if manifest.class_names else ""
+        table.add_row(
+            manifest.name, manifest.version, manifest.role, scheme, read, f"{size_mb:.1f} MB", bundle.sha256[:16]
+        )
+    output().print(table)
+
+
+@app.command("verify")
+def verify(
+    paths: Paths = None,
+    runtime: Annotated[str, typer.Option(help="Runtime that answers the golden inputs.")] = "onnxruntime",
+) -> None:
+    """Check every file's digest, load the graph, and compare its answers to the golden outputs.
+
+    Example: `specstream bundles verify`
+    """
+    failed = False
+    for folder in paths or default_bundles():
+        try:
+            findings = _verified(folder, runtime)
+        except ClassifierError as error:
+            failed = True
+            messages().print(f"{folder}: {error}", style="red", markup=False, soft_wrap=True)
+            continue
+        output().print(f"{folder.name}: {findings}", markup=False)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _verified(folder: Path, runtime: str) -> str:
+    """Return what was checked, in words.
+
+    Raises:
+        ClassifierError: a digest, the graph or an answer is not as the bundle says, or the runtime is not there.
+    """
+    bundle = load_bundle(folder)
+    opened = open_engine(bundle, runtime)
+    intact = f"{len(bundle.manifest.files)} digests agree, the graph loads on {opened.engine.runtime}"
+    report = compare_golden(bundle, opened.engine)
+    if report is None:
+        return f"{intact}, no golden answers"
+    tolerance = bundle.manifest.tolerances.get(opened.engine.dtype, Tolerance())
+    excess = report.excess(tolerance)
+    if excess is not None:
+        raise BundleError(str(folder / GOLDEN_FILE), expected="answers within the tolerances", found=excess)
+    return f"{intact}, {report.rows} golden answers agree"

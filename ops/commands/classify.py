@@ -1,0 +1,92 @@
+"""``specstream classify``: one shot on FITS files, through the same pipeline as the service."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from classifiers.items import Spectrum
+from ops.commands.entering import EntryProgress
+from ops.console import messages, output, progress_bar
+from ops.listing.astropy_table import TABLE_FORMATS, write_table
+from ops.listing.columns import L2_COLUMNS, Column
+from ops.listing.flat import flat
+from ops.listing.verdicts import verdict_table
+from ops.listing.writers import field_units
+from ops.one_shot import classify_in, inputs_of, settings_for
+from ops.plots.spectrum import draw_spectrum, file_name, load_matplotlib, save
+from ops.wiring import open_codec, open_entry
+from schemas.codec import Codec
+from stream.errors import ConfigurationError
+from stream.ingest import ingest
+from stream.settings import Settings
+from stream.transports.url import FolderBroker, TopicUrl
+
+REFUSED = 1
+FILE_COLUMN = Column("l1_id", "spectrum", 40)
+
+
+def classify(
+    files: Annotated[list[Path], typer.Argument(metavar="FITS...", help="FITS files of any supported survey.")],
+    plot: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw a picture of each spectrum there.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Table file: .ecsv, .csv or .fits.")
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(metavar="EXPRESSION", help="Rows of multi-spectrum files: 'OBJ_FLAG & 1 != 0'.")
+    ] = None,
+) -> None:
+    """Classify the spectra of FITS files: a table, pictures, a table file.
+
+    Example: `specstream classify spec-*.fits --plot pictures --output verdicts.ecsv`
+    """
+    if to is not None and to.suffix.lower() not in TABLE_FORMATS:
+        raise ConfigurationError(f"--output: expected a name ending in .ecsv, .csv or .fits, got {to.name}")
+    if plot is not None:
+        load_matplotlib()
+    with tempfile.TemporaryDirectory(prefix="specstream-") as folder:
+        settings = settings_for(Path(folder))
+        codec = open_codec(settings)
+        refused = _ingest(files, rows, settings, codec)
+        verdicts = classify_in(settings, codec)
+        records = [l2 for _, l2 in verdicts.records]
+        if records:
+            output().print(verdict_table(records, (FILE_COLUMN, *L2_COLUMNS[1:])))
+        for rejected in verdicts.dead_letters:
+            messages().print(f"not classified: {rejected['reason']}: {rejected['message']}", style="red", markup=False)
+        if plot is not None:
+            _draw(plot, settings, codec, records)
+        if to is not None:
+            units = field_units(json.loads(codec.catalogue.text("l2_classification")))
+            write_table([flat(l2) for l2 in records], units, to)
+            messages().print(f"wrote {to}", markup=False)
+    if refused or verdicts.dead_letters or not records:
+        raise typer.Exit(REFUSED)
+
+
+def _ingest(files: list[Path], rows: str | None, settings: Settings, codec: Codec) -> int:
+    broker = FolderBroker(Path(settings.broker.removeprefix("file:")))
+    topic = settings.topics.l1_spectrum
+    publisher = open_entry(settings, TopicUrl(broker, topic), "classify")
+    try:
+        with EntryProgress("reading") as report:
+            return ingest(files, topic, publisher, codec, rows=rows, report=report).refused
+    finally:
+        publisher.close()
+
+
+def _draw(folder: Path, settings: Settings, codec: Codec, records: list[dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {int(l2["source"]["offset"]): l2 for l2 in records}
+    with progress_bar() as bar:
+        task = bar.add_task("drawing", total=len(wanted))
+        for l2, accepted in inputs_of(settings, codec, settings.topics.l1_spectrum, wanted):
+            if isinstance(accepted.item, Spectrum):
+                figure = draw_spectrum(accepted.item, l2, str(l2["l1_id"]))
+                save(figure, folder / file_name(str(l2["l1_id"])))
+            bar.advance(task)
+    messages().print(f"{len(wanted)} pictures in {folder}", markup=False)

@@ -1,0 +1,128 @@
+"""``specstream dead-letters``: what could not be classified, why, and back into the stream."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ops.commands.entering import EntryProgress, say_summary
+from ops.commands.options import ConfigFile, WhereOption
+from ops.commands.tail import Format
+from ops.console import messages, output
+from ops.listing.columns import cell
+from ops.listing.writers import open_writer
+from ops.one_shot import everything
+from ops.patience import patiently
+from ops.wiring import open_codec, open_topic
+from stream.errors import ConfigurationError
+from stream.expression import compile_expression
+from stream.redrive import redrive as redrive_letters
+from stream.settings import Settings, load_settings
+from stream.transports.opening import open_publisher
+
+SCHEMA = "org.specstream.dead_letter"
+SHOWN_BYTES = 256
+
+app = typer.Typer(help="Messages that could not be classified: why, and back again.", no_args_is_help=True)
+
+
+def _letters(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+    codec = open_codec(settings)
+    found = []
+    for message in everything(lambda: patiently(lambda: open_topic(settings, settings.topics.dead_letter))):
+        decoded = codec.decode(message.value or b"")
+        if decoded.schema_name == SCHEMA:
+            found.append((f"{message.source.partition}:{message.offset}", decoded.record))
+    return found
+
+
+@app.command("list")
+def list_letters(
+    config: ConfigFile,
+    where: WhereOption = None,
+    form: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.TABLE,
+) -> None:
+    """List dead letters with their reason; the first column is what `show` takes.
+
+    Example: `specstream dead-letters list -c specstream.toml --where 'reason == "CUTOUT_MISSING"'`
+    """
+    condition = compile_expression(where) if where else None
+    writer = open_writer(form, typer.echo, {})
+    for letter, record in _letters(load_settings(config)):
+        if condition is None or condition(record):
+            writer.write({"letter": letter, **record}, SCHEMA)
+    writer.close()
+
+
+@app.command("show")
+def show(
+    letter: Annotated[str, typer.Argument(help="PARTITION:OFFSET in the dead-letter topic, as `list` gives it.")],
+    config: ConfigFile,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the original bytes there ('-': standard output).")
+    ] = None,
+) -> None:
+    """Show one dead letter whole; with --save, its original bytes.
+
+    Example: `specstream dead-letters show 0:12 -c specstream.toml --save poison.avro`
+    """
+    found = dict(_letters(load_settings(config))).get(letter)
+    if found is None:
+        raise ConfigurationError(f"letter: expected PARTITION:OFFSET of a dead letter, received {letter!r}")
+    value: bytes = found["original_value"] or b""
+    if save is not None and str(save) == "-":
+        sys.stdout.buffer.write(value)
+        return
+    for field in ("source.topic", "source.partition", "source.offset", "reason", "message", "field", "expected",
+                  "received", "schema_id", "survey", "program_version"):  # fmt: skip
+        content = cell(found, field)
+        if content is not None:
+            output().print(f"{field:18} {content}", markup=False)
+    output().print(f"{'bytes':18} {len(value)}", markup=False)
+    for start in range(0, min(len(value), SHOWN_BYTES), 16):
+        row = value[start : start + 16]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        output().print(f"  {start:06x}  {row.hex(' '):47}  {text}", markup=False)
+    if save is not None:
+        save.write_bytes(value)
+        messages().print(f"wrote {len(value)} bytes to {save}", markup=False)
+
+
+@app.command("redrive")
+def redrive(
+    config: ConfigFile,
+    reason: Annotated[list[str] | None, typer.Option(help="Only those of this reason; may be repeated.")] = None,
+    where: WhereOption = None,
+) -> None:
+    """Put dead letters back into their input topics once the cause is mended, each once.
+
+    Example: `specstream dead-letters redrive -c specstream.toml --reason UNKNOWN_SCHEMA`
+    """
+    settings = load_settings(config)
+    condition = compile_expression(where) if where else None
+    codec = open_codec(settings)
+    topic = settings.topics.dead_letter
+    publisher = patiently(
+        lambda: open_publisher(
+            settings.broker,
+            f"redrive.{topic}",
+            settings.topics.ingest_state,
+            librdkafka=settings.kafka.properties(),
+            max_message_bytes=settings.kafka.message_max_bytes,
+        )
+    )
+    reader = open_topic(settings, topic)
+    try:
+        with EntryProgress("redriving") as report:
+            summary = redrive_letters(
+                reader, publisher, codec, reasons=tuple(reason or ()), where=condition, report=report,
+                stop=threading.Event(),
+            )  # fmt: skip
+    finally:
+        reader.close()
+        publisher.close()
+    say_summary("back in", summary, "their input topics")

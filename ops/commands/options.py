@@ -1,0 +1,22 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CONFIG_HELP = "TOML configuration; every key is also an environment variable (SPECSTREAM_GROUP, SPECSTREAM_TOPICS__L2)."
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help=CONFIG_HELP, metavar="FILE")]
+OptionalConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help=CONFIG_HELP + " Here for [kafka] and [schemas].", metavar="FILE")
+]
+TopicUrlOption = Annotated[
+    str, typer.Option("--to", help="kafka://HOST:PORT[,HOST:PORT]/TOPIC or file:FOLDER/TOPIC.", metavar="TOPIC_URL")
+]
+WhereOption = Annotated[
+    str | None,
+    typer.Option("--where", help="Keep records for which the expression is true.", metavar="EXPRESSION"),
+]

@@ -1,0 +1,55 @@
+"""``specstream produce``: messages as they are."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.commands.entering import EntryProgress, say_summary
+from ops.commands.options import OptionalConfigFile, TopicUrlOption
+from ops.patience import patiently
+from ops.wiring import open_entry
+from stream.produce import produce as produce_files
+from stream.settings import load_settings
+from stream.transports.url import parse_topic_url
+
+REFUSED = 1
+
+
+def produce(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files, folders, tar archives.")],
+    to: TopicUrlOption,
+    identity: Annotated[
+        str | None, typer.Option(help="Name of this work, where several produce into one topic at once.")
+    ] = None,
+    config: OptionalConfigFile = None,
+) -> None:
+    """Publish each file, and each member of a tar archive, as one message, byte for byte and once.
+
+    Example: `specstream produce alerts/*.avro night.tar.gz --to kafka://localhost:9092/ztf`
+    """
+    settings = load_settings(config)
+    topic = parse_topic_url(to)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    publisher = patiently(lambda: open_entry(settings, topic, identity or f"produce.{topic.topic}"))
+    try:
+        with EntryProgress("producing") as report:
+            summary = produce_files(
+                files,
+                topic.topic,
+                publisher,
+                max_message_bytes=settings.kafka.message_max_bytes,
+                report=report,
+                stop=stop,
+            )
+    finally:
+        publisher.close()
+    say_summary("in", summary, to)
+    if summary.refused:
+        raise typer.Exit(REFUSED)

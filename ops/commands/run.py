@@ -1,0 +1,78 @@
+"""``specstream run``: the service."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from ops.commands.options import ConfigFile
+from ops.logs import configure_logs
+from ops.metrics.declared import declare
+from ops.metrics.server import HealthServer
+from ops.metrics.telemetry import PrometheusTelemetry
+from ops.version import versions
+from ops.wiring import open_classifiers, open_codec, open_input
+from stream.service import serve
+from stream.settings import load_settings
+
+INCOMPLETE = 1
+
+
+def run(
+    config: ConfigFile,
+    until_idle: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="End with status 0 once nothing arrived for that long and everything is committed.",
+        ),
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Classify what arrives: L1 spectra and image alerts in, L2 records and dead letters out, exactly once.
+
+    Example: `specstream run --config specstream.toml --until-idle 10`
+    """
+    if log_level not in {"debug", "info", "warning", "error"}:
+        raise typer.BadParameter(f"expected debug, info, warning or error, got {log_level}", param_hint="--log-level")
+    settings = load_settings(config)
+    configure_logs(log_level)
+    log = structlog.get_logger("specstream")
+    classifiers = open_classifiers(settings)
+    codec = open_codec(settings)
+    metrics = declare()
+    telemetry = PrometheusTelemetry(metrics)
+    telemetry.build(versions())
+    for lane, classifier in classifiers.items():
+        telemetry.engines(classifier.engines())
+        for engine in classifier.engines():
+            log.info("engine", lane=lane, name=engine.name, version=engine.version, runtime=engine.runtime,
+                     dtype=engine.dtype, calibration=engine.calibration_id)  # fmt: skip
+    stop = threading.Event()
+    _stop_on_signals(stop)
+    with HealthServer(settings.metrics.host, settings.metrics.port, metrics, telemetry) as server:
+        log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,
+                 metrics=f"http://{settings.metrics.host}:{server.port}/metrics")  # fmt: skip
+        transport = open_input(settings)
+        try:
+            report = serve(settings, transport, classifiers, telemetry, codec=codec, stop=stop, until_idle_s=until_idle)
+        finally:
+            transport.close()
+    log.info("ended", records_in=report.records_in, records_out=report.records_out, records_dead=report.records_dead,
+             drained=report.drained, seconds=round(report.seconds, 3))  # fmt: skip
+    if not report.drained:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def ask(number: int, frame: Any) -> None:
+        del number, frame
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)

@@ -1,0 +1,143 @@
+"""``make demo``: a small simulated exposure through the whole pipeline, on a folder, with pictures to look at."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress, TaskID
+from rich.rule import Rule
+from rich.table import Table
+
+from classifiers.items import Spectrum
+from classifiers.training.simulation.l1_records import Truth
+from ops.console import messages, output, progress_bar
+from ops.listing.columns import L2_COLUMNS
+from ops.listing.verdicts import verdict_table
+from ops.one_shot import Run, classify_in, inputs_of, settings_for
+from ops.plots.night import draw_night
+from ops.plots.spectrum import draw_spectrum, file_name, save
+from ops.simulated import ALERTS_FORM, publish_simulation
+from ops.wiring import open_codec, open_entry, open_topic
+from schemas.codec import Codec
+from stream.ledger.verify import verify_ledger
+from stream.settings import Settings
+from stream.transports.url import FolderBroker, TopicUrl
+
+SPECTRA, LOW_RESOLUTION, ALERTS, SEED = 400, 60, 120, 2026
+ROWS, PICTURES = 14, 9
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(prog="python -m ops.demo", description="A small simulated night, start to end.")
+    parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder for topics and pictures")
+    folder: Path = parser.parse_args().output
+    shutil.rmtree(folder, ignore_errors=True)
+    topics_folder = folder / "topics"
+    settings = settings_for(topics_folder, images=True)
+    codec = open_codec(settings)
+    truths = _simulate(settings, codec, topics_folder)
+    with messages().status("classifying"):
+        run = classify_in(settings, codec)
+    spectra = [l2 for _, l2 in run.records if l2["lane"] == "spectrum"]
+    truth = {item.l1_id: item for item in truths}
+    _say_verdicts(spectra)
+    _say_truth(spectra, truth)
+    _say_account(settings, codec, run)
+    _draw(folder / "pictures", settings, codec, spectra, truth)
+    output().print(f"\nLook at [bold]{folder}/pictures/night.png[/bold] first. The topics are in {topics_folder}:")
+    output().print(f"  specstream tail file:{topics_folder}/{settings.topics.l2} --where 'unknown' --format jsonl")
+
+
+def _simulate(settings: Settings, codec: Codec, folder: Path) -> list[Truth]:
+    broker = FolderBroker(folder)
+    truths: list[Truth] = []
+    plan = (
+        (settings.topics.l1_spectrum, "SDSS", SPECTRA),
+        (settings.topics.l1_spectrum, "4MOST_LRS", LOW_RESOLUTION),
+        (settings.topics.image_alert[0], ALERTS_FORM, ALERTS),
+    )
+    with progress_bar() as bar:
+        for topic, form, number in plan:
+            task = bar.add_task(f"simulating {form}", total=number)
+            publisher = open_entry(settings, TopicUrl(broker, topic), f"demo.{form}")
+            try:
+                show = functools.partial(_show, bar, task)
+                truths += publish_simulation(publisher, topic, codec, form, number, SEED, show)
+            finally:
+                publisher.close()
+    return truths
+
+
+def _show(bar: Progress, task: TaskID, done: int, _: int) -> None:
+    bar.update(task, completed=done)
+
+
+def _say_verdicts(spectra: Sequence[Mapping[str, Any]]) -> None:
+    output().print(Rule("verdicts", align="left", style="dim"))
+    output().print(verdict_table(spectra[:ROWS], L2_COLUMNS))
+    output().print(f"... and {len(spectra) - ROWS} more", style="dim")
+
+
+def _say_truth(spectra: Sequence[Mapping[str, Any]], truth: Mapping[str, Truth]) -> None:
+    """Say how the verdicts compare with what was simulated."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("simulated as", "spectra", "same kind", "flagged unknown"):
+        table.add_column(heading, justify="left" if heading == "simulated as" else "right")
+    for kind in ("GALAXY", "QSO", "STAR", "OTHER"):
+        mine = [l2 for l2 in spectra if truth[l2["l1_id"]].kind == kind]
+        same = sum(str(l2["top_class"]).startswith(kind) for l2 in mine)
+        flagged = sum(bool(l2["unknown"]) for l2 in mine)
+        table.add_row(kind, str(len(mine)), "" if kind == "OTHER" else str(same), str(flagged))
+    output().print(Rule("against the truth of the simulation, all S/N", align="left", style="dim"))
+    output().print(table)
+
+
+def _say_account(settings: Settings, codec: Codec, run: Run) -> None:
+    began = time.perf_counter()
+    proof = verify_ledger(settings.topics, settings.group, lambda topic: open_topic(settings, topic), codec)
+    took_s = time.perf_counter() - began
+    report = run.report
+    output().print(Rule("ledger and timing", align="left", style="dim"))
+    word = "holds" if proof.holds else f"DOES NOT HOLD: {proof.difference}"
+    output().print(
+        f"in {report.records_in} = out {report.records_out} + dead {report.records_dead}: {word} "
+        f"(proved from the topics in {took_s:.2f} s)"
+    )
+    output().print(f"classified in {report.seconds:.2f} s, {report.records_in / report.seconds:.0f} records/s")
+
+
+def _draw(
+    folder: Path, settings: Settings, codec: Codec, spectra: Sequence[Mapping[str, Any]], truth: Mapping[str, Truth]
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    redshift = {name: item.redshift for name, item in truth.items()}
+    save(draw_night(spectra, redshift, f"{len(spectra)} simulated spectra"), folder / "night.png")
+    wanted = {int(l2["source"]["offset"]): l2 for l2 in _telling(spectra)}
+    for l2, accepted in inputs_of(settings, codec, settings.topics.l1_spectrum, wanted):
+        if isinstance(accepted.item, Spectrum):
+            true = truth[l2["l1_id"]]
+            title = f"{l2['l1_id']}   simulated: {true.other_type or true.class_name}, z = {true.redshift:.4f}"
+            save(draw_spectrum(accepted.item, l2, title), folder / file_name(str(l2["l1_id"])))
+
+
+def _telling(spectra: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return a few spectra worth a picture: the best of each kind, of different classes, and the strangest."""
+    by_snr = sorted(spectra, key=lambda l2: -(l2["snr"] or 0.0))
+    chosen: dict[str, Mapping[str, Any]] = {}
+    for l2 in by_snr:
+        key = str(l2["unknown_reason"] if l2["unknown"] else l2["top_class"])
+        chosen.setdefault(key, l2)
+    reasons = [l2 for l2 in chosen.values() if l2["unknown"]]
+    classes = [l2 for l2 in chosen.values() if not l2["unknown"]]
+    return [*reasons, *classes][:PICTURES]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Waiting for a broker that is away: says so once, tries again, and says when it is back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ops.console import messages
+from stream.errors import Retryable
+
+Result = TypeVar("Result")
+WAIT_S = 1.0
+
+
+def patiently(call: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
+    """Return what ``call`` returns, calling it again for as long as it raises Retryable."""
+    waited = False
+    while True:
+        try:
+            result = call()
+        except Retryable as error:
+            if not waited:
+                messages().print(f"waiting: {error}", style="yellow", markup=False)
+            waited = True
+            sleep(WAIT_S)
+            continue
+        if waited:
+            messages().print("going on", style="green")
+        return result

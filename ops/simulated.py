@@ -1,0 +1,106 @@
+"""Simulated spectra and alerts on their way into a topic: the load generator behind ``simulate``, demo and benches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from classifiers.training.simulation.l1_records import (
+    EXPOSURE,
+    SimulatedRecord,
+    Truth,
+    simulated_exposure,
+    simulated_records,
+)
+from classifiers.training.simulation.simulator import Simulator
+from classifiers.training.stamps.alerts import simulate_alerts
+from ops.patience import patiently
+from schemas.codec import Codec
+from stream.transports.contract import Output, Publisher
+
+EXPOSURE_FORM, ALERTS_FORM = "EXPOSURE", "ALERTS"
+FORMS: Final[Mapping[str, str]] = {
+    "sdss": "SDSS",
+    "4most-lrs": "4MOST_LRS",
+    "4most-hrs": "4MOST_HRS",
+    "4most-exposure": EXPOSURE_FORM,
+    "alerts": ALERTS_FORM,
+}
+TRANSACTION_BYTES = 32 * 1024 * 1024
+
+
+def exposure_size() -> int:
+    """Return how many spectra one simulated 4MOST exposure has."""
+    return sum(EXPOSURE.values())
+
+
+def _records(form: str, n: int, seed: int) -> Iterator[tuple[str, Mapping[str, Any], Truth | None]]:
+    """Yield schema name, record and truth (alerts have none)."""
+    if form == ALERTS_FORM:
+        for record in simulate_alerts(n, np.random.default_rng(seed)):
+            yield "l1_image_alert", record, None
+        return
+    simulator = Simulator.load()
+    source: Iterator[SimulatedRecord] = (
+        simulated_exposure(simulator, seed) if form == EXPOSURE_FORM else simulated_records(simulator, n, seed, form)
+    )
+    for simulated in source:
+        yield "l1_spectrum", simulated.record, simulated.truth
+
+
+def simulated_messages(codec: Codec, form: str, n: int, seed: int) -> Iterator[tuple[bytes, bytes, Truth | None]]:
+    """Yield key, encoded value and truth of each simulated record."""
+    for schema, record, truth in _records(form, n, seed):
+        yield str(record["l1_id"]).encode(), codec.encode(schema, record), truth
+
+
+def publish_simulation(
+    publisher: Publisher,
+    topic: str,
+    codec: Codec,
+    form: str,
+    n: int,
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> list[Truth]:
+    """Publish simulated records in transactions of bounded size; a killed run goes on where it was.
+
+    Args:
+        publisher: where they go; its progress knows how many are there.
+        topic: target topic.
+        codec: encodes them.
+        form: value of ``FORMS``.
+        n: how many (an exposure has its own number).
+        seed: of the simulation.
+        progress: told (done, total) after each transaction.
+
+    Returns:
+        The truth of all of them, in order; empty for alerts.
+    """
+    total = exposure_size() if form == EXPOSURE_FORM else n
+    there = int(publisher.progress().get("published", "0"))
+    truths: list[Truth] = []
+    batch: list[Output] = []
+    size = done = 0
+
+    def flush() -> None:
+        nonlocal batch, size
+        outputs, batch, size = batch, [], 0
+        patiently(lambda: publisher.publish(outputs, {"published": str(done)}))
+        progress(done, total)
+
+    for key, value, truth in simulated_messages(codec, form, n, seed):
+        done += 1
+        if truth is not None:
+            truths.append(truth)
+        if done <= there:
+            continue
+        batch.append(Output(topic, key, value))
+        size += len(value)
+        if size >= TRANSACTION_BYTES:
+            flush()
+    if batch:
+        flush()
+    return truths
