@@ -19,8 +19,8 @@ from classifiers.bundle.manifest import Frozen, Sha256
 class TailTable(Frozen):
     """Where a score stands among n calibration scores; larger = more novel.
 
-    Knots, exact in the upper tail: ``at_or_above[i]`` calibration scores are >= ``scores[i]``. Between knots a p-value
-    is that of the knot below, hence never too small.
+    ``at_or_above[i]`` calibration scores are >= the knot ``scores[i]``. In the upper tail every score is a knot;
+    below it a p-value is taken from the next lower knot, hence never too small.
     """
 
     model_config = ConfigDict(ignored_types=(cached_property,))

@@ -41,11 +41,16 @@ def smallest_sample(alpha: float, confidence: float = 0.99) -> int:
 
 
 def p_values(table: TailTable, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return conformal p-values: (n,) float64 in (0, 1], decreasing in the score; NaN where the score is NaN."""
+    """Return conformal p-values: (n,) float64 in (0, 1], decreasing in the score; NaN where the score is NaN.
+
+    They are exact in the table's tail and, between knots or at ties, never smaller than exact ones.
+    """
     knots, at_or_above = table.arrays
     place = np.searchsorted(knots, scores, side="right") - 1  # last knot at or below the score
-    counts = np.where(place >= 0, at_or_above[np.maximum(place, 0)], table.n)
-    counts = np.where(scores > knots[-1], 0, counts)
+    place = np.maximum(place, 0)
+    # at a knot its own count; beyond it one less at least, which is exact in the tail, where every score is a knot
+    counts = at_or_above[place] - (scores > knots[place])
+    counts[scores > knots[-1]] = 0
     return np.where(np.isnan(scores), np.nan, (counts + 1.0) / (table.n + 1.0))
 
 

@@ -1,0 +1,253 @@
+"""Verdicts on spectra: which reason wins, what is published and what is absent, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from classifiers.bundle.calibration import Calibration, Fused, Partner
+from classifiers.bundle.manifest import INPUTS, LINE_OUTPUTS, OUTPUTS, Manifest
+from classifiers.classifier import Verdicts
+from classifiers.items import GridAxis, Spectrum
+from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.quality import Quality
+from classifiers.verdict.answers import Answer
+from classifiers.verdict.calibrate import tail_table
+from classifiers.verdict.spectral import spectral_verdicts
+
+N_PIXEL = 20
+DTYPES = {"alternative_class": "int64"}
+CLASSES = ("GALAXY", "QSO", "STAR")
+TABLE = tail_table(np.arange(1000) / 1000)
+PARTNER = Partner(name="vae", version="1", bundle_sha256="0" * 64)
+
+
+def spectra(n: int, **fields: Any) -> list[Spectrum]:
+    zeros = np.zeros(2, np.float32)
+    values: dict[str, Any] = {
+        "axis": GridAxis("LINEAR", 4000.0, 1.0, 2), "medium": "VACUUM", "flux": zeros, "uncertainty": zeros,
+        "uncertainty_kind": "IVAR", "flux_unit": "", "good": None, "velocity_correction_km_s": 0.0,
+        "resolving_power": 2000.0, "sampling": "DISPERSED", "sky_fibre": False,
+    }  # fmt: skip
+    return [Spectrum(**{**values, **fields}) for _ in range(n)]
+
+
+def prepared(n: int, snr: float = 10.0, coverage: float = 0.9) -> PreparedBatch:
+    rng = np.random.default_rng(0)
+    return PreparedBatch(
+        flux=(1 + 0.1 * rng.standard_normal((n, N_PIXEL))).astype(np.float32),
+        inverse_variance=np.ones((n, N_PIXEL), np.float32),
+        scale=np.full(n, 2.0),
+        snr=np.full(n, snr),
+        coverage=np.full(n, coverage),
+        quality_flags=np.zeros(n, np.int64),
+    )
+
+
+def manifest(role: str, **fields: Any) -> Manifest:
+    k = 3 if role == "spectral_classifier" else 0
+    shapes: dict[str, tuple[int, ...]] = {
+        "class_logits": (k + 1,), "other_type_probability": (2,), "alternative_class": (2,),
+        "alternative_redshift": (2,), "alternative_probability": (2,), "map": (2,), "contribution": (N_PIXEL,),
+        **dict.fromkeys(LINE_OUTPUTS, (1,)),
+    }  # fmt: skip
+    outputs = OUTPUTS[role] + (LINE_OUTPUTS if fields.get("lines") else ())
+    values: dict[str, Any] = {
+        "name": role.replace("_", "-"), "version": "1", "role": role,
+        "grid": {"log10_start": 3.6, "log10_step": 1e-3, "n": N_PIXEL},
+        "inputs": [{"name": name, "shape": (N_PIXEL,)} for name in INPUTS[role]],
+        "outputs": [
+            {"name": name, "shape": shapes.get(name, ()), "dtype": DTYPES.get(name, "float32")} for name in outputs
+        ],
+        "batch_buckets": (16,), "training": {"command": "", "seed": 0}, "files": {},
+        "domain": {"min_coverage": 0.3, "full_coverage": 0.7, "min_snr": 1.0, "full_snr": 3.0,
+                   "min_resolving_power": 800.0, "max_resolving_power": 10_000.0},
+    }  # fmt: skip
+    if k:
+        values |= {
+            "class_scheme": "TINY", "class_names": CLASSES, "star_classes": ("STAR",), "other_types": ("M", "SKY"),
+            "redshift_range": (0.0, 2.0), "zwarn_margin": 0.2, "zwarn_snr": 2.0, "zwarn_coverage": 0.5,
+        }  # fmt: skip
+    return Manifest.model_validate({**values, **({"qso_z_threshold": 2.1} if role == "qso" else {}), **fields})
+
+
+def classifier(n: int, calibration: Calibration | None = None, lines: tuple[str, ...] = (), **outputs: Any) -> Answer:
+    values: dict[str, Any] = {
+        "class_logits": [0.0, 2.0, 0.0, -5.0], "other_type_probability": [0.9, 0.1], "entropy": 0.9,
+        "aleatoric_entropy": 0.8, "mutual_information": 0.1, "energy": 0.5, "redshift": 0.7, "redshift_error": 1e-3,
+        "redshift_margin": 0.5, "alternative_class": [0, -1], "alternative_redshift": [0.2, 0.0],
+        "alternative_probability": [0.1, 0.0], "radial_velocity_km_s": 20.0, "radial_velocity_error_km_s": 5.0,
+    }  # fmt: skip
+    if lines:
+        values |= {name: [3.0] for name in LINE_OUTPUTS}
+    made = {name: np.stack([np.asarray(value)] * n) for name, value in {**values, **outputs}.items()}
+    made = {name: a.astype(np.int64 if name == "alternative_class" else np.float32) for name, a in made.items()}
+    calibration = calibration or Calibration(id="c", n=1000, alpha=0.02, novelty=TABLE, p_other_threshold=0.6)
+    return Answer(manifest("spectral_classifier", lines=lines), calibration, made)
+
+
+def anomaly(n: int, score: float = 0.5, contribution: int = 7) -> Answer:
+    strongest = np.zeros((n, N_PIXEL), np.float32)
+    strongest[:, contribution] = 4.0
+    outputs = {
+        "score": np.full(n, score, np.float32), "contribution": strongest, "map": np.ones((n, 2), np.float32),
+    }  # fmt: skip
+    return Answer(manifest("anomaly"), Calibration(id="a", n=1000, novelty=TABLE), outputs)
+
+
+def one(answer: Answer, batch: PreparedBatch | None = None, **fields: Any) -> Verdicts:
+    return spectral_verdicts(spectra(1, **fields), batch or prepared(1), {"spectral_classifier": answer})
+
+
+SKY = {"class_logits": [0.0, 0.0, 0.0, 9.0], "other_type_probability": [0.1, 0.9]}
+DWARF = {"class_logits": [0.0, 0.0, 0.0, 9.0]}
+
+
+@pytest.mark.parametrize(
+    ("reason", "outputs", "batch", "fields"),
+    [
+        (None, {}, {}, {}),
+        ("NOVEL", {"energy": 5.0}, {}, {}),
+        ("OTHER_KNOWN", {**DWARF, "energy": 5.0}, {}, {}),
+        ("OUT_OF_DOMAIN", {**DWARF, "energy": 5.0}, {"snr": 0.5}, {}),
+        ("NO_SIGNAL", {**SKY, "energy": 5.0}, {"snr": 0.1}, {}),
+        ("OUT_OF_DOMAIN", SKY, {"snr": 0.1, "coverage": 0.2}, {}),
+        ("OUT_OF_DOMAIN", {}, {}, {"resolving_power": 500.0}),
+        ("OUT_OF_DOMAIN", {}, {}, {"resolving_power": 20_000.0}),
+        ("OUT_OF_DOMAIN", {}, {}, {"sampling": "NARROWBAND"}),
+        ("OUT_OF_DOMAIN", {}, {"coverage": 0.0, "snr": np.nan}, {}),
+        (None, {}, {}, {"resolving_power": None}),
+        ("BAD_DATA", {**SKY, "energy": np.nan}, {"snr": 0.1}, {}),
+        ("BAD_DATA", {"redshift": np.inf}, {"coverage": 0.2}, {}),
+    ],
+)
+def test_the_first_reason_that_holds_is_given(reason: str | None, outputs: Any, batch: Any, fields: Any) -> None:
+    verdicts = one(classifier(1, **outputs), prepared(1, **batch), **fields)
+    assert verdicts.unknown_reason == [reason]
+    assert verdicts.unknown.tolist() == [reason is not None]
+    assert verdicts.unknown_rate == 0.02
+
+
+def test_a_constant_spectrum_is_bad_data() -> None:
+    batch = prepared(3)
+    batch.flux[0] = 1.0
+    batch.flux[1, ::2] = 0
+    batch.inverse_variance[1, ::2] = 0
+    batch.flux[1, 1::2] = -1.0
+    verdicts = spectral_verdicts(spectra(3), batch, {"spectral_classifier": classifier(3)})
+    assert verdicts.unknown_reason == ["BAD_DATA", "BAD_DATA", None]
+
+
+def test_nothing_of_a_faulty_row_is_published_and_the_other_rows_stand() -> None:
+    answer = classifier(3)
+    answer.outputs["class_logits"][1] = np.nan
+    verdicts = spectral_verdicts(spectra(3), prepared(3), {"spectral_classifier": answer, "anomaly": anomaly(3)})
+    assert np.isnan(verdicts.class_probabilities[1]).all()
+    assert verdicts.top_class.tolist() == [1, -1, 1]
+    assert verdicts.quality_flags.tolist() == [0, Quality.NON_FINITE_OUTPUT, 0]
+    assert verdicts.zwarn.tolist() == [0, -1, 0]
+    absent = {name for name, values in verdicts.columns.items() if np.isnan(values[1]) and not np.isnan(values[0])}
+    assert {"p_other", "entropy", "redshift", "redshift_error", "mutual_information"} <= absent
+    assert verdicts.columns["anomaly_score"][1] == 0.5
+    assert verdicts.alternative_class[1].tolist() == [-1, -1]
+
+
+def test_entropies_are_of_the_published_probabilities_and_add_up() -> None:
+    answer = classifier(1, Calibration(id="c", n=9, temperature=2.0), mutual_information=9.0)
+    verdicts = one(answer)
+    p = verdicts.class_probabilities[0]
+    assert verdicts.columns["entropy"][0] == pytest.approx(-(p * np.log(p)).sum())
+    assert verdicts.columns["mutual_information"][0] == verdicts.columns["entropy"][0]
+    assert verdicts.columns["aleatoric_entropy"][0] == 0.0
+
+
+def test_stars_have_a_velocity_and_no_redshift() -> None:
+    verdicts = one(classifier(1, class_logits=[0.0, 0.0, 3.0, -5.0]))
+    assert np.isnan(verdicts.columns["redshift"][0])
+    assert verdicts.columns["radial_velocity_km_s"][0] == 20.0
+    assert verdicts.zwarn[0] == -1
+    assert np.isnan(one(classifier(1)).columns["radial_velocity_km_s"][0])
+
+
+@pytest.mark.parametrize(
+    ("bits", "outputs", "batch"),
+    [
+        (0, {}, {}),
+        (1, {}, {"snr": 1.5}),
+        (2, {"redshift_margin": 0.1}, {}),
+        (4, {"redshift": 0.0005}, {}),
+        (4, {"redshift": 2.0}, {}),
+        (8, {}, {"coverage": 0.4}),
+    ],
+)
+def test_redshift_warnings_name_what_is_wrong(bits: int, outputs: Any, batch: Any) -> None:
+    assert one(classifier(1, **outputs), prepared(1, **batch)).zwarn[0] == bits
+
+
+def test_quality_bits_say_where_the_domain_is_left() -> None:
+    verdicts = one(classifier(1), prepared(1, snr=2.0, coverage=0.5), resolving_power=500.0)
+    assert verdicts.quality_flags[0] == Quality.LOW_SNR | Quality.SHORT_COVERAGE | Quality.LOW_RESOLUTION
+
+
+def test_other_type_is_named_where_p_other_is_above_its_threshold() -> None:
+    assert one(classifier(1, **DWARF)).other_type == ["M"]
+    assert one(classifier(1)).other_type == [None]
+    assert one(classifier(1, Calibration(id="c", n=1), **DWARF)).unknown_reason == [None]
+
+
+def test_alternatives_outside_the_scheme_are_taken_out() -> None:
+    verdicts = one(classifier(1, alternative_class=[3, 2], alternative_redshift=[9.0, 0.4]))
+    assert verdicts.alternative_class.tolist() == [[2, -1]]
+    assert verdicts.alternative_redshift[0, 0] == pytest.approx(0.4)
+
+
+def test_the_anomaly_names_the_wavelength_that_contributes_most() -> None:
+    verdicts = spectral_verdicts(spectra(1), prepared(1), {"anomaly": anomaly(1)})
+    assert verdicts.columns["anomaly_wavelength_angstrom"][0] == pytest.approx(10 ** (3.6 + 7e-3))
+    assert verdicts.class_names == ()
+    assert verdicts.columns["unknown_p_value"][0] == verdicts.columns["anomaly_p_value"][0] == pytest.approx(501 / 1001)
+
+
+def test_two_moderate_surprises_together_are_novel_in_the_fused_score() -> None:
+    rng = np.random.default_rng(1)
+    fused = Fused(partner=PARTNER, table=tail_table(-2 * np.log(rng.random((2000, 2))).sum(axis=1)))
+    calibration = Calibration(id="c", n=4000, novelty=TABLE, fused=fused)
+    answers = {"spectral_classifier": classifier(1, calibration, energy=0.985), "anomaly": anomaly(1, 0.985)}
+    assert spectral_verdicts(spectra(1), prepared(1), answers).unknown_reason == ["NOVEL"]
+    del answers["anomaly"]
+    assert spectral_verdicts(spectra(1), prepared(1), answers).unknown_reason == [None]
+
+
+def test_an_anomaly_engine_that_fails_leaves_the_p_value_to_the_classifier() -> None:
+    answers = {"spectral_classifier": classifier(1), "anomaly": anomaly(1, np.nan)}
+    verdicts = spectral_verdicts(spectra(1), prepared(1), answers)
+    assert verdicts.columns["unknown_p_value"][0] == pytest.approx(501 / 1001)
+    assert np.isnan(verdicts.columns["anomaly_score"][0])
+    assert verdicts.unknown_reason == ["BAD_DATA"]
+
+
+def test_quasar_columns_are_calibrated_probabilities() -> None:
+    outputs = {
+        name: np.full(2, value, np.float32)
+        for name, value in (("qso_logit", 2.0), ("high_z_logit", 0.0), ("bal_logit", -2.0), ("redshift_qso", 2.4),
+                            ("redshift_qso_error", 0.01))
+    }  # fmt: skip
+    answer = Answer(manifest("qso"), Calibration(id="q", n=1, qso_temperature=2.0), outputs)
+    columns = spectral_verdicts(spectra(2), prepared(2), {"qso": answer}).columns
+    assert columns["p_qso"][0] == pytest.approx(1 / (1 + np.exp(-1)))
+    assert columns["p_qso_high_z"][0] == pytest.approx(0.5 / (1 + np.exp(-1)))
+    assert columns["qso_z_threshold"].tolist() == [2.1, 2.1]
+
+
+def test_line_fluxes_are_in_the_unit_of_the_input() -> None:
+    lines = one(classifier(1, lines=("HALPHA",))).lines
+    assert lines is not None
+    assert (lines.flux[0, 0], lines.flux_error[0, 0], lines.velocity_width[0, 0]) == (6.0, 6.0, 3.0)
+
+
+def test_no_engines_give_only_what_preparation_tells() -> None:
+    verdicts = spectral_verdicts(spectra(2), prepared(2), {})
+    assert set(verdicts.columns) == {"snr", "coverage"}
+    assert not verdicts.unknown.any()
