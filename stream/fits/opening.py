@@ -8,10 +8,7 @@ extension and keyword; the only warnings that are let go are those about cards t
 
 from __future__ import annotations
 
-import gzip
-import tempfile
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +23,9 @@ from numpy.typing import NDArray
 from stream.fits.columns import Column, Columns
 from stream.fits.errors import FitsError
 from stream.fits.headers import Header
+from stream.fits.unpacking import BLOCK_BYTES, plain_file
 
-BLOCK_BYTES: Final = 2880
-UNPACK_BYTES: Final = 1 << 20
+_BAD_HEADER: Final = "the header is corrupt or cut, or bytes follow the last extension"
 
 _DATA_ERRORS: Final = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, VerifyError)
 
@@ -201,45 +198,11 @@ class FitsFile:
 @contextmanager
 def open_fits(path: Path) -> Iterator[FitsFile]:
     """Open a FITS file, gzipped or not; raises FitsError where it is missing, empty, foreign, truncated or corrupt."""
-    try:
-        with path.open("rb") as stream:
-            magic = stream.read(9)
-    except OSError as error:
-        raise FitsError(f"cannot be opened ({error.strerror or error})", file=path) from error
-    if not magic:
-        raise FitsError("is empty", file=path)
-    if magic[:2] == b"\x1f\x8b":
-        with _unpacked(path) as unpacked:
-            yield from _open(path, unpacked)
-    else:
-        yield from _open(path, path)
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """Unpack a gzipped file beside nothing of the user's: in the system's temporary folder, removed at the end."""
-    with tempfile.NamedTemporaryFile(prefix="specstream-", suffix=".fits") as target:
-        try:
-            with gzip.open(path, "rb") as source:
-                block = source.read(BLOCK_BYTES)
-                _check_magic(path, block)
-                while block:
-                    target.write(block)
-                    block = source.read(UNPACK_BYTES)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FitsError(f"the gzip stream is truncated or corrupt ({error})", file=path) from error
-        target.flush()
-        yield Path(target.name)
-
-
-def _check_magic(path: Path, start: bytes) -> None:
-    if not start.startswith(b"SIMPLE  ="):
-        raise FitsError(f"is not a FITS file: begins with {start[:16]!r}, expected SIMPLE =", file=path)
+    with plain_file(path) as readable:
+        yield from _open(path, readable)
 
 
 def _open(path: Path, readable: Path) -> Iterator[FitsFile]:
-    with readable.open("rb") as stream:
-        _check_magic(path, stream.read(BLOCK_BYTES))
     size = readable.stat().st_size
     hdus = None
     try:
@@ -254,19 +217,31 @@ def _open(path: Path, readable: Path) -> Iterator[FitsFile]:
             raise FitsError(f"cannot be read as FITS ({error})", file=path, extension="HDU 0") from error
         for warning in caught:
             if "Error validating header" in str(warning.message):
-                message = "the header is corrupt or cut, or bytes follow the last extension"
-                raise FitsError(message, file=path, extension=f"HDU {n_hdus}")
+                raise FitsError(_BAD_HEADER, file=path, extension=f"HDU {n_hdus}")
             _reject_unexpected(warning, path)
         for hdu in hdus:
-            info = hdu.fileinfo()
-            end = info["datLoc"] + hdu.size if hdu.size else info["datLoc"]
+            info, label = hdu.fileinfo(), str(hdu.name or f"HDU {hdus.index(hdu)}")
+            if hdu is not hdus[0] and "XTENSION" not in hdu.header:
+                raise FitsError(_BAD_HEADER, file=path, extension=label)
+            # The size of a compressed image is that of its pixels; its table ends somewhere in the last block.
+            compressed = isinstance(hdu, fits.CompImageHDU)
+            end = info["datLoc"] + (info["datSpan"] - BLOCK_BYTES + 1 if compressed else hdu.size)
             if end > size:
-                label = str(hdu.name or f"HDU {hdus.index(hdu)}")
                 raise FitsError(f"is truncated: needs {end} bytes, the file has {size}", file=path, extension=label)
+            last = info["datLoc"] + info["datSpan"]
+        _check_rest(path, readable, last, n_hdus)
         yield FitsFile(path, [Extension(hdu, index, path) for index, hdu in enumerate(hdus)])
     finally:
         if hdus is not None:
             hdus.close()
+
+
+def _check_rest(path: Path, readable: Path, end: int, n_hdus: int) -> None:
+    """Refuse what follows the last extension but padding: astropy silently stops at a header it cannot read."""
+    with readable.open("rb") as stream:
+        stream.seek(end)
+        if stream.read(BLOCK_BYTES).strip(b"\0 "):
+            raise FitsError(_BAD_HEADER, file=path, extension=f"HDU {n_hdus}")
 
 
 def _reject_unexpected(warning: warnings.WarningMessage, path: Path) -> None:

@@ -8,6 +8,7 @@ a flux density, nor counts, nor dimensionless is refused by name: magnitudes or 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,6 +37,7 @@ _NAMES: Final = {
 }
 _CANONICAL: Final = {written: name for name, spellings in _NAMES.items() for written in spellings}
 _DIMENSIONLESS: Final = {"", "1", "none", "dimensionless", "unitless", "normalized", "normalised", "relative", "-"}
+_MAX_EXPONENT: Final = 60
 _LENGTHS: Final = {"Angstrom": 1.0, "nm": 10.0, "um": 1e4, "cm": 1e8, "m": 1e10}
 
 _ENERGY: Final = {"erg", "J"}
@@ -144,7 +146,10 @@ class _Parser:
             sign = -1 if self.take() == "-" else 1
         if self.peek() != "number":
             raise UnitError("an exponent is missing")
-        value = Fraction(self.take())
+        written = self.take()
+        if not float(written) <= _MAX_EXPONENT:
+            raise UnitError(f"the exponent {written} is no exponent of a unit")
+        value = Fraction(written)
         if opened:
             if self.peek() != "close":
                 raise UnitError("a parenthesis is not closed")
@@ -154,9 +159,14 @@ class _Parser:
 
 def _parse(text: str) -> _Product:
     parser = _Parser(text)
-    result = parser.product()
+    try:
+        result = parser.product()
+    except (OverflowError, ZeroDivisionError) as error:
+        raise UnitError("its scale is no number") from error
     if parser.peek():
         raise UnitError("a parenthesis was never opened")
+    if not 0 < result.scale < math.inf:
+        raise UnitError("its scale is no positive number")
     return result
 
 
