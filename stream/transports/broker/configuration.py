@@ -102,6 +102,7 @@ def reader_configuration(bootstrap: str, group: str, librdkafka: Mapping[str, st
     """Return the settings of any consumer: committed messages only, ends reported, a bounded queue.
 
     ``fetch.queue.backoff.ms``: by default a consumer whose queue filled waits 1 s before it fetches again.
+    ``fetch.wait.max.ms``: how long the broker waits at the end of a partition before it says that there is no more.
     """
     check_overrides(librdkafka)
     return {
@@ -116,6 +117,7 @@ def reader_configuration(bootstrap: str, group: str, librdkafka: Mapping[str, st
         "queued.max.messages.kbytes": 64 * 1024,
         "fetch.message.max.bytes": 8 * 1024 * 1024,
         "fetch.queue.backoff.ms": 20,
+        "fetch.wait.max.ms": 100,
         **_overrides(librdkafka, PRODUCER_ONLY),
     }
 

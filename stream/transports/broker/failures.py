@@ -83,8 +83,9 @@ def explained(error: KafkaError, doing: str, identity: str = "") -> StreamError:
         doing: What was attempted, as the subject of the message: ``consuming specstream.l1.spectrum``.
         identity: The instance or identity to name when another process has taken it.
     """
+    # A fatal error of a consumer comes with the code _FATAL; only its text tells what it is.
     said = f"{doing}: {error.str() or error.name()} ({error.name()})"
-    if error.code() in FENCED:
+    if error.code() in FENCED or (error.code() == KafkaError._FATAL and "fenced" in error.str()):
         return Fatal(f"{doing}: another live process has the identity {identity or '(unset)'} ({error.name()})")
     if error.code() in MISSING:
         return ConfigurationError(f"{said}; create it with `specstream topics create`")

@@ -8,7 +8,7 @@ come leaves ABORTING. A producer that was fenced leaves LOST, from which ``reope
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
@@ -19,6 +19,10 @@ from stream.transports.broker.configuration import Configuration
 from stream.transports.broker.connection import Connection, make_client
 from stream.transports.broker.failures import EVICTED, FENCED, PASSED, error_of, explained, means_configuration
 from stream.transports.contract import Output
+
+ATTEMPTS = 3
+"""How often an aborted transaction is tried in one call. A batch that the broker refused takes two: librdkafka bumps
+its epoch only after the failure that follows."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -46,6 +50,10 @@ class OwnershipPassed(Exception):
     def __init__(self, reason: str, *, evicted: bool = False) -> None:
         super().__init__(reason)
         self.evicted = evicted
+
+
+class TransactionAborted(Retryable):
+    """Nothing is published, and the producer is ready to do the same again."""
 
 
 class TransactionLost(Exception):
@@ -139,9 +147,9 @@ class Transactions:
         return True
 
     def run(
-        self, outputs: Iterable[Output], offsets: Offsets | None = None, check: Callable[[], None] | None = None
+        self, outputs: Sequence[Output], offsets: Offsets | None = None, check: Callable[[], None] | None = None
     ) -> None:
-        """Publish outputs and offsets in one transaction.
+        """Publish outputs and offsets in one transaction; an aborted one is done again a few times.
 
         Args:
             outputs: What to publish.
@@ -155,6 +163,14 @@ class Transactions:
             ConfigurationError: An output topic is missing, not authorised, or takes no message of that size.
             Fatal: Fenced by another process.
         """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._attempt(outputs, offsets, check)
+            except TransactionAborted as aborted:
+                LOGGER.warning("produced again: %s", aborted)
+        return self._attempt(outputs, offsets, check)
+
+    def _attempt(self, outputs: Sequence[Output], offsets: Offsets | None, check: Callable[[], None] | None) -> None:
         self._finish_abort()
         self._undelivered = None
         try:
@@ -192,7 +208,7 @@ class Transactions:
         if error is not None and self._undelivered is None and error.code() not in aborted:
             self._undelivered = (error, str(message.topic()))
 
-    def _produce(self, outputs: Iterable[Output]) -> None:
+    def _produce(self, outputs: Sequence[Output]) -> None:
         produce, deadline = self._producer.produce, self._clock() + self._timeout_s
         for output in outputs:
             while True:
@@ -277,7 +293,7 @@ class Transactions:
             return self._explained(self._undelivered[0], f"publishing to {self._undelivered[1]!r}")
         if means_configuration(error):
             return self._explained(error, "committing")
-        return Retryable(f"the transaction was aborted: {error.str()}")
+        return TransactionAborted(f"the transaction was aborted: {error.str()}")
 
     def _explained(self, error: KafkaError, doing: str) -> StreamError:
         return explained(error, doing, self._identity)

@@ -212,7 +212,7 @@ class BrokerTransport:
             return [_position(source, offset) for source, offset in after.items()], metadata
 
         try:
-            self._transactions.run((output for unit in units for output in unit.outputs), offsets, check)
+            self._transactions.run([output for unit in units for output in unit.outputs], offsets, check)
         except Retryable:
             if self._transactions.unresolved:
                 self._unresolved = tuple(units)
