@@ -16,8 +16,9 @@ from typing import Any, Final
 import fastavro
 from fastavro.read import SchemaResolutionError
 
-from schemas.arrays import pack_arrays, view_arrays
-from schemas.catalogue import Catalogue
+from schemas.arrays import ArrayField, pack_arrays, view_arrays
+from schemas.catalogue import NAMESPACE, Catalogue
+from schemas.compiled_encoder import Encoder, compile_encoder
 from schemas.container import read_blocks, read_header
 from schemas.errors import Undecodable, Unencodable
 from schemas.measure import exceeds
@@ -52,6 +53,17 @@ class DecodedRecord:
     schema_version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """What encoding needs of one schema of ours: framing, field names, where arrays are, and the compiled encoder."""
+
+    name: str
+    header: bytes
+    fields: frozenset[str]
+    arrays: tuple[ArrayField, ...]
+    encoder: Encoder
+
+
 class Codec:
     """Decodes messages of any framing and encodes our own records.
 
@@ -74,7 +86,10 @@ class Codec:
         self._bare = None if bare_schema is None else catalogue.current(bare_schema)
         self._max_decoded_bytes = max_decoded_bytes
         self._max_container_bytes = max_container_bytes
-        self._headers = {name: self._header(name) for name in catalogue.names}
+        self._outputs: dict[str, _Output] = {}
+        for name in catalogue.names:
+            output = self._output(name)
+            self._outputs[name] = self._outputs[name.removeprefix(f"{NAMESPACE}.")] = output
 
     def decode(self, value: bytes) -> DecodedRecord:
         """Return the one record of a message.
@@ -118,24 +133,34 @@ class Codec:
             CatalogueError: when there is no such schema.
             Unencodable: when the record does not fit the schema.
         """
-        return self._headers[self.catalogue.full_name(name)] + self.encode_datum(name, record)
+        return self._output_of(name).header + self.encode_datum(name, record)
 
     def encode_datum(self, name: str, record: Mapping[str, Any]) -> bytes:
         """Return a record of ours as a bare datum, see ``encode``."""
-        schema = self.catalogue.current(name)
-        _check_fields(record, schema)
-        out = io.BytesIO()
+        output = self._output_of(name)
+        if not record.keys() <= output.fields:
+            field = min(record.keys() - output.fields)
+            raise Unencodable(output.name, f"no field is called {field!r}", field=field)
         try:
-            fastavro.schemaless_writer(out, schema.schema, pack_arrays(record, schema.arrays, schema.name))
+            return output.encoder(pack_arrays(record, output.arrays, output.name))
         except _MISFIT as error:
-            raise Unencodable(schema.name, f"the record does not fit the schema: {error}") from error
-        return out.getvalue()
+            message = f"the record does not fit the schema: {type(error).__name__}: {error}"
+            raise Unencodable(output.name, message) from error
 
-    def _header(self, name: str) -> bytes:
+    def _output_of(self, name: str) -> _Output:
+        return self._outputs.get(name) or self._outputs[self.catalogue.full_name(name)]
+
+    def _output(self, name: str) -> _Output:
+        schema = self.catalogue.current(name)
         schema_id = self.catalogue.registered_id(name)
-        if schema_id is not None:
-            return confluent_header(schema_id)
-        return single_object_header(self.catalogue.current(name).fingerprint)
+        fields = schema.schema["fields"] if isinstance(schema.schema, dict) else ()
+        return _Output(
+            name,
+            single_object_header(schema.fingerprint) if schema_id is None else confluent_header(schema_id),
+            frozenset(field["name"] for field in fields),
+            schema.arrays,
+            compile_encoder(schema.schema),
+        )
 
     def _framed_record(self, value: bytes, frame: Frame) -> DecodedRecord:
         schema = self._schema_of(frame, value)
@@ -243,13 +268,3 @@ class Codec:
             )
         view_arrays(record, schema.arrays)
         return record, stream.tell()
-
-
-def _check_fields(record: Mapping[str, Any], schema: WriterSchema) -> None:
-    if not isinstance(schema.schema, dict):
-        return
-    names = {field["name"] for field in schema.schema["fields"]}
-    unknown = record.keys() - names
-    if unknown:
-        field = min(unknown)
-        raise Unencodable(schema.name, f"no field is called {field!r}", field=field)
