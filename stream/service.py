@@ -88,8 +88,7 @@ def serve(
     pipeline = Pipeline(limits_of(settings.batching), dead_letter=dead_letters.finish, ledger_output=ledger.output)
     shared = Shared(pipeline, telemetry, clock)
     writers = {
-        lane: L2Writer(classifier.engines(), topic=topics.l2, encode=codec.encode)
-        for lane, classifier in classifiers.items()
+        lane: L2Writer(classifier.engines(), topic=topics.l2, codec=codec) for lane, classifier in classifiers.items()
     }
     decoder = MessageDecoder(codec, image_topics=topics.image_alert)
     workers = {

@@ -1,53 +1,34 @@
-"""L2 records of a batch: what was decoded and what the classifiers said, joined in the order of the schema; pure.
-
-Every number is the float64 of what the engine answered; NaN is null. The time of classification and publication travels
-in headers, so the value is the same bytes on every replay.
-"""
+"""L2 messages of a batch: what was decoded and what the classifier said of it, encoded, with key and headers; pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
-from classifiers.classifier import EngineUse, Lines, Verdicts
+import numpy as np
+
+from classifiers.classifier import EngineUse, Verdicts
+from classifiers.items import Stamps
 from classifiers.quality import Quality
-from stream.decoded import Accepted
-from stream.encoding import Encode
+from schemas.codec import Codec
+from stream.decoded import Accepted, Identity, Lane
 from stream.errors import Fatal
 from stream.records.finished import SKY_FIBRE, Finished
 from stream.records.identifiers import L2Identifiers
+from stream.records.l2_columns import L2ColumnEncoder
+from stream.records.l2_plain import FLOAT_COLUMNS, l2_record, quality_flags_of
+from stream.transports.contract import Message, TopicPartition
 
-FLOAT_COLUMNS: Final = (
-    "snr",
-    "coverage",
-    "p_other",
-    "entropy",
-    "aleatoric_entropy",
-    "mutual_information",
-    "redshift",
-    "redshift_error",
-    "radial_velocity_km_s",
-    "radial_velocity_error_km_s",
-    "p_qso",
-    "redshift_qso",
-    "redshift_qso_error",
-    "p_qso_high_z",
-    "qso_z_threshold",
-    "p_bal",
-    "anomaly_score",
-    "anomaly_p_value",
-    "anomaly_wavelength_angstrom",
-    "unknown_p_value",
-    "map_x",
-    "map_y",
-)
-"""Columns of ``Verdicts`` that are nullable doubles of the L2 record."""
+SCHEMA: Final = "l2_classification"
 
 
 class VerdictsMismatch(Fatal):
     """A classifier's answer does not fit the items that it was given or the L2 record: a defect, not the data."""
+
+
+class L2SchemaMismatch(Fatal):
+    """The L2 schema and the encoder of its columns are of different versions."""
 
 
 class L2Writer:
@@ -56,80 +37,16 @@ class L2Writer:
     Args:
         engines: the engines that take part, in the classifier's order.
         topic: where L2 records go.
-        encode: the codec's ``encode``.
+        codec: gives the framing, and checks the encoder of columns once.
+
+    Raises:
+        L2SchemaMismatch: the encoder does not write what the schema says.
     """
 
-    def __init__(self, engines: Sequence[EngineUse], *, topic: str, encode: Encode) -> None:
-        self._engines = [asdict(engine) for engine in engines]
+    def __init__(self, engines: Sequence[EngineUse], *, topic: str, codec: Codec) -> None:
         self._identifiers = L2Identifiers(engines)
         self._topic = topic
-        self._encode = encode
-
-    def records(self, accepted: Sequence[Accepted], verdicts: Verdicts) -> list[dict[str, Any]]:
-        """Return one L2 record (schema ``l2_classification``) per item.
-
-        Raises:
-            VerdictsMismatch: the verdicts are for another number of items.
-        """
-        n = len(accepted)
-        if len(verdicts) != n:
-            raise VerdictsMismatch(f"expected verdicts for {n} items, received {len(verdicts)}")
-        columns = _records_of_columns(verdicts, n)
-        names = verdicts.class_names
-        top = [names[index] if index >= 0 else None for index in verdicts.top_class.tolist()]
-        rows = zip(
-            accepted,
-            columns,
-            verdicts.class_probabilities.tolist(),
-            top,
-            verdicts.zwarn.tolist(),
-            verdicts.other_type,
-            verdicts.unknown.tolist(),
-            verdicts.unknown_reason,
-            verdicts.quality_flags.tolist(),
-            _alternatives(verdicts),
-            _lines(verdicts.lines, n),
-            strict=True,
-        )
-        return [
-            {
-                "l2_id": self._identifiers.make(item.message),
-                "source": {
-                    "topic": item.message.source.topic,
-                    "partition": item.message.source.partition,
-                    "offset": item.message.offset,
-                    "schema": item.schema,
-                },
-                "lane": item.lane,
-                **_identity_fields(item),
-                **floats,
-                "engines": self._engines,
-                "class_scheme": verdicts.class_scheme,
-                "class_probabilities": dict(zip(names, probabilities, strict=True)),
-                "top_class": top_class,
-                "other_type": other_type,
-                "zwarn": zwarn if zwarn >= 0 else None,
-                "redshift_alternatives": alternatives,
-                "lines": lines,
-                "unknown": unknown,
-                "unknown_rate": verdicts.unknown_rate,
-                "unknown_reason": unknown_reason,
-                "quality_flags": quality_flags_of(item, flags),
-            }
-            for (
-                item,
-                floats,
-                probabilities,
-                top_class,
-                zwarn,
-                other_type,
-                unknown,
-                unknown_reason,
-                flags,
-                alternatives,
-                lines,
-            ) in rows
-        ]
+        self._encoder = _checked_encoder(engines, codec)
 
     def finish(self, accepted: Sequence[Accepted], verdicts: Verdicts, classified_ms: int) -> list[Finished]:
         """Return the L2 message of each item.
@@ -138,115 +55,105 @@ class L2Writer:
             accepted: the items of a batch.
             verdicts: what the classifier said of them, in the same order.
             classified_ms: when it did, UTC [ms since 1970].
+
+        Raises:
+            VerdictsMismatch: the verdicts are for another number of items, or hold an unknown column.
         """
-        records = self.records(accepted, verdicts)
-        values = [self._encode("l2_classification", record) for record in records]
-        classified = str(classified_ms).encode()
-        return [
-            finished_l2(item, record, value, self._topic, classified)
-            for item, record, value in zip(accepted, records, values, strict=True)
+        _check_fit(accepted, verdicts)
+        flags = [
+            quality_flags_of(item, bits) for item, bits in zip(accepted, verdicts.quality_flags.tolist(), strict=True)
         ]
+        l2_ids = [self._identifiers.make(item.message) for item in accepted]
+        values = self._encoder.encode(accepted, l2_ids, flags, verdicts)
+        names = verdicts.class_names
+        p_values = verdicts.columns.get("unknown_p_value")
+        rows = zip(
+            accepted,
+            l2_ids,
+            values,
+            flags,
+            verdicts.top_class.tolist(),
+            verdicts.unknown.tolist(),
+            verdicts.unknown_reason,
+            [math.nan] * len(accepted) if p_values is None else p_values.tolist(),
+            strict=True,
+        )
+        classified = ("classified_ms", str(classified_ms).encode())
+        topic = self._topic
+        finished = []
+        for item, l2_id, value, bits, top, unknown, reason, p_value in rows:
+            identity, append_ms = item.identity, item.message.timestamp_ms
+            counted = None
+            if unknown:
+                counted = SKY_FIBRE if bits & Quality.SKY_FIBRE.value else reason or "UNSTATED"
+            headers = (
+                ("l2_id", l2_id.encode()),
+                ("lane", item.lane.encode()),
+                ("l1_append_ms", str(append_ms).encode()),
+                classified,
+            )
+            key = (identity.object_id or identity.l1_id).encode()
+            top_class = names[top] if top >= 0 else ""
+            if bits & Quality.SKY_FIBRE.value:
+                p_value = math.nan
+            finished.append(
+                Finished(
+                    topic, key, value, headers, item.lane, identity.survey, append_ms, None, top_class, counted, p_value
+                )
+            )
+        return finished
 
 
-def finished_l2(item: Accepted, record: dict[str, Any], value: bytes, topic: str, classified: bytes) -> Finished:
-    """Return the finished record of an encoded L2 record; ``classified`` is the time in ms as text."""
-    message = item.message
-    unknown_reason = record["unknown_reason"] if record["unknown"] else None
-    if unknown_reason is not None and record["quality_flags"] & Quality.SKY_FIBRE:
-        unknown_reason = SKY_FIBRE
-    p_value = record["unknown_p_value"]
-    return Finished(
-        topic,
-        (item.identity.object_id or item.identity.l1_id).encode(),
-        value,
-        (
-            ("l2_id", record["l2_id"].encode()),
-            ("lane", item.lane.encode()),
-            ("l1_append_ms", str(message.timestamp_ms).encode()),
-            ("classified_ms", classified),
-        ),
-        item.lane,
-        item.identity.survey,
-        message.timestamp_ms,
-        None,
-        record["top_class"] or "",
-        unknown_reason,
-        math.nan if p_value is None else p_value,
-    )
-
-
-def quality_flags_of(item: Accepted, flags: int) -> int:
-    """Return the engines' quality flags, with NO_POSITION where the input has no coordinates."""
-    return flags if item.identity.ra_deg is not None else flags | int(Quality.NO_POSITION)
-
-
-def _identity_fields(item: Accepted) -> dict[str, Any]:
-    identity = item.identity
-    return {
-        "l1_id": identity.l1_id,
-        "survey": identity.survey,
-        "instrument": identity.instrument,
-        "spec_uid": identity.spec_uid,
-        "object_uid": identity.object_uid,
-        "object_id": identity.object_id,
-        "cname": identity.cname,
-        "programme_id": identity.programme_id,
-        "ob_id": identity.ob_id,
-        "fibre_id": identity.fibre_id,
-        "fibre_use": identity.fibre_use,
-        "product_level": identity.product_level,
-        "supersedes": identity.supersedes,
-        "ra_deg": identity.ra_deg,
-        "dec_deg": identity.dec_deg,
-        "mjd_start": identity.mjd_start,
-        "mjd_end": identity.mjd_end,
-    }
-
-
-def _records_of_columns(verdicts: Verdicts, n: int) -> list[dict[str, float | None]]:
-    """Turn float columns into one dictionary per row, NaN into None; each column is converted once."""
+def _check_fit(accepted: Sequence[Accepted], verdicts: Verdicts) -> None:
+    if len(verdicts) != len(accepted):
+        raise VerdictsMismatch(f"expected verdicts for {len(accepted)} items, received {len(verdicts)}")
     unknown = sorted(verdicts.columns.keys() - set(FLOAT_COLUMNS))
     if unknown:
         raise VerdictsMismatch(f"expected columns of the L2 record, received {unknown[0]!r}")
-    absent: list[float | None] = [None] * n
-    columns = [
-        nullable(verdicts.columns[name].tolist()) if name in verdicts.columns else absent for name in FLOAT_COLUMNS
+
+
+def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEncoder:
+    """Return an encoder of columns that writes the same bytes as the codec for a full and an empty record."""
+    items, verdicts = _probe()
+    records = [l2_record(item, verdicts, row, engines) for row, item in enumerate(items)]
+    framed = [codec.encode(SCHEMA, record) for record in records]
+    header = framed[0][: len(framed[0]) - len(codec.encode_datum(SCHEMA, records[0]))]
+    encoder = L2ColumnEncoder(engines, header)
+    l2_ids = [record["l2_id"] for record in records]
+    flags = [record["quality_flags"] for record in records]
+    if encoder.encode(items, l2_ids, flags, verdicts) != framed:
+        raise L2SchemaMismatch(f"expected {SCHEMA} version 1.0, received a schema with other fields")
+    return encoder
+
+
+def _probe() -> tuple[list[Accepted], Verdicts]:
+    """Return two items and verdicts that fill every field of the first record and as few as possible of the second."""
+    stamps = Stamps(None, None, None, "PROBE", 0)
+    text = {name: name for name in Identity.__dataclass_fields__ if name not in _NUMBERS}
+    numbers = {name: index + 0.5 for index, name in enumerate(_NUMBERS[1:])}
+    identities = (Identity(**text, fibre_id=300, **numbers), Identity("b", "B"))  # type: ignore[arg-type]
+    lanes: tuple[Lane, Lane] = ("spectrum", "image")
+    items = [
+        Accepted(Message(TopicPartition("t", 1), 70_000, 1, None, None, (), 0), lane, identity, stamps, "schema", 0)
+        for lane, identity in zip(lanes, identities, strict=True)
     ]
-    return [dict(zip(FLOAT_COLUMNS, row, strict=True)) for row in zip(*columns, strict=True)]
+    verdicts = Verdicts(
+        class_scheme="scheme",
+        class_names=("A", "B"),
+        class_probabilities=np.array([[0.25, 0.75], [0.5, 0.5]]),
+        top_class=np.array([1, -1]),
+        columns={name: np.array([1.0 + index, np.nan]) for index, name in enumerate(FLOAT_COLUMNS)},
+        zwarn=np.array([4, -1]),
+        other_type=["WD", None],
+        unknown=np.array([True, False]),
+        unknown_rate=0.01,
+        unknown_reason=["NOVEL", None],
+        quality_flags=np.array([1 << 13, 0]),
+        alternative_class=np.array([[0, -1], [-1, -1]]),
+        alternative_redshift=np.array([[1.5, 0.0], [0.0, 0.0]]),
+        alternative_probability=np.array([[0.125, 0.0], [0.0, 0.0]]),
+    )
+    return items, verdicts
 
 
-def nullable(values: list[float]) -> list[float | None]:
-    """Return the values with None for NaN."""
-    return [value if value == value else None for value in values]  # NaN differs from itself
-
-
-def _alternatives(verdicts: Verdicts) -> list[list[dict[str, Any]]]:
-    names = verdicts.class_names
-    rows = []
-    for classes, redshifts, probabilities in zip(
-        verdicts.alternative_class.tolist(),
-        verdicts.alternative_redshift.tolist(),
-        verdicts.alternative_probability.tolist(),
-        strict=True,
-    ):
-        row = []
-        for index, redshift, probability in zip(classes, redshifts, probabilities, strict=True):
-            if index < 0:
-                break
-            row.append({"class_name": names[index], "redshift": redshift, "probability": probability})
-        rows.append(row)
-    return rows
-
-
-def _lines(lines: Lines | None, n: int) -> list[list[dict[str, Any]]]:
-    if lines is None:
-        return [[]] * n
-    columns = (lines.flux, lines.flux_error, lines.equivalent_width, lines.velocity_width)
-    return [
-        [
-            {"name": name, "flux": flux, "flux_error": error, "equivalent_width": width, "velocity_width": velocity}
-            for name, flux, error, width, velocity in zip(lines.names, *map(nullable, row), strict=True)
-            if flux is not None
-        ]
-        for row in zip(*(column.tolist() for column in columns), strict=True)
-    ]
+_NUMBERS: Final = ("fibre_id", "ra_deg", "dec_deg", "mjd_start", "mjd_end")

@@ -1,0 +1,118 @@
+"""L2 records as plain dictionaries: the obvious form, by which ``l2_columns``, the fast one, checks itself; pure.
+
+Every number is the float64 of what the engine answered; NaN is null. The times of classification and publication
+travel in headers, so that the value is the same bytes on every replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from classifiers.classifier import EngineUse, Lines, Verdicts
+from classifiers.quality import Quality
+from stream.decoded import Accepted
+from stream.records.identifiers import L2Identifiers
+
+FLOAT_COLUMNS: Final = (
+    "snr",
+    "coverage",
+    "p_other",
+    "entropy",
+    "aleatoric_entropy",
+    "mutual_information",
+    "redshift",
+    "redshift_error",
+    "radial_velocity_km_s",
+    "radial_velocity_error_km_s",
+    "p_qso",
+    "redshift_qso",
+    "redshift_qso_error",
+    "p_qso_high_z",
+    "qso_z_threshold",
+    "p_bal",
+    "anomaly_score",
+    "anomaly_p_value",
+    "anomaly_wavelength_angstrom",
+    "unknown_p_value",
+    "map_x",
+    "map_y",
+)
+"""Columns of ``Verdicts`` that are nullable doubles of the L2 record."""
+
+
+def l2_record(item: Accepted, verdicts: Verdicts, row: int, engines: Sequence[EngineUse]) -> dict[str, Any]:
+    """Return the L2 record (schema ``l2_classification``) of one item of a batch."""
+    identity = asdict(item.identity)
+    names = verdicts.class_names
+    top = int(verdicts.top_class[row])
+    zwarn = int(verdicts.zwarn[row])
+    source = item.message.source
+    return {
+        "l2_id": L2Identifiers(engines).make(item.message),
+        "source": {
+            "topic": source.topic,
+            "partition": source.partition,
+            "offset": item.message.offset,
+            "schema": item.schema,
+        },
+        "lane": item.lane,
+        **identity,
+        **{name: _number(verdicts, name, row) for name in FLOAT_COLUMNS},
+        "engines": [asdict(engine) for engine in engines],
+        "class_scheme": verdicts.class_scheme,
+        "class_probabilities": dict(zip(names, verdicts.class_probabilities[row].tolist(), strict=True)),
+        "top_class": names[top] if top >= 0 else None,
+        "other_type": verdicts.other_type[row],
+        "zwarn": zwarn if zwarn >= 0 else None,
+        "redshift_alternatives": _alternatives(verdicts, row),
+        "lines": [] if verdicts.lines is None else _lines(verdicts.lines, row),
+        "unknown": bool(verdicts.unknown[row]),
+        "unknown_rate": verdicts.unknown_rate,
+        "unknown_reason": verdicts.unknown_reason[row],
+        "quality_flags": quality_flags_of(item, int(verdicts.quality_flags[row])),
+    }
+
+
+def quality_flags_of(item: Accepted, flags: int) -> int:
+    """Return the engines' quality flags, with NO_POSITION where the input has no coordinates."""
+    return flags if item.identity.ra_deg is not None else flags | int(Quality.NO_POSITION)
+
+
+def _number(verdicts: Verdicts, name: str, row: int) -> float | None:
+    column = verdicts.columns.get(name)
+    return None if column is None else _nullable(float(column[row]))
+
+
+def _nullable(value: float) -> float | None:
+    return value if value == value else None  # NaN differs from itself
+
+
+def _alternatives(verdicts: Verdicts, row: int) -> list[dict[str, Any]]:
+    out = []
+    for place, index in enumerate(verdicts.alternative_class[row].tolist()):
+        if index < 0:
+            break
+        out.append(
+            {
+                "class_name": verdicts.class_names[index],
+                "redshift": float(verdicts.alternative_redshift[row, place]),
+                "probability": float(verdicts.alternative_probability[row, place]),
+            }
+        )
+    return out
+
+
+def _lines(lines: Lines, row: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "flux": float(lines.flux[row, place]),
+            "flux_error": _nullable(float(lines.flux_error[row, place])),
+            "equivalent_width": _nullable(float(lines.equivalent_width[row, place])),
+            "velocity_width": _nullable(float(lines.velocity_width[row, place])),
+        }
+        for place, name in enumerate(lines.names)
+        if _nullable(float(lines.flux[row, place])) is not None
+    ]
