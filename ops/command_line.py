@@ -1,59 +1,79 @@
 """The program ``specstream``: its commands, and how an error ends it.
 
+A command's module is imported only when it is called for, because some bring astropy, some ONNX Runtime, some torch.
+
 Exit status: 0 done; 1 the check failed; 2 wrong usage or configuration, one line; 3 a Fatal error; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from classifiers.errors import ClassifierError
-from ops.commands import (
-    archive,
-    bench,
-    bundles,
-    classify,
-    dead_letters,
-    ingest,
-    ledger,
-    produce,
-    run,
-    science,
-    tail,
-    topics,
-)
 from ops.console import messages
 from ops.version import version
 from schemas.errors import SchemasError
 from stream.errors import ConfigurationError, Fatal, StreamError
 
 WRONG_USAGE, FATAL, INTERRUPTED = 2, 3, 130
+COMMANDS: Final = {
+    "classify": "ops.commands.classify:classify",
+    "ingest": "ops.commands.ingest:ingest",
+    "produce": "ops.commands.produce:produce",
+    "run": "ops.commands.run:run",
+    "tail": "ops.commands.tail:tail",
+    "archive": "ops.commands.archive:archive",
+    "dead-letters": "ops.commands.dead_letters:app",
+    "ledger": "ops.commands.ledger:app",
+    "topics": "ops.commands.topics:app",
+    "bundles": "ops.commands.bundles:app",
+    "simulate": "ops.commands.simulate:simulate",
+    "train": "ops.commands.train:train",
+    "evaluate": "ops.commands.evaluate:evaluate",
+    "bench": "ops.commands.bench:bench",
+}
 
+
+class LazyCommands(TyperGroup):
+    """A group whose commands are imported when they are called for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands, in the order of a night's work."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import and return a command; None for an unknown name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(context_settings=HELP, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+            alone.command(cmd_name)(found)
+            found = alone
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+HELP: Final = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="specstream",
+    cls=LazyCommands,
     help="Classify survey spectra and image alerts as they stream: calibrated, exactly once, with an honest unknown.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP,
 )
-app.command("classify")(classify.classify)
-app.command("ingest")(ingest.ingest)
-app.command("produce")(produce.produce)
-app.command("run")(run.run)
-app.command("tail")(tail.tail)
-app.command("archive")(archive.archive)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(topics.app, name="topics")
-app.add_typer(bundles.app, name="bundles")
-app.command("simulate")(science.simulate)
-app.command("train")(science.train)
-app.command("evaluate")(science.evaluate)
-app.command("bench")(bench.bench)
 
 
 def _show_version(wanted: bool) -> None:

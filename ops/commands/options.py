@@ -20,3 +20,7 @@ WhereOption = Annotated[
     str | None,
     typer.Option("--where", help="Keep records for which the expression is true.", metavar="EXPRESSION"),
 ]
+DATA_DEFAULT = Path("../shared/data")
+DataFolder = Annotated[
+    Path, typer.Option("--data", envvar="SPECSTREAM_DATA", metavar="DIR", help="Folder of templates and real spectra.")
+]

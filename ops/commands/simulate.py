@@ -1,0 +1,88 @@
+"""``specstream simulate``: spectra and alerts as a survey would deliver them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.commands.options import DATA_DEFAULT, DataFolder, OptionalConfigFile
+from ops.console import messages, progress_bar
+from ops.patience import patiently
+from ops.simulated import FORMS, publish_simulation
+from ops.wiring import open_codec, open_entry
+from stream.errors import ConfigurationError
+from stream.settings import load_settings
+from stream.transports.url import parse_topic_url
+
+
+class Form(StrEnum):
+    """What is simulated."""
+
+    SDSS = "sdss"
+    FOURMOST_LRS = "4most-lrs"
+    FOURMOST_HRS = "4most-hrs"
+    EXPOSURE = "4most-exposure"
+    ALERTS = "alerts"
+
+
+def simulate(
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="TOPIC_URL", help="kafka://HOST:PORT/TOPIC or file:FOLDER/TOPIC.")
+    ] = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many; 4most-exposure has its own.")] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 1,
+    form: Annotated[Form, typer.Option(help="Which instrument, or image alerts.")] = Form.SDSS,
+    truth: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the truth as CSV.")] = None,
+    build_basis: Annotated[
+        bool, typer.Option("--build-basis", help="Derive the simulator's basis from the templates in --data instead.")
+    ] = False,
+    data: DataFolder = DATA_DEFAULT,
+    config: OptionalConfigFile = None,
+) -> None:
+    """Simulate spectra or alerts as a survey would deliver them, into a topic.
+
+    Example: `specstream simulate --to file:night/specstream.l1.spectrum -n 500 --seed 7 --truth truth.csv`
+    """
+    if build_basis:
+        _build_basis(data)
+        return
+    if to is None:
+        raise ConfigurationError("--to: expected a TOPIC_URL (or --build-basis), received nothing")
+    settings = load_settings(config)
+    topic = parse_topic_url(to)
+    codec = open_codec(settings)
+    identity = f"simulate.{topic.topic}.{form}.{seed}"
+    publisher = patiently(lambda: open_entry(settings, topic, identity))
+    try:
+        with progress_bar() as bar:
+            task = bar.add_task(f"simulating {form}", total=None)
+            truths = publish_simulation(
+                publisher, topic.topic, codec, FORMS[form], number, seed, lambda done, of: bar.update(
+                    task, completed=done, total=of
+                )
+            )  # fmt: skip
+    finally:
+        publisher.close()
+    messages().print(f"{len(truths)} simulated records in {to}", markup=False)
+    if truth is not None:
+        with truth.open("w", newline="", encoding="utf-8") as file:
+            rows = [dataclasses.asdict(item) for item in truths]
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _build_basis(data: Path) -> None:
+    from classifiers.training.simulation.basis import SHIPPED
+    from classifiers.training.simulation.building import build_basis
+
+    if not (data / "spectra").is_dir():
+        raise ConfigurationError(f"--data: expected a folder with templates in spectra/, received {data}")
+    with messages().status("deriving the simulator's basis"):
+        build_basis(data / "spectra", SHIPPED)
+    messages().print(f"wrote {SHIPPED} ({SHIPPED.stat().st_size / 1e6:.1f} MB)", markup=False)
