@@ -77,14 +77,23 @@ def train_bundle(
     module = _fit(bundle_name, drawn, seed, epochs, progress)
     if progress is not None:
         progress("export", 0.0)
-    graph = to_onnx(module, NAMES[bundle_name])
-    data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
-    fields = manifest(bundle_name, seed, n, epochs, data)
-    files = {GRAPH_FILE: graph, GOLDEN_FILE: golden(module, bundle_name, drawn.rows(slice(0, _GOLDEN_ROWS)))}
-    written = write_bundle(output, fields, files)
+    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis)
     if progress is not None:
         progress("done", 1.0)
-    return Trained(written, module, output)
+    return written
+
+
+def write_trained(
+    bundle_name: str, module: nn.Module, samples: Samples, seed: int, epochs: int, output: Path, basis: Path = SHIPPED
+) -> Trained:
+    """Export a fitted module and write its bundle, without calibration; arguments as in ``train_bundle``."""
+    data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
+    fields = manifest(bundle_name, seed, len(samples), epochs, data)
+    files = {
+        GRAPH_FILE: to_onnx(module, NAMES[bundle_name]),
+        GOLDEN_FILE: golden(module, bundle_name, samples.rows(slice(0, _GOLDEN_ROWS))),
+    }
+    return Trained(write_bundle(output, fields, files), module, output)
 
 
 def _fit(bundle_name: str, samples: Samples, seed: int, epochs: int, progress: Progress | None) -> nn.Module:

@@ -1,6 +1,8 @@
 """What every spectral network sees: three channels built in the graph from flux and inverse variance.
 
-Only ops that any runtime parses (reductions, matrix products, elementwise): no asinh, no scatter.
+Only ops that any runtime parses (matrix products, elementwise): no asinh, no scatter. Sums over a row are matrix
+products with a column of ones, because onnxruntime's ReduceSum adds up in an order that depends on where a row lies in
+memory, and a spectrum's answer must not depend on the batch it comes in.
 """
 
 from __future__ import annotations
@@ -21,6 +23,11 @@ def compress(x: Tensor) -> Tensor:
     return torch.sign(x) * torch.log(torch.abs(x) + torch.sqrt(x * x + 1.0))
 
 
+def row_sum(x: Tensor) -> Tensor:
+    """Return the sums over the last axis, which stays as an axis of length 1."""
+    return x @ torch.ones(x.shape[-1], 1, dtype=x.dtype, device=x.device)
+
+
 def normalise(flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor]:
     """Divide by the level of each row, the root mean square flux beyond noise, at least half the typical error.
 
@@ -31,31 +38,35 @@ def normalise(flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         flux over level and S/N at level flux, both (b, 1557); neither depends on the unit of flux.
     """
-    count = (inverse_variance > 0).to(flux.dtype).sum(dim=1, keepdim=True)
-    total = torch.clamp(inverse_variance.sum(dim=1, keepdim=True), min=_TINY)
-    power = (inverse_variance * flux * flux).sum(dim=1, keepdim=True)
+    count = row_sum((inverse_variance > 0).to(flux.dtype))
+    total = torch.clamp(row_sum(inverse_variance), min=_TINY)
+    power = row_sum(inverse_variance * flux * flux)
     square = torch.maximum(power - count, 0.25 * count) / total
     level = torch.sqrt(torch.clamp(square, min=_TINY))
     return flux / level, torch.sqrt(inverse_variance) * level
 
 
-def smoothing_matrix() -> Tensor:
-    """Return (173, 1557): a boxcar of 11 bins of 9 pixels (99 px), interpolated linearly back to pixels."""
+def smoothing_matrices() -> tuple[Tensor, Tensor]:
+    """Return (1557, 173), a boxcar of 99 px taken every 9 px, and (173, 1557), linear interpolation back to pixels."""
     coarse = torch.arange(_COARSE, dtype=torch.float64)
-    box = ((coarse[:, None] - coarse[None, :]).abs() <= _WINDOW // 2).double()
-    position = (torch.arange(PIXELS, dtype=torch.float64) - _POOL // 2) / _POOL
-    tent = torch.clamp(1.0 - (coarse[:, None] - position.clamp(0, _COARSE - 1)[None, :]).abs(), min=0.0)
-    return (box @ tent).float()
+    of_pixel = torch.arange(PIXELS) // _POOL
+    box = (of_pixel[:, None] - coarse[None, :]).abs() <= _WINDOW // 2
+    position = ((torch.arange(PIXELS, dtype=torch.float64) - _POOL // 2) / _POOL).clamp(0, _COARSE - 1)
+    tent = torch.clamp(1.0 - (coarse[:, None] - position[None, :]).abs(), min=0.0)
+    return box.float(), tent.float()
 
 
 class Channels(nn.Module):
     """Flux and inverse variance to three channels: continuum, line significance, S/N."""
 
-    smoothing: Tensor
+    box: Tensor
+    tent: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("smoothing", smoothing_matrix(), persistent=False)
+        box, tent = smoothing_matrices()
+        self.register_buffer("box", box, persistent=False)
+        self.register_buffer("tent", tent, persistent=False)
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> Tensor:
         """Build the channels.
@@ -70,9 +81,7 @@ class Channels(nn.Module):
         """
         x, significance = normalise(flux, inverse_variance)
         weight = significance * significance
-        sums = (weight * x).reshape(-1, _COARSE, _POOL).sum(dim=2) @ self.smoothing
-        weights = weight.reshape(-1, _COARSE, _POOL).sum(dim=2) @ self.smoothing
-        continuum = sums / (weights + 1e-6)
+        continuum = (((weight * x) @ self.box) / (weight @ self.box + 1e-6)) @ self.tent
         floor = _RELATIVE_ERROR_FLOOR * significance * continuum
         lines = (x - continuum) * significance / torch.sqrt(1.0 + floor * floor)
         snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.4342945

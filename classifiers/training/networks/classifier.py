@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import Channels
-from classifiers.training.networks.correlation import Correlation, peaks
+from classifiers.training.networks.channels import Channels, row_sum
+from classifiers.training.networks.correlation import Correlation, evidence, peaks
 from classifiers.training.networks.trunk import Trunk
 
 CLASSES = 13
@@ -23,7 +23,7 @@ LN_STEP = 3e-4 * math.log(10.0)
 GALAXY_BINS, GALAXY_BIN = 384, 3 * LN_STEP
 QSO_BINS, QSO_BIN = 312, 9 * LN_STEP
 GALAXY_WINDOW, QSO_WINDOW = 4, 3
-MAPS = 6
+GALAXY_MAPS, QSO_MAPS = 4, 6
 _PRIOR_SCALE = 0.3
 
 
@@ -38,10 +38,10 @@ class SpectralClassifier(nn.Module):
         self.members, self.hidden = members, hidden
         self.channels = Channels()
         self.trunk = Trunk(widths)
-        self.galaxy_maps = nn.Conv1d(widths[0], MAPS, 1)
-        self.quasar_maps = nn.Conv1d(widths[1], MAPS, 1)
-        self.galaxy = Correlation(MAPS, Trunk.FINE, GALAXY_BINS)
-        self.quasar = Correlation(MAPS, Trunk.COARSE, QSO_BINS)
+        self.galaxy_maps = nn.Conv1d(widths[0], GALAXY_MAPS, 1)
+        self.quasar_maps = nn.Conv1d(widths[1], QSO_MAPS, 1)
+        self.galaxy = Correlation(GALAXY_MAPS, Trunk.FINE, GALAXY_BINS)
+        self.quasar = Correlation(QSO_MAPS, Trunk.COARSE, QSO_BINS)
         self.dense = nn.Linear(self.trunk.vector_size, members * hidden)
         size = hidden + 4
         self.head = nn.Parameter(torch.randn(members, size, CLASSES + 1) / math.sqrt(size))
@@ -63,18 +63,10 @@ class SpectralClassifier(nn.Module):
         fine, coarse, vector = self.trunk(channels)
         galaxy = self.galaxy(self.galaxy_maps(fine))
         quasar = self.quasar(self.quasar_maps(coarse))
-        evidence = torch.stack(
-            [
-                torch.logsumexp(galaxy, dim=1),
-                torch.amax(galaxy, dim=1),
-                torch.logsumexp(quasar, dim=1),
-                torch.amax(quasar, dim=1),
-            ],
-            dim=1,
-        )
+        scores = torch.stack([*evidence(galaxy), *evidence(quasar)], dim=1)
         hidden = torch.relu(self.dense(vector))
         own = hidden.reshape(-1, self.members, self.hidden).transpose(0, 1)
-        shared = (0.1 * evidence)[None].expand(self.members, -1, -1)
+        shared = (0.1 * scores)[None].expand(self.members, -1, -1)
         prior = torch.tanh(vector @ self.prior_in).reshape(-1, self.members, 4).transpose(0, 1)
         logits = torch.cat([own, shared], dim=2) @ self.head + self.head_bias + prior @ self.prior_out
         return logits, galaxy, quasar, self.other(hidden)
@@ -118,10 +110,10 @@ class ExportedClassifier(nn.Module):
         mean = members.mean(dim=0)
         class_logits = torch.log(torch.clamp(mean, min=1e-12))
         known = members[:, :, :CLASSES]
-        known = known / torch.clamp(known.sum(dim=2, keepdim=True), min=1e-12)
+        known = known / torch.clamp(row_sum(known), min=1e-12)
         entropy = _entropy(known.mean(dim=0))
         aleatoric = torch.minimum(_entropy(known).mean(dim=0), entropy)
-        energy = -torch.logsumexp(logits.mean(dim=0)[:, :CLASSES], dim=1)
+        energy = -evidence(logits.mean(dim=0)[:, :CLASSES])[0]
         solutions = self._solutions(class_logits, galaxy, quasar)
         absent = flux[:, 0] * 0.0 + float("nan")
         return (
@@ -142,7 +134,7 @@ class ExportedClassifier(nn.Module):
         families = known @ self.group
         first = torch.cat([torch.amax(known[:, part], dim=1, keepdim=True) for part in (GALAXY, QSO, STAR)], dim=1)
         chosen = (first >= torch.amax(known, dim=1, keepdim=True)).to(known.dtype)
-        chosen = chosen / chosen.sum(dim=1, keepdim=True)
+        chosen = chosen / row_sum(chosen)
         zero = torch.zeros_like(known[:, 0])
         g = _to_redshift(peaks(galaxy, GALAXY_WINDOW), GALAXY_BIN)
         q = _to_redshift(peaks(quasar, QSO_WINDOW), QSO_BIN)
@@ -162,9 +154,9 @@ class ExportedClassifier(nn.Module):
             dim=1,
         )
         return (
-            (best * chosen).sum(dim=1),
-            (error * chosen).sum(dim=1),
-            torch.clamp((margin * chosen).sum(dim=1), 0.0, 1.0),
+            row_sum(best * chosen)[:, 0],
+            row_sum(error * chosen)[:, 0],
+            torch.clamp(row_sum(margin * chosen)[:, 0], 0.0, 1.0),
             torch.gather(names, 1, order),
             torch.gather(redshift, 1, order),
             torch.clamp(probability, 0.0, 1.0),
@@ -176,7 +168,7 @@ def _columns(indices: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def _entropy(probability: Tensor) -> Tensor:
-    return -(probability * torch.log(torch.clamp(probability, min=1e-12))).sum(dim=-1)
+    return -row_sum(probability * torch.log(torch.clamp(probability, min=1e-12)))[..., 0]
 
 
 def _to_redshift(found: tuple[Tensor, ...], bin_width: float) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

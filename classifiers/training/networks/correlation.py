@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from classifiers.training.networks.channels import row_sum
+
 
 class Correlation(nn.Module):
     """Scores of ``bins`` shifts, of one feature pixel each."""
@@ -40,6 +42,13 @@ class Correlation(nn.Module):
         return features.flatten(1) @ (toeplitz * self.gain) + self.bias
 
 
+def evidence(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logsumexp and maximum over the bins, (b,) each."""
+    highest = torch.amax(logits, dim=1, keepdim=True)
+    total = torch.log(row_sum(torch.exp(logits - highest))) + highest
+    return total[:, 0], highest[:, 0]
+
+
 def peaks(logits: Tensor, half_window: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Read the two best solutions off the scores by windowed soft-argmax.
 
@@ -62,9 +71,9 @@ def _peak(probability: Tensor, bins: Tensor, half_window: int) -> tuple[Tensor, 
     best = torch.argmax(probability, dim=1, keepdim=True).to(probability.dtype)
     near = (torch.abs(bins[None, :] - best) <= half_window + 0.5).to(probability.dtype)
     inside = probability * near
-    mass = inside.sum(dim=1)
+    mass = row_sum(inside)
     safe = torch.clamp(mass, min=1e-20)
-    position = (inside * bins).sum(dim=1) / safe
-    offset = bins[None, :] - position[:, None]
-    spread = torch.sqrt((inside * offset * offset).sum(dim=1) / safe)
-    return position, spread, mass, near
+    position = row_sum(inside * bins) / safe
+    offset = bins[None, :] - position
+    spread = torch.sqrt(row_sum(inside * offset * offset) / safe)
+    return position[:, 0], spread[:, 0], mass[:, 0], near

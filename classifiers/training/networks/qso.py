@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.training.networks.channels import Channels
-from classifiers.training.networks.classifier import MAPS, QSO_BIN, QSO_BINS, QSO_WINDOW
-from classifiers.training.networks.correlation import Correlation, peaks
+from classifiers.training.networks.classifier import QSO_BIN, QSO_BINS, QSO_MAPS, QSO_WINDOW
+from classifiers.training.networks.correlation import Correlation, evidence, peaks
 from classifiers.training.networks.trunk import Trunk
 
 REDSHIFT_THRESHOLD = 2.1
@@ -20,8 +20,8 @@ class QsoFinder(nn.Module):
         super().__init__()
         self.channels = Channels()
         self.trunk = Trunk(widths, residual=(False, False, False))
-        self.maps = nn.Conv1d(widths[1], MAPS, 1)
-        self.correlation = Correlation(MAPS, Trunk.COARSE, QSO_BINS)
+        self.maps = nn.Conv1d(widths[1], QSO_MAPS, 1)
+        self.correlation = Correlation(QSO_MAPS, Trunk.COARSE, QSO_BINS)
         self.dense = nn.Linear(self.trunk.vector_size, hidden)
         self.head = nn.Linear(hidden + 2, 3)
 
@@ -29,9 +29,9 @@ class QsoFinder(nn.Module):
         """Return logits (b, 3) of QSO, high redshift and broad absorption, and redshift logits (b, bins)."""
         _, coarse, vector = self.trunk(channels)
         redshift = self.correlation(self.maps(coarse))
-        evidence = torch.stack([torch.logsumexp(redshift, dim=1), torch.amax(redshift, dim=1)], dim=1)
+        scores = torch.stack(evidence(redshift), dim=1)
         hidden = torch.relu(self.dense(vector))
-        return self.head(torch.cat([hidden, 0.1 * evidence], dim=1)), redshift
+        return self.head(torch.cat([hidden, 0.1 * scores], dim=1)), redshift
 
 
 class ExportedQsoFinder(nn.Module):

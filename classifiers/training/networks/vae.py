@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import PIXELS, compress, normalise
+from classifiers.training.networks.channels import PIXELS, compress, normalise, row_sum
 
 ERROR_FLOOR = 0.08
 LARGEST_CHI2 = 100.0
@@ -72,6 +72,6 @@ class ExportedVae(nn.Module):
         x, significance = normalise(flux, inverse_variance)
         latent, _ = self.network.encode(x, significance)
         contribution = chi_square(x, significance, self.network.decode(latent))
-        count = (inverse_variance > 0).to(flux.dtype).sum(dim=1)
-        score = torch.clamp(contribution, max=LARGEST_CHI2).sum(dim=1) / torch.clamp(count, min=1.0)
+        count = row_sum((inverse_variance > 0).to(flux.dtype))
+        score = (row_sum(torch.clamp(contribution, max=LARGEST_CHI2)) / torch.clamp(count, min=1.0))[:, 0]
         return score, contribution, (latent - self.centre) @ self.projection

@@ -113,9 +113,10 @@ class Galaxies:
     ) -> tuple[Float64, Float64, Float64]:
         count = family.size
         median = np.select([family == PASSIVE, family == STARBURST, family == ACTIVE], [0.5, 85.0, 12.0], 17.0)
-        scatter = np.select([family == PASSIVE, family == STARBURST], [0.4, 0.25], 0.38)
+        scatter = np.select([family == PASSIVE, family == STARBURST], [0.4, 0.35], 0.38)
         ew = median * 10.0 ** rng.normal(0.0, scatter)
-        nii = np.minimum(-0.42 - np.abs(rng.normal(0.0, 0.32, count)), -0.3)
+        nii = -0.42 - np.abs(rng.normal(0.0, 0.32, count))
+        nii -= np.where(family == STARBURST, rng.uniform(0.0, 0.9, count), 0.0)
         oiii = 0.61 / (nii + 0.08) + 1.1 + rng.normal(0.0, 0.2, count)
         active = (family == ACTIVE) | ((family == PASSIVE) & (rng.random(count) < 0.5))
         nii = np.where(active, rng.normal(-0.05, 0.15, count), nii)

@@ -14,8 +14,8 @@ from classifiers.training.simulation.scheme import CLASSES, FOLDED_STAR_TYPES, S
 LINE_SIGNIFICANCE = 3.0
 STARBURST_EQUIVALENT_WIDTH_ANGSTROM = 50.0
 # SDSS asks a 10-sigma line whose width exceeds 200 km/s by 5 sigma; a Gaussian fit with free width and continuum
-# reaches 10 sigma in area where the matched filter of the true profile reaches about 13.
-BROADLINE_MATCHED_SIGNIFICANCE = 13.0
+# reaches 10 sigma in area where the matched filter of the whole excess, line blends included, reaches about 16.
+BROADLINE_MATCHED_SIGNIFICANCE = 16.0
 
 
 def galaxy_labels(significance: Float64, oiii_hbeta: Float64, nii_halpha: Float64, ew_halpha: Float64) -> Integers:

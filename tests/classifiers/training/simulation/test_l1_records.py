@@ -85,5 +85,5 @@ def test_an_exposure_holds_both_kinds_of_fibre(simulator: Simulator) -> None:
 
 
 def test_an_unknown_form_is_refused_by_name(simulator: Simulator) -> None:
-    with pytest.raises(ValueError, match="4MOST_LRS.*'MUSE'"):
+    with pytest.raises(ValueError, match=r"4MOST_LRS.*'MUSE'"):
         next(simulated_records(simulator, 1, 1, "MUSE"))

@@ -131,7 +131,7 @@ def test_bright_quasars_are_broadline_and_faint_ones_often_are_not(simulator: Si
 
 
 def test_unknown_instrument_and_kind_are_refused_by_name(simulator: Simulator) -> None:
-    with pytest.raises(ValueError, match="SDSS.*'HUBBLE'"):
+    with pytest.raises(ValueError, match=r"SDSS.*'HUBBLE'"):
         simulator.draw(2, np.random.default_rng(0), instrument="HUBBLE")
     with pytest.raises(ValueError, match="COMET"):
         simulator.draw(2, np.random.default_rng(0), kinds={"COMET": 1.0})

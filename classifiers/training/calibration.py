@@ -1,0 +1,181 @@
+"""Calibrate the three spectral bundles together on held-out simulations, domain SIMULATED.
+
+The held-out sample is drawn with a seed of its own. A third of it, which the rest never sees, makes the null table of
+the anomaly score; the others make temperatures, error factors, the energy table and the fused table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.bundle.calibration import Calibration, calibration_file
+from classifiers.bundle.folder import MANIFEST_FILE, Bundle, load_bundle, write_bundle
+from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.training.bundles import ANOMALY, QSO, SPECTRAL_CLASSIFIER
+from classifiers.training.samples import Samples, draw_samples
+from classifiers.training.simulation.basis import SHIPPED
+from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX
+from classifiers.training.simulation.simulator import Simulator
+from classifiers.verdict.calibrate import fit_binary_temperature, score_calibration, spectral_calibration
+
+Progress = Callable[[str, float], None]
+DEFAULT_N = 21_504
+HELD_OUT_SEED = 1_000_003
+ALPHA, OTHER_RATE = 0.01, 0.005
+_RUNTIME: dict[str, Any] = {"runtime": "onnxruntime", "dtype": "fp32", "domain": "SIMULATED"}
+_CHUNK = 1024
+
+
+def calibrate_bundles(
+    models: Path, n: int = DEFAULT_N, seed: int = HELD_OUT_SEED, progress: Progress | None = None, basis: Path = SHIPPED
+) -> dict[str, Calibration]:
+    """Calibrate the trained bundles below a folder, and write the calibrations into them.
+
+    Args:
+        models: folder that holds the bundle folders, named as the bundles are; qso-finder may be missing.
+        n: size of the held-out sample; at least some 6,000 for the declared rates.
+        seed: of the held-out sample; must differ from the seed of training.
+        progress: called with the stage and the fraction done.
+        basis: the simulator's basis file.
+
+    Returns:
+        Calibration by bundle name.
+
+    Raises:
+        ValueError: n is too small for the declared rates.
+        BundleError: a bundle is missing or broken.
+    """
+    held_out = draw_samples(Simulator.load(basis), n, seed, progress)
+    first, rest = held_out.rows(slice(0, n // 3)), held_out.rows(slice(n // 3, n))
+    identifier = f"simulated-{seed}-{n}"
+    written: dict[str, Calibration] = {}
+    if progress is not None:
+        progress("calibrate", 0.0)
+    anomaly = load_bundle(models / ANOMALY)
+    known = first.rows(np.flatnonzero(first.class_index != OTHER_INDEX))
+    calibration = score_calibration(identifier, answers(anomaly, known)["score"], alpha=ALPHA, **_RUNTIME)
+    anomaly = _store(anomaly, calibration, {})
+    written[ANOMALY] = calibration
+    if (models / QSO / MANIFEST_FILE).is_file():
+        finder = load_bundle(models / QSO)
+        found = answers(finder, rest)
+        calibration = _finder_calibration(identifier, rest, found, _threshold(finder))
+        _store(finder, calibration, _finder_metrics(rest, found))
+        written[QSO] = calibration
+    classifier = load_bundle(models / SPECTRAL_CLASSIFIER)
+    found = answers(classifier, rest)
+    calibration = spectral_calibration(
+        identifier,
+        class_logits=found["class_logits"],
+        labels=rest.class_index,
+        energy=found["energy"],
+        anomaly=anomaly,
+        anomaly_scores=answers(anomaly, rest)["score"],
+        alpha=ALPHA,
+        other_rate=OTHER_RATE,
+        redshift_error_factor=_classifier_error_factor(rest, found),
+        **_RUNTIME,
+    )
+    _store(classifier, calibration, _classifier_metrics(rest, found))
+    written[SPECTRAL_CLASSIFIER] = calibration
+    if progress is not None:
+        progress("done", 1.0)
+    return written
+
+
+def answers(bundle: Bundle, samples: Samples) -> dict[str, NDArray[Any]]:
+    """Run a bundle on samples; the large contributions are dropped."""
+    engine = OnnxEngine(bundle, threads=2)
+    parts: list[Mapping[str, NDArray[Any]]] = []
+    for start in range(0, len(samples), _CHUNK):
+        flux, inverse_variance = samples.rows(slice(start, start + _CHUNK)).inputs()
+        outputs = engine.run({"flux": flux, "inverse_variance": inverse_variance})
+        parts.append({name: value for name, value in outputs.items() if name != "contribution"})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def error_factor(redshift: NDArray[np.float32], error: NDArray[np.float32], truth: NDArray[np.float64]) -> float:
+    """Return the factor on errors that makes 68.27 % of the pulls smaller than 1; 1 where there are none."""
+    if truth.size == 0:
+        return 1.0
+    pull = np.abs(redshift - truth) / np.maximum(error.astype(np.float64), 1e-9)
+    return float(np.clip(np.quantile(pull, 0.6827), 1e-3, 1e3))
+
+
+def _classifier_error_factor(samples: Samples, found: Mapping[str, NDArray[Any]]) -> float:
+    rows = _right_extragalactic(samples, found)
+    return error_factor(found["redshift"][rows], found["redshift_error"][rows], samples.redshift[rows])
+
+
+def _right_extragalactic(samples: Samples, found: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """Return rows of galaxies and quasars whose kind was found."""
+    kinds = np.array([KINDS.index(name.split("_")[0]) for name in CLASSES])
+    top = kinds[found["class_logits"][:, : len(CLASSES)].argmax(axis=1)]
+    return np.flatnonzero((samples.kind == top) & (samples.kind <= KINDS.index("QSO")))
+
+
+def _threshold(bundle: Bundle) -> float:
+    threshold = bundle.manifest.qso_z_threshold
+    return float("nan") if threshold is None else threshold
+
+
+def _finder_calibration(
+    identifier: str, samples: Samples, found: Mapping[str, NDArray[Any]], threshold: float
+) -> Calibration:
+    quasar = samples.kind == KINDS.index("QSO")
+    distant = samples.redshift >= threshold
+    seen = quasar & (samples.redshift > 1.5)
+    rows = np.flatnonzero(quasar & (found["qso_logit"] > 0))
+    return Calibration(
+        id=identifier,
+        n=len(samples),
+        alpha=ALPHA,
+        qso_temperature=fit_binary_temperature(found["qso_logit"], quasar),
+        high_z_temperature=fit_binary_temperature(found["high_z_logit"][quasar], distant[quasar]),
+        bal_temperature=fit_binary_temperature(found["bal_logit"][seen], samples.broad_absorption[seen]),
+        redshift_error_factor=error_factor(
+            found["redshift_qso"][rows], found["redshift_qso_error"][rows], samples.redshift[rows]
+        ),
+        **_RUNTIME,
+    )
+
+
+def _classifier_metrics(samples: Samples, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    known = np.flatnonzero(samples.class_index != OTHER_INDEX)
+    top = found["class_logits"][:, : len(CLASSES)].argmax(axis=1)
+    rows = _right_extragalactic(samples, found)
+    error = np.abs(found["redshift"][rows] - samples.redshift[rows]) / (1.0 + samples.redshift[rows])
+    return {
+        "simulated": {
+            "n": int(known.size),
+            "accuracy_13_classes": round(float((top[known] == samples.class_index[known]).mean()), 4),
+            "redshift_within_0.01": round(float((error < 0.01).mean()), 4),
+        }
+    }
+
+
+def _finder_metrics(samples: Samples, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    quasar = samples.kind == KINDS.index("QSO")
+    flagged = found["qso_logit"] > 0
+    return {
+        "simulated": {
+            "n": len(samples),
+            "completeness": round(float(flagged[quasar].mean()), 4),
+            "purity": round(float(quasar[flagged].mean()), 4) if flagged.any() else 0.0,
+        }
+    }
+
+
+def _store(bundle: Bundle, calibration: Calibration, metrics: Mapping[str, Any]) -> Bundle:
+    """Write a bundle again with a calibration and metrics added."""
+    files = {name: (bundle.folder / name).read_bytes() for name in bundle.manifest.files}
+    files[calibration_file(calibration.runtime, calibration.dtype)] = calibration.model_dump_json().encode()
+    fields = bundle.manifest.model_dump(exclude={"files"})
+    fields["metrics"] = {**fields["metrics"], **metrics}
+    write_bundle(bundle.folder, fields, files)
+    return load_bundle(bundle.folder)

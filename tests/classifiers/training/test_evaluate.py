@@ -1,0 +1,99 @@
+"""Scoring: counts worked by hand on a few labels, and the table's forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.classifier import Verdicts
+from classifiers.training.evaluate import Answers, calibration_error, score
+from classifiers.training.real_spectra import RealLabel, real_spectra, star_class_by_type, unique_objects
+from classifiers.training.simulation.scheme import CLASSES
+
+
+def _label(row: int, group: str, name: str | None, redshift: float = 0.1, object_id: str = "") -> RealLabel:
+    other = group if group in ("SKY",) else None
+    return RealLabel(
+        row, "SDSS", group, name, exact_type=True, other_type=other, redshift=redshift,
+        object_id=object_id or f"object-{row}", snr=10.0,
+    )  # fmt: skip
+
+
+def _verdicts(names: list[str], redshifts: list[float], unknown: list[bool]) -> Verdicts:
+    n = len(names)
+    top = np.array([CLASSES.index(name) for name in names])
+    probabilities = np.full((n, len(CLASSES)), 0.2 / (len(CLASSES) - 1))
+    probabilities[np.arange(n), top] = 0.8
+    columns = {"redshift": np.array(redshifts), "snr": np.full(n, 9.0), "p_qso": np.zeros(n)}
+    reasons = ["NOVEL" if flag else None for flag in unknown]
+    none = np.zeros((n, 0))
+    return Verdicts(
+        "GaSNet-II", CLASSES, probabilities, top, columns, np.zeros(n, np.int64), [None] * n, np.array(unknown),
+        reasons, 0.01, np.zeros(n, np.int64), none.astype(np.int64), none, none,
+    )  # fmt: skip
+
+
+def test_recalls_star_neighbours_redshifts_and_false_unknowns_are_counted() -> None:
+    labels = [
+        _label(0, "GALAXY", "GALAXY_AGN", 0.1),
+        _label(1, "GALAXY", None, 0.2),
+        _label(2, "STAR", "STAR_F5", 0.0),
+        _label(3, "STAR", "STAR_K1", 0.0),
+        _label(4, "QSO", "QSO_nan", 2.0, "twice"),
+        _label(5, "QSO", "QSO_nan", 2.0, "twice"),
+        _label(6, "SKY", None),
+    ]
+    names = ["GALAXY_AGN", "GALAXY_nan", "STAR_F9", "STAR_A0", "QSO_nan", "STAR_A0", "GALAXY_nan"]
+    answers = Answers.of(
+        [_verdicts(names, [0.1, 0.5, 0, 0, 2.001, 0, 0], [False, False, True, False, False, False, True])]
+    )
+    report = score(labels, answers, {"engine": "0"})
+    counted = {entry.name: (entry.successes, entry.n) for entry in report.proportions}
+    assert counted["GALAXY recall"] == (2, 2)
+    assert counted["QSO recall"] == (1, 2)
+    assert counted["STAR recall"] == (2, 2)
+    assert counted["13 classes"] == (2, 5)
+    assert counted["13 classes, each object once"] == (2, 4)
+    assert counted["star type, exact"] == (0, 2)
+    assert counted["star type, within one"] == (1, 2)
+    assert counted["GALAXY redshift within 0.01 (1+z)"] == (1, 2)
+    assert counted["QSO redshift within 0.0033 (1+z)"] == (1, 1)
+    assert counted["false unknown, known objects"] == (1, 6)
+    assert counted["unknown: blank sky"] == (1, 1)
+    assert report.confusion["STAR_F5"] == {"STAR_F9": 1}
+
+
+def test_the_report_says_the_same_as_json_and_as_markdown() -> None:
+    report = score([_label(0, "QSO", "QSO_nan")], Answers.of([_verdicts(["QSO_nan"], [0.1], [False])]), {"e": "1"})
+    document = json.loads(report.to_json())
+    entry = next(item for item in document["proportions"] if item["name"] == "QSO recall")
+    assert (entry["successes"], entry["n"], entry["value"]) == (1, 1, 1.0)
+    assert "| QSO recall | 1/1 = 1.000 | 1 | 0.025 .. 1.000 |" in report.to_markdown()
+    assert report.proportion("QSO recall").n == 1
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
+    confidence = np.array([0.9, 0.9, 0.9, 0.9])
+    assert calibration_error(confidence, np.array([True, True, False, False])) == pytest.approx(0.4)
+    assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == pytest.approx(0.0)
+
+
+def test_verdicts_in_another_scheme_are_refused() -> None:
+    with pytest.raises(ValueError, match="no verdicts"):
+        Answers.of([])
+
+
+def test_real_labels_count_epochs_of_one_quasar_once_and_sky_fibres_as_sky(data_dir: Path) -> None:
+    spectra, labels = real_spectra(data_dir / "spectra")
+    assert len(spectra) == len(labels) == 558
+    assert sum(label.group == "SKY" for label in labels) == 76
+    assert len(unique_objects(labels)) < 500
+    assert {label.class_name for label in labels} <= {None, *CLASSES}
+
+
+def test_mk_types_map_to_templates_in_order_of_temperature(data_dir: Path) -> None:
+    mapped = star_class_by_type(data_dir / "spectra")
+    assert (mapped["A5"], mapped["F6"], mapped["G8"], mapped["K5"]) == ("A0", "F5", "G2", "K5")

@@ -1,0 +1,81 @@
+"""Training from nothing: a tiny run of each bundle exports a graph that answers as torch does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
+from classifiers.bundle.manifest import OUTPUTS
+from classifiers.runtimes.independence import dependent_outputs
+from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.training.bundles import BUNDLES, ROLES
+from classifiers.training.fitting import principal_plane
+from classifiers.training.samples import Samples, draw_samples
+from classifiers.training.simulation.simulator import Simulator
+from classifiers.training.train import Trained, train_bundle
+
+N, SEED = 512, 7
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return draw_samples(Simulator.load(), N, SEED)
+
+
+@pytest.fixture(scope="module", params=BUNDLES)
+def trained(request: pytest.FixtureRequest, samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("bundles") / request.param
+    return train_bundle(request.param, SEED, N, 1, folder, samples=samples)
+
+
+@pytest.mark.slow
+def test_a_tiny_training_exports_a_bundle_that_answers_as_torch_does(trained: Trained, samples: Samples) -> None:
+    bundle = load_bundle(trained.folder)
+    assert bundle.manifest.role == ROLES[bundle.manifest.name]
+    flux, inverse_variance = samples.rows(slice(0, 40)).inputs()
+    engine = OnnxEngine(bundle)
+    inputs = {"flux": flux, "inverse_variance": inverse_variance}
+    found = engine.run(inputs)
+    assert set(OUTPUTS[bundle.manifest.role]) <= set(found)
+    with torch.no_grad():
+        expected = trained.module(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
+    for tensor, reference in zip(bundle.manifest.outputs, expected, strict=True):
+        wanted = reference.numpy()
+        np.testing.assert_allclose(found[tensor.name], wanted, rtol=1e-4, atol=1e-5, err_msg=tensor.name)
+    assert dependent_outputs(engine, inputs, np.random.default_rng(1)) == ()
+    with np.load(trained.folder / GOLDEN_FILE, allow_pickle=False) as golden:
+        again = engine.run({name: golden[f"input_{name}"] for name in inputs})
+        for name, value in again.items():
+            np.testing.assert_allclose(value, golden[f"output_{name}"], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_blank_and_fully_masked_rows_get_finite_answers(trained: Trained) -> None:
+    flux = np.zeros((2, 1557), dtype=np.float32)
+    inverse_variance = np.stack([np.zeros(1557), np.ones(1557)]).astype(np.float32)
+    found = OnnxEngine(load_bundle(trained.folder)).run({"flux": flux, "inverse_variance": inverse_variance})
+    for name, value in found.items():
+        if not name.startswith("radial_velocity"):
+            assert np.isfinite(value).all(), name
+
+
+def test_bad_requests_are_refused_before_anything_is_simulated(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="qso-finder"):
+        train_bundle("oracle", 1, 10, 1, tmp_path)
+    with pytest.raises(ValueError, match="epochs = 0"):
+        train_bundle("qso-finder", 1, 10, 0, tmp_path)
+
+
+def test_the_map_shows_the_two_widest_axes_at_unit_variance() -> None:
+    generator = torch.Generator().manual_seed(3)
+    latent = torch.randn(4000, 5, generator=generator) * torch.tensor([0.1, 3.0, 0.1, 2.0, 0.1])
+    centre, projection = principal_plane(latent)
+    plane = (latent - centre) @ projection
+    torch.testing.assert_close(plane.std(dim=0), torch.ones(2), rtol=0.01, atol=0.0)
+    assert int(projection[:, 0].abs().argmax()) == 1
+    assert int(projection[:, 1].abs().argmax()) == 3
+    assert float(projection[1, 0]) > 0
