@@ -105,13 +105,13 @@ class Patience:
     Args:
         report: told why it waits.
         stop: when set, waiting ends with ``Interrupted``.
-        wait_s: time between two tries, s.
+        wait_s: time between two tries, s; None: ``RETRY_S``.
     """
 
-    def __init__(self, report: EntryReport, stop: threading.Event, wait_s: float = RETRY_S) -> None:
+    def __init__(self, report: EntryReport, stop: threading.Event, wait_s: float | None = None) -> None:
         self._report = report
         self.stop = stop
-        self._wait_s = wait_s
+        self._wait_s = RETRY_S if wait_s is None else wait_s
 
     def __call__(self, call: Callable[[], Result]) -> Result:
         """Return what ``call`` returns.

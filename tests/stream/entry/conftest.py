@@ -1,0 +1,128 @@
+"""Real processes, a multi-spectrum file and a report, for the tests of the ways into the stream."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+ROOT = Path(__file__).resolve().parents[3]
+
+Start = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts a Python program in a process of its own; what lives at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(program: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@pytest.fixture(scope="session")
+def make_exposure() -> Callable[..., Path]:
+    """Return a function that writes a small 4MOST multi-spectrum file, whose spectra are called 4MOST-00000 ..."""
+
+    def make(path: Path, n: int, n_pixels: int = 50, first: int = 0) -> Path:
+        ids = [f"4MOST-{number:05d}" for number in range(first, first + n)]
+        shape = (n, n_pixels)
+        spectra = {
+            "FLUX": (f"{n_pixels}E", np.full(shape, 1e-17, np.float32)),
+            "FLUX_IVAR": (f"{n_pixels}E", np.full(shape, 1e34, np.float32)),
+            "QUAL": (f"{n_pixels}I", np.zeros(shape, np.int16)),
+            "SPECUID": ("20A", ids),
+        }
+        fibres = {
+            "SPECUID": ("20A", ids),
+            "FIB_ID": ("J", np.arange(1, n + 1)),
+            "OBJ_UID": ("K", 9_000_000_000 + first + np.arange(n)),
+            "FIB_USE": ("I", np.ones(n)),
+            "FIB_ST": ("I", np.full(n, 2)),
+            "OBJ_FLAG": ("J", np.arange(n)),
+            "OBJ_RA": ("D", np.full(n, 10.0)),
+            "OBJ_DEC": ("D", np.full(n, -30.0)),
+            "OBID": ("J", np.full(n, 112)),
+        }
+        tables = [_table("SPECTAB", spectra), _table("FIBMETATAB", fibres)]
+        tables[0].header.update(
+            {"TUNIT1": "erg/(s*cm^2*Angstrom)", "SPECSYS": "HELIOCEN", "1CRVL1": 370.0, "1CDLT1": 0.025, "1CRPX1": 1.0}
+            | {"1CUNI1": "nm", "TDIM1": f"({n_pixels})"}
+        )
+        primary = fits.PrimaryHDU()
+        primary.header.update({"TELESCOP": "ESO-VISTA", "INSTRUME": "QMOST", "FLUXCAL": "ABSOLUTE"})
+        blocks = {"OBID": ("J", [112]), "MJD-OBS": ("D", [61000.1]), "MJD-END": ("D", [61000.2])}
+        fits.HDUList([primary, _table("OBMETATAB", blocks), *tables]).writeto(path, overwrite=True)
+        return path
+
+    return make
+
+
+def _table(name: str, columns: dict[str, tuple[str, Any]]) -> fits.BinTableHDU:
+    made = [fits.Column(name=key, format=form, array=np.asarray(values)) for key, (form, values) in columns.items()]
+    return fits.BinTableHDU.from_columns(made, name=name)
+
+
+class HeardReport:
+    """An ``EntryReport`` that keeps what it hears; ``on_published`` is called with the number of records so far."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.records = 0
+        self.on_published: Callable[[int], None] = lambda _: None
+
+    def of(self, kind: str) -> list[tuple[Any, ...]]:
+        """Return the arguments of the events of one kind."""
+        return [rest for name, *rest in self.events if name == kind]
+
+    def started(self, source: str, size_bytes: int) -> None:
+        self.events.append(("started", source, size_bytes))
+
+    def published(self, records: int, size_bytes: int) -> None:
+        self.events.append(("published", records, size_bytes))
+        self.records += records
+        self.on_published(self.records)
+
+    def finished(self, source: str, records: int) -> None:
+        self.events.append(("finished", source, records))
+
+    def skipped(self, source: str, why: str) -> None:
+        self.events.append(("skipped", source, why))
+
+    def refused(self, source: str, why: str) -> None:
+        self.events.append(("refused", source, why))
+
+    def waiting(self, why: str) -> None:
+        self.events.append(("waiting", why))
+
+
+@pytest.fixture
+def heard() -> HeardReport:
+    """Return a report that keeps what it hears."""
+    return HeardReport()
