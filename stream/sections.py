@@ -158,3 +158,11 @@ class SchemasSettings(_Section):
     registry: str | None = Field(
         default=None, pattern=r"^https?://\S+$", description="URL of a Confluent-compatible schema registry."
     )
+    registry_user: str | None = Field(default=None, description="User name for the registry.")
+    registry_password: SecretStr | None = Field(default=None, description="Password for the registry; never printed.")
+    registry_token: SecretStr | None = Field(
+        default=None, description="Bearer token for the registry, instead of user and password; never printed."
+    )
+    registry_ca_file: Path | None = Field(
+        default=None, description="Certificate authorities to trust for the registry."
+    )

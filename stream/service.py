@@ -16,7 +16,6 @@ from classifiers.classifier import Classifier
 from schemas.codec import Codec
 from stream.batching import BatchPolicy
 from stream.decode.message import MessageDecoder
-from stream.decode.opening import open_codec
 from stream.decoded import Lane
 from stream.errors import ConfigurationError, Fatal, StreamError
 from stream.ledger.entry import LedgerWriter
@@ -55,7 +54,7 @@ def serve(
     classifiers: Mapping[Lane, Classifier],
     telemetry: Telemetry,
     *,
-    codec: Codec | None = None,
+    codec: Codec,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     until_idle_s: float | None = None,
@@ -67,7 +66,7 @@ def serve(
         transport: input subscription with atomic output.
         classifiers: the engines by lane; records of a lane without any become dead letters (UNSUPPORTED).
         telemetry: receives events.
-        codec: decodes inputs, encodes outputs; None for the one that the settings describe.
+        codec: decodes inputs, encodes outputs.
         clock: time; None for the system's.
         stop: set by a signal handler to drain, commit and return.
         until_idle_s: return once input was at its end with nothing uncommitted for that long; None to run on.
@@ -78,7 +77,6 @@ def serve(
     """
     if not classifiers:
         raise ConfigurationError("engines.bundles: expected engines for at least one lane, received none")
-    codec = codec or open_codec(settings.schemas)
     clock = clock or Clock()
     stop = stop or threading.Event()
     version = importlib.metadata.version("specstream")

@@ -100,7 +100,7 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """Say in one line which key is wrong, what was expected and what came; librdkafka values are hidden."""
+    """Say in one line which key is wrong, what was expected and what came; what may be secret is hidden."""
     first = error.errors(include_url=False)[0]
     key = (
         ".".join(str(part) for part in first["loc"] if part not in ("constrained-str", "literal['']"))
@@ -112,7 +112,8 @@ def describe_validation_error(error: ValidationError) -> str:
     if first["type"] == "model_type":
         message = "a table"
     received = first["input"]
-    if "librdkafka" in key or (key == "kafka" and first["type"] != "value_error"):
+    secret = any(word in key for word in ("librdkafka", "password", "token"))
+    if secret or (key == "kafka" and first["type"] != "value_error"):
         return f"{key}: expected: {message}; received a hidden value"
     if first["type"] == "value_error" or not isinstance(received, str | int | float | bool | None):
         return f"{key}: {message}" + (

@@ -1,6 +1,6 @@
 """Avro's binary encoding of the few types that an L2 record uses, one value or one column at a time; pure.
 
-Written for the hot path: a record of the L2 schema costs five times as long through a general encoder.
+Written for the hot path of the L2 records; the codec encodes everything else.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from classifiers.classifier import Classifier, Verdicts
+from classifiers.preprocess.units import UnitError
 from stream.decoded import Accepted, Lane
 from stream.errors import Fatal
 from stream.records.dead import DeadLetterWriter, refused_by_engines
@@ -21,7 +22,7 @@ from stream.records.l2 import L2Writer
 from stream.serving.shared import Shared
 from stream.work import Batch
 
-DATA_ERRORS: Final = (ValueError, ArithmeticError)
+DATA_ERRORS: Final = (ValueError, ArithmeticError, UnitError)
 FAILURES_IN_A_ROW: Final = 32
 
 _log = structlog.get_logger("specstream.compute")
