@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -67,8 +68,12 @@ class LoadedEngine:
 class SpectralSuite:
     """The spectrum lane: at most one engine for each spectral role; a ``Classifier`` of ``Spectrum``."""
 
-    def __init__(self, engines: Sequence[LoadedEngine]) -> None:
+    def __init__(self, engines: Sequence[LoadedEngine], threads: int = 1) -> None:
         """Check that the engines fit together.
+
+        Args:
+            engines: of the spectral roles.
+            threads: CPU threads for preparation; changes speed, never results.
 
         Raises:
             BundleError: two bundles of one role, different grids, no calibration, or a fused score that was calibrated
@@ -83,6 +88,7 @@ class SpectralSuite:
         self._grid = COMMON_GRID if grid is None else grid.grid()
         self._uses = tuple(loaded.use() for loaded in self._engines.values())
         _check_partner(self._engines)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare") if threads > 1 else None
 
     def engines(self) -> tuple[EngineUse, ...]:
         """Return the engines that take part: classifier, anomaly, qso."""
@@ -91,7 +97,7 @@ class SpectralSuite:
     def classify(self, items: Sequence[Spectrum]) -> Verdicts:
         """Classify n >= 1 spectra."""
         watch = _Watch()
-        prepared = prepare(items, self._grid)
+        prepared = prepare(items, self._grid, self._pool)
         watch.stop("preprocess")
         inputs = {"flux": prepared.flux, "inverse_variance": prepared.inverse_variance}
         answers = {}
@@ -170,16 +176,16 @@ def load_engines(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -
     return tuple(loaded)
 
 
-def suites(engines: Sequence[LoadedEngine]) -> dict[Lane, Classifier]:
+def suites(engines: Sequence[LoadedEngine], threads: int = 1) -> dict[Lane, Classifier]:
     """Return the classifier of each lane; a lane without engines still prepares, and says only what that tells."""
     spectral = [loaded for loaded in engines if loaded.bundle.manifest.role in SPECTRAL_ROLES]
     images = [loaded for loaded in engines if loaded.bundle.manifest.role == IMAGE_ROLE]
-    return {"spectrum": SpectralSuite(spectral), "image": ImageSuite(images)}
+    return {"spectrum": SpectralSuite(spectral, threads), "image": ImageSuite(images)}
 
 
 def open_suites(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -> dict[Lane, Classifier]:
     """Load bundles and return the classifier of each lane; see ``load_engines`` for arguments and errors."""
-    return suites(load_engines(paths, runtime, threads))
+    return suites(load_engines(paths, runtime, threads), threads)
 
 
 class _Watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,7 +74,8 @@ def test_a_row_is_the_same_bits_in_any_batch(make_spectrum: Maker) -> None:
     spectra[5].flux[100] = np.nan
     whole = prepare(spectra, COMMON_GRID)
     order = np.random.default_rng(0).permutation(len(spectra))
-    shuffled = prepare([spectra[i] for i in order], COMMON_GRID)
+    with ThreadPoolExecutor(2) as pool:
+        shuffled = prepare([spectra[i] for i in order], COMMON_GRID, pool)
     assert all(same(whole, i, shuffled, int(np.flatnonzero(order == i)[0])) for i in range(len(spectra)))
     assert all(same(whole, i, prepare([spectrum], COMMON_GRID), 0) for i, spectrum in enumerate(spectra))
 
