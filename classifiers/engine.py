@@ -26,8 +26,9 @@ row's scale, inverse variance times its square; masked pixels hold 0 in both. Ch
     ``mask`` (b, 3, 63, 63) float32 (1 = valid): score (b,), contribution (b, 3, 63, 63), map (b, 2);
     optional class_logits (b, k) for a stamp classifier.
 
-A graph must give a row the same bits wherever it stands in the batch. On onnxruntime that rules out ReduceSum and ReduceMean
-over trailing axes: take such sums as matrix products with a column of ones (``classifiers.runtimes.independence`` tests it).
+A graph must give a row the same bits wherever it stands in the batch. On onnxruntime that rules out ReduceSum and
+ReduceMean over trailing axes: take such sums as matrix products with a column of ones
+(``classifiers.runtimes.independence`` tests it).
 """
 
 from __future__ import annotations
