@@ -6,9 +6,13 @@ marked ``meta.main`` counts, and the error of the same UTYPE namespace goes with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stream.fits.errors import FitsError
 
@@ -23,6 +27,8 @@ class Column:
         unit: TUNIT as written, or None.
         ucd, utype: TUCD and TUTYP in lower case, "" where absent.
         null: TNULL, or None.
+        form: TFORM in upper case.
+        scale, zero: TSCAL and TZERO, or None.
     """
 
     name: str
@@ -31,31 +37,64 @@ class Column:
     ucd: str = ""
     utype: str = ""
     null: int | None = None
+    form: str = ""
+    scale: float | None = None
+    zero: float | None = None
+
+    def physical(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return what stored values mean: text for A, true or false for L, scaled numbers; P and Q raise ValueError."""
+        letter = self.form.lstrip("0123456789")[:1]
+        if letter in {"P", "Q"}:
+            raise ValueError("columns of variable length are not supported")
+        if letter == "A":
+            return np.char.decode(stored, "ascii", "replace")
+        if letter == "L":
+            return np.asarray(stored == ord("T"))
+        return scaled(stored, 1.0 if self.scale is None else self.scale, 0.0 if self.zero is None else self.zero)
+
+
+def scaled(stored: NDArray[Any], scale: float, zero: float) -> NDArray[Any]:
+    """Return stored x scale + zero, as FITS defines it; whole numbers with a whole zero (unsigned ones) stay whole."""
+    if scale == 1.0 and zero == 0.0:
+        return stored
+    if scale == 1.0 and zero.is_integer() and stored.dtype.kind in "iu":
+        if zero == 2.0**63:
+            return stored.view(np.uint64) ^ np.uint64(1 << 63)
+        return stored.astype(np.int64) + int(zero)
+    return np.asarray(stored * scale + zero)
 
 
 class Columns:
-    """The columns of one table."""
+    """The columns of one table; what the header says of a column is read when that column is asked for.
 
-    def __init__(self, columns: Sequence[Column], *, file: Path, extension: str) -> None:
-        self._columns = tuple(columns)
-        self._by_name = {column.name.upper(): column for column in reversed(self._columns)}
+    (An SDSS catalogue table has 230 columns, of which a reader needs twenty.)
+    """
+
+    def __init__(
+        self, names: Sequence[str], describe: Callable[[int, str], Column], *, file: Path, extension: str
+    ) -> None:
+        """Take the names in order, and ``describe``, which makes the Column of a number (from 1) and name."""
+        self.names = tuple(names)
+        self._numbers = {name.upper(): n for n, name in reversed(list(enumerate(names, start=1)))}
+        self._describe = describe
+        self._made: dict[int, Column] = {}
         self._file = file
         self._extension = extension
 
+    def _column(self, number: int) -> Column:
+        if number not in self._made:
+            self._made[number] = self._describe(number, self.names[number - 1])
+        return self._made[number]
+
     def __iter__(self) -> Iterator[Column]:
-        return iter(self._columns)
+        return (self._column(number) for number in range(1, len(self.names) + 1))
 
     def __contains__(self, name: str) -> bool:
-        return name.upper() in self._by_name
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names as written."""
-        return tuple(column.name for column in self._columns)
+        return name.upper() in self._numbers
 
     def find(self, *names: str) -> Column | None:
         """Return the first of ``names`` that exists, or None."""
-        return next((self._by_name[n.upper()] for n in names if n.upper() in self._by_name), None)
+        return next((self._column(self._numbers[n.upper()]) for n in names if n.upper() in self._numbers), None)
 
     def require(self, *names: str) -> Column:
         """Return the first of ``names`` that exists; raises FitsError that lists what there is."""
@@ -66,7 +105,7 @@ class Columns:
 
     def missing(self, wanted: str) -> FitsError:
         """Return the error that column ``wanted`` is missing."""
-        present = ", ".join(self.names[:40]) + (" ..." if len(self._columns) > 40 else "")
+        present = ", ".join(self.names[:40]) + (" ..." if len(self.names) > 40 else "")
         return FitsError(
             f"the column is missing; present: {present or 'none'}",
             file=self._file,
@@ -83,12 +122,12 @@ class Columns:
         found: list[Column] = []
         for ending in endings:
             wanted = ending.lower()
-            found += [c for c in self._columns if c.utype.replace("accurancy", "accuracy").endswith(wanted)]
+            found += [c for c in self if c.utype.replace("accurancy", "accuracy").endswith(wanted)]
         return found
 
     def with_ucd(self, *starts: str) -> list[Column]:
         """Return the columns whose UCD begins with one of ``starts``, main ones (``meta.main``) first."""
-        found = [c for c in self._columns if any(c.ucd.startswith(start) for start in starts)]
+        found = [c for c in self if any(c.ucd.startswith(start) for start in starts)]
         return sorted(found, key=lambda c: "meta.main" not in c.ucd)
 
 

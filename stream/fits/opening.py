@@ -20,7 +20,7 @@ from astropy.io.fits.verify import VerifyError, VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
-from stream.fits.columns import Column, Columns
+from stream.fits.columns import Column, Columns, scaled
 from stream.fits.errors import FitsError
 from stream.fits.headers import Header
 from stream.fits.unpacking import BLOCK_BYTES, plain_file
@@ -33,11 +33,11 @@ _DATA_ERRORS: Final = (OSError, ValueError, TypeError, KeyError, IndexError, EOF
 class Rows:
     """Some consecutive rows of a table, read together; columns are found by name whatever their case."""
 
-    __slots__ = ("_cache", "_columns", "_record", "_table", "start", "stop")
+    __slots__ = ("_cache", "_columns", "_stored", "_table", "start", "stop")
 
-    def __init__(self, table: Extension, record: Any, start: int, stop: int) -> None:
+    def __init__(self, table: Extension, stored: NDArray[Any], start: int, stop: int) -> None:
         self._table = table
-        self._record = record
+        self._stored = stored
         self._columns = table.columns
         self._cache: dict[str, NDArray[Any]] = {}
         self.start = start
@@ -51,11 +51,13 @@ class Rows:
         column = self._columns.require(name)
         if column.name not in self._cache:
             try:
-                with _expected_warnings():
-                    self._cache[column.name] = _native(self._record.field(column.name))
+                self._cache[column.name] = column.physical(_native(self._stored[self._field(column)]))
             except _DATA_ERRORS as error:
                 raise self._table.error(f"cannot read the column ({error})", column.name) from error
         return self._cache[column.name]
+
+    def _field(self, column: Column) -> str:
+        return str((self._stored.dtype.names or ())[column.number - 1])
 
     def value(self, name: str, row: int) -> Any:
         """Return one cell (``row`` counted from the first of these rows) as a Python value; None: null, NaN, absent."""
@@ -63,8 +65,6 @@ class Rows:
         if column is None:
             return None
         cell = self.array(column.name)[row]
-        if isinstance(cell, bytes):
-            cell = cell.decode("ascii", errors="replace")
         if isinstance(cell, str):
             return cell.strip() or None
         if isinstance(cell, np.ndarray):
@@ -85,8 +85,9 @@ class Extension:
         self.name: str = str(hdu.name or "").strip().upper()
         self.label = self.name or f"HDU {index}"
         self.header = Header(self._value_of, hdu.header, file=file, extension=self.label)
-        self.is_table = isinstance(hdu, fits.BinTableHDU | fits.TableHDU)
+        self.is_table = isinstance(hdu, fits.BinTableHDU)
         self._columns: Columns | None = None
+        self._stored: NDArray[Any] | None = None
 
     def error(self, reason: str, keyword: str | None = None) -> FitsError:
         """Return a FitsError that names this extension."""
@@ -103,22 +104,23 @@ class Extension:
     def columns(self) -> Columns:
         """The columns of a table, with unit, UCD and UTYPE; empty for an image."""
         if self._columns is None:
-            self._columns = Columns(
-                [
-                    Column(
-                        name=str(self.header.get(f"TTYPE{number}") or f"COL{number}"),
-                        number=number,
-                        unit=self.header.text(f"TUNIT{number}"),
-                        ucd=(self.header.text(f"TUCD{number}") or "").lower(),
-                        utype=(self.header.text(f"TUTYP{number}") or "").lower(),
-                        null=self._null(number),
-                    )
-                    for number in range(1, (int(self.header.number("TFIELDS") or 0) if self.is_table else 0) + 1)
-                ],
-                file=self.file,
-                extension=self.label,
-            )
+            count = int(self.header.number("TFIELDS") or 0) if self.is_table else 0
+            names = [str(self.header.get(f"TTYPE{number}") or f"COL{number}") for number in range(1, count + 1)]
+            self._columns = Columns(names, self._describe, file=self.file, extension=self.label)
         return self._columns
+
+    def _describe(self, number: int, name: str) -> Column:
+        return Column(
+            name=name,
+            number=number,
+            unit=self.header.text(f"TUNIT{number}"),
+            ucd=(self.header.text(f"TUCD{number}") or "").lower(),
+            utype=(self.header.text(f"TUTYP{number}") or "").lower(),
+            null=self._null(number),
+            form=(self.header.text(f"TFORM{number}") or "").upper(),
+            scale=self.header.number(f"TSCAL{number}"),
+            zero=self.header.number(f"TZERO{number}"),
+        )
 
     def _null(self, number: int) -> int | None:
         value = self.header.get(f"TNULL{number}")
@@ -138,8 +140,11 @@ class Extension:
         """Return the rows ``start`` to ``stop`` of a table; their columns are read when asked."""
         stop = self.n_rows if stop is None else min(stop, self.n_rows)
         try:
-            with _expected_warnings():
-                return Rows(self, self._hdu.data[start:stop], start, stop)
+            if self._stored is None:
+                with _expected_warnings():
+                    # The rows as stored: slicing astropy's own records copies the description of every column.
+                    self._stored = self._hdu.data.view(np.ndarray)
+            return Rows(self, self._stored[start:stop], start, stop)
         except _DATA_ERRORS as error:
             raise self.error(f"cannot read rows {start} to {stop} ({error})") from error
 
@@ -163,11 +168,7 @@ class Extension:
         """Apply BSCALE and BZERO, which astropy refuses to do on a mapped file; whole numbers stay whole."""
         scale, zero = self.header.number("BSCALE"), self.header.number("BZERO")
         scale, zero = 1.0 if scale is None else scale, 0.0 if zero is None else zero
-        if scale == 1.0 and zero == 0.0:
-            return stored
-        if scale == 1.0 and zero.is_integer() and stored.dtype.kind in "iu":
-            return stored.astype(np.int64) + int(zero)
-        return stored * scale + zero
+        return scaled(stored, scale, zero)
 
 
 class FitsFile:

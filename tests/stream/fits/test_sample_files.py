@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,35 @@ def test_boss_spectrum_with_fibre_wide_warnings_is_not_masked_away(data_dir: Pat
     """BADFLAT is set on 99.7 % of this spectrum's pixels, which are good; only pixel-wide bits count."""
     (record,) = read_fits(data_dir / "fits" / "boss-spec-10000-57346-0006.fits")
     assert np.mean(record["quality"] != 0) < 0.05
+
+
+@pytest.mark.slow
+def test_desi_file_of_many_targets_streams_in_bounded_memory(data_dir: Path, tmp_path: Path) -> None:
+    """The sample's two targets, repeated to 1,000; one chunk is held at a time."""
+    from astropy.io import fits
+
+    n = 1000
+    path = tmp_path / "coadd.fits"
+    with fits.open(data_dir / "fits" / "desi-coadd-main-dark-9144.fits") as hdus:
+        kept = [hdus[0]]
+        for hdu in hdus[1:]:
+            if hdu.name.endswith(("_FLUX", "_IVAR", "_MASK")):
+                data = np.repeat(
+                    np.asarray(hdu.data, dtype=np.int32 if "MASK" in hdu.name else np.float32), n // 2, axis=0
+                )
+                kept.append(fits.ImageHDU(data, name=hdu.name))
+                kept[-1].header["BUNIT"] = hdu.header.get("BUNIT", "")
+            elif hdu.name.endswith("_WAVELENGTH"):
+                kept.append(hdu)
+        targets = fits.Column("TARGETID", "K", array=np.arange(n))
+        kept.append(fits.BinTableHDU.from_columns([targets], name="FIBERMAP"))
+        fits.HDUList(kept).writeto(path)
+    assert path.stat().st_size > 90e6
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in read_fits(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == n
+    assert peak < 20e6
