@@ -19,11 +19,13 @@ def test_stored_values_become_physical_ones_as_astropy_reads_them(tmp_path: Path
         fits.Column("FLAG", "L", array=[True, False]),
         fits.Column("U64", "K", bzero=2**63, array=np.array([2**63 + 5, 7], dtype=np.uint64)),
         fits.Column("U16", "3I", bzero=2**15, array=np.array([[1, 2, 60000], [4, 5, 6]], dtype=np.uint16)),
-        fits.Column("SCALED", "J", bscale=0.5, bzero=10.0, array=np.array([11.0, 12.5])),
+        fits.Column("SCALED", "J", array=np.array([2, 5])),
         fits.Column("NULLED", "J", null=-99, array=np.array([-99, 3])),
         fits.Column("NAN", "E", array=np.array([np.nan, 1.5])),
     ]
     fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(path)
+    fits.setval(path, "TSCAL5", value=0.5, ext=1)
+    fits.setval(path, "TZERO5", value=10.0, ext=1)
     with open_fits(path) as file:
         rows = file.extensions[1].rows()
         assert [rows.value("name", row) for row in (0, 1)] == ["a", "b"]
