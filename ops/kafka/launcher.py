@@ -25,7 +25,7 @@ from ops.kafka.jars import java_command, resolve_jars
 
 SETTINGS = Path(__file__).with_name("server.properties")
 STARTED = "Kafka Server started"
-START_TIMEOUT_S = 90.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 30.0
 LOOK_EVERY_S = 0.05
 
@@ -83,6 +83,7 @@ class Broker:
         self._controller_port = free_port()
         self._properties = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -118,6 +119,8 @@ class Broker:
                 stderr=log,
                 start_new_session=True,
             )
+        (self.directory / "broker.pid").write_text(f"{self._process.pid}\n", encoding="ascii")
+        self._guard = _guard(self._process.pid)
         self._wait_until_started(self._process, heard)
 
     def _wait_until_started(self, process: subprocess.Popen[bytes], heard: int) -> None:
@@ -130,8 +133,9 @@ class Broker:
             if STARTED in said:
                 return
             if process.poll() is not None:
-                last = said.strip().splitlines()[-1:] or ["it said nothing"]
-                raise BrokerFailed(f"the broker on port {self.port} ended with {process.returncode}: {last[0]}")
+                raise BrokerFailed(
+                    f"the broker on port {self.port} ended with {process.returncode}: {_last_words(said)}"
+                )
             time.sleep(LOOK_EVERY_S)
         self.kill()
         raise BrokerFailed(f"the broker on port {self.port} did not start in {START_TIMEOUT_S:.0f} s: see {self.log}")
@@ -150,6 +154,10 @@ class Broker:
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.kill()
+            guard.communicate()
         if process is None:
             return
         process.send_signal(how)
@@ -164,6 +172,12 @@ class Broker:
         return 0 if self._process is None else self._process.wait()
 
 
+def _guard(broker: int) -> subprocess.Popen[bytes]:
+    """Start a shell that ends the broker when this process ends in whatever way: then the pipe to the shell closes."""
+    command = ["/bin/sh", "-c", 'read -r _; kill -TERM "$1"', "sh", str(broker)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+
+
 def _format_storage(program: list[str], settings: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
     # An identifier that begins with "-" would be read as an option.
@@ -171,8 +185,13 @@ def _format_storage(program: list[str], settings: Path) -> None:
     command = [*program, "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise BrokerFailed(f"could not format {settings.parent}: {' '.join(last)}")
+        raise BrokerFailed(f"could not format {settings.parent}: {_last_words(done.stderr or done.stdout)}")
+
+
+def _last_words(said: str) -> str:
+    """Return the last line that is not part of a Java stack trace."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "..."))]
+    return lines[-1].strip() if lines else "it said nothing"
 
 
 @contextmanager

@@ -51,6 +51,9 @@ def secured() -> Iterator[SecuredBroker]:
         "listener.name.secured.plain.sasl.jaas.config": JAAS,
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS;User:operator",
+        # A killed broker may register again once its old session has ended.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
     }
     with running_broker(port=port, properties=properties) as broker:
         yield SecuredBroker(broker, secured_port)
