@@ -18,6 +18,7 @@ from fastavro.read import SchemaResolutionError
 
 from schemas.arrays import ArrayField, pack_arrays, view_arrays
 from schemas.catalogue import NAMESPACE, Catalogue
+from schemas.compiled_decoder import compile_decoder
 from schemas.compiled_encoder import Encoder, compile_encoder
 from schemas.container import read_blocks, read_header
 from schemas.errors import Undecodable, Unencodable
@@ -86,6 +87,8 @@ class Codec:
         self._bare = None if bare_schema is None else catalogue.current(bare_schema)
         self._max_decoded_bytes = max_decoded_bytes
         self._max_container_bytes = max_container_bytes
+        current = [catalogue.current(name) for name in catalogue.names]
+        self._decoders = {schema.fingerprint: compile_decoder(schema.schema) for schema in current}
         self._outputs: dict[str, _Output] = {}
         for name in catalogue.names:
             output = self._output(name)
@@ -241,10 +244,15 @@ class Codec:
                 expected=f"at most {self._max_decoded_bytes} bytes",
                 received=f"more, from {len(value) - start} bytes",
             )
-        stream = io.BytesIO(value)
-        stream.seek(start)
+        record: Any
         try:
-            record = fastavro.schemaless_reader(stream, schema.schema, schema.reader)
+            decoder = self._decoders.get(schema.fingerprint)
+            if decoder is not None:
+                record, end = decoder(value, start)
+            else:
+                stream = io.BytesIO(value)
+                stream.seek(start)
+                record, end = fastavro.schemaless_reader(stream, schema.schema, schema.reader), stream.tell()
         except UnicodeDecodeError as error:
             raise Undecodable(
                 "INVALID_TEXT",
@@ -257,7 +265,7 @@ class Codec:
                 "UNDECODABLE",
                 f"the bytes are no {schema.name}: {type(error).__name__}: {error}",
                 expected=f"a {schema.name}",
-                received=f"{len(value) - start} bytes that break at {stream.tell() - start}",
+                received=f"{len(value) - start} bytes that are none",
             ) from error
         if not isinstance(record, dict):
             raise Undecodable(
@@ -267,4 +275,4 @@ class Codec:
                 received=type(record).__name__,
             )
         view_arrays(record, schema.arrays)
-        return record, stream.tell()
+        return record, end

@@ -123,7 +123,7 @@ def test_damage_takes_neither_memory_nor_time(samples: list[bytes]) -> None:
     assert time.process_time() - began < 30
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     st.binary(max_size=300),
     st.sampled_from([b"", b"\x00\x00\x00\x04\x4d", b"\x00\x00\x00\x02\xc0", SPECTRUM[:10], b"Obj\x01"]),
@@ -133,7 +133,7 @@ def test_any_bytes_behind_any_framing_are_refused_or_decode(body: bytes, framing
     assert reason is None or reason in REASONS
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_spliced_messages_are_refused_or_decode(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(SPECTRUM)))
