@@ -23,6 +23,8 @@ from stream.errors import Reason, Rejectable
 
 MAX_CORRECTION_KM_S: Final = 40.0
 """The Earth moves at 30.3 km/s around the Sun and 0.5 km/s at the equator at most: beyond 40 it is no correction."""
+MAX_MJD: Final = 200_000
+"""Observations have Modified Julian Dates below this (the year 2406) [d]."""
 MAX_TEXT: Final = 1_024
 """Longest identifier [character]."""
 _BARYCENTRIC: Final = frozenset({"BARYCENT", "HELIOCEN"})
@@ -115,11 +117,14 @@ class SpectrumDecoder:
             )
         ra_deg, dec_deg = record["ra_deg"], record["dec_deg"]
         if ra_deg is not None or dec_deg is not None:
-            check_position(ra_deg, dec_deg)
+            on_sky = ra_deg is not None and dec_deg is not None and 0 <= ra_deg <= 360 and -90 <= dec_deg <= 90
+            if not on_sky:
+                check_position(ra_deg, dec_deg)
         mjd_start, mjd_end = record["mjd_start"], record["mjd_end"]
-        for field, mjd in (("mjd_start", mjd_start), ("mjd_end", mjd_end)):
-            if mjd is not None and not 0 < mjd < 200_000:
-                raise _value(field, "a Modified Julian Date in 0..200000", mjd)
+        if mjd_start is not None and not 0 < mjd_start < MAX_MJD:
+            raise _value("mjd_start", f"a Modified Julian Date in 0..{MAX_MJD}", mjd_start)
+        if mjd_end is not None and not 0 < mjd_end < MAX_MJD:
+            raise _value("mjd_end", f"a Modified Julian Date in 0..{MAX_MJD}", mjd_end)
         return Identity(
             l1_id,
             self.survey(record["survey"]),

