@@ -5,28 +5,30 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from classifiers.training.networks.channels import PIXELS
 
 
-def to_onnx(module: nn.Module, names: Sequence[str]) -> bytes:
-    """Export a spectral graph.
+def to_onnx(module: nn.Module, names: Sequence[str], example: Mapping[str, Tensor] | None = None) -> bytes:
+    """Export a graph.
 
     Args:
-        module: takes flux and inverse variance, (b, 1557) float32 each.
+        module: takes the inputs of ``example`` in their order.
         names: of its outputs, in order.
+        example: inputs by name, 8 rows each; None is flux and inverse variance, (8, 1557) float32.
 
     Returns:
         The serialised model, free of paths, dates and machine names.
     """
     module = module.eval()
     batch = torch.export.Dim("batch", min=2, max=65_536)
-    example = torch.randn(8, PIXELS), torch.rand(8, PIXELS)
+    if example is None:
+        example = {"flux": torch.randn(8, PIXELS), "inverse_variance": torch.rand(8, PIXELS)}
     quiet = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in quiet]
     try:
@@ -37,11 +39,11 @@ def to_onnx(module: nn.Module, names: Sequence[str]) -> bytes:
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,
-                example,
+                tuple(example.values()),
                 dynamo=True,
-                input_names=["flux", "inverse_variance"],
+                input_names=list(example),
                 output_names=list(names),
-                dynamic_shapes={"flux": {0: batch}, "inverse_variance": {0: batch}},
+                dynamic_shapes=tuple({0: batch} for _ in example),
                 optimize=True,
                 verbose=False,
                 external_data=False,

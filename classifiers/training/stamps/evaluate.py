@@ -15,25 +15,26 @@ from numpy.typing import NDArray
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.images.prepare import prepare_stamps
 from classifiers.items import Stamps
+from classifiers.runtimes.opening import open_engine
 from classifiers.training.stamps.anomalies import KINDS, inject
 from classifiers.training.stamps.simulate import simulate_stamps
-from classifiers.training.stamps.train import score_sample
+from classifiers.verdict.conformal import p_values
 
 BATCH = 128
 
 
 def anomaly_p_values(bundle: Bundle, items: Sequence[Stamps]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return scores and conformal p-values (1 + at or above) / (1 + n) of alerts, each (n,) float64."""
+    """Return scores and conformal p-values of alerts, each (n,) float64."""
     table = bundle.calibration("onnxruntime", "fp32").novelty
     if table is None:
         raise ValueError(f"{bundle.folder} has no calibration of its score")
-    batches = (prepare_stamps(items[start : start + BATCH]) for start in range(0, len(items), BATCH))
-    scores = score_sample(bundle.graph, ((batch.stamps, batch.mask) for batch in batches))
-    knots, at_or_above = table.arrays
-    index = np.searchsorted(knots, scores, side="right") - 1
-    above = np.where(index < 0, table.n, at_or_above[np.maximum(index, 0)])
-    above = np.where(scores > knots[-1], 0, above)
-    return scores, (1.0 + above) / (1.0 + table.n)
+    engine = open_engine(bundle, "onnxruntime", threads=2).engine
+    parts = []
+    for start in range(0, len(items), BATCH):
+        prepared = prepare_stamps(items[start : start + BATCH])
+        parts.append(engine.run({"stamps": prepared.stamps, "mask": prepared.mask})["score"])
+    scores = np.concatenate(parts).astype(np.float64)
+    return scores, p_values(table, scores)
 
 
 def evaluate_stamp_bundle(
@@ -67,21 +68,21 @@ def evaluate_stamp_bundle(
         report["real"][survey] = _sample_report(bundle, [entry[1] for entry in chosen], [e[2] for e in chosen], rng)
     scored = [(entry[1], entry[3]) for entry in real if entry[3] is not None]
     if len(scored) >= 3:
-        _, p_values = anomaly_p_values(bundle, [item for item, _ in scored])
+        _, found = anomaly_p_values(bundle, [item for item, _ in scored])
         real_bogus = np.array([value for _, value in scored], dtype=np.float64)
-        report["real_bogus"] = {"n": len(scored), "rank_correlation_with_p_value": _spearman(p_values, real_bogus)}
+        report["real_bogus"] = {"n": len(scored), "rank_correlation_with_p_value": _spearman(found, real_bogus)}
     return report
 
 
 def _sample_report(
     bundle: Bundle, items: Sequence[Stamps], fwhm_pixels: Sequence[float], rng: np.random.Generator
 ) -> dict[str, Any]:
-    scores, p_values = anomaly_p_values(bundle, items)
+    scores, found = anomaly_p_values(bundle, items)
     report: dict[str, Any] = {
         "n": len(items),
-        "p_value_quantiles": {str(q): round(float(np.quantile(p_values, q)), 4) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
-        "flagged_at_0.01": int((p_values <= 0.01).sum()),
-        "flagged_at_0.05": int((p_values <= 0.05).sum()),
+        "p_value_quantiles": {str(q): round(float(np.quantile(found, q)), 4) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
+        "flagged_at_0.01": int((found <= 0.01).sum()),
+        "flagged_at_0.05": int((found <= 0.05).sum()),
         "artefacts": {},
     }
     for kind in KINDS:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 
-from classifiers.bundle.calibration import Calibration, TailTable, calibration_file
-from classifiers.bundle.folder import GRAPH_FILE, write_bundle
+from classifiers.bundle.calibration import calibration_file
+from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
 from classifiers.images.prepare import SIDE, prepare_stamps
-from classifiers.training.stamps.export import INPUTS, stamp_graph
+from classifiers.runtimes.opening import open_engine
+from classifiers.training.export import to_onnx
 from classifiers.training.stamps.simulate import CHUNK, simulate_stamps
-from classifiers.training.stamps.vae import StampScorer, StampVae, latent_features
+from classifiers.training.stamps.vae import StampScorer, StampVae, latent_pooling
+from classifiers.verdict.calibrate import score_calibration
 
 Progress: TypeAlias = Callable[[str, float], None]
 
@@ -24,10 +27,14 @@ NAME = "stamp-anomaly"
 VERSION = "0.1.0"
 BATCH = 128
 PEAK_LEARNING_RATE = 3e-3
-BATCH_BUCKETS = (8, 32, 128, 256)
+BATCH_BUCKETS = (16, 64, 256)
 MIN_COVERAGE = 0.05
 """Fraction of the 3 x 63 x 63 pixels below which an alert is out of domain: a triplet of 14 x 14 pixels."""
-_KNOTS = 2000
+INPUTS = ("stamps", "mask")
+OUTPUTS = ("score", "contribution", "map")
+SHAPE = (3, SIDE, SIDE)
+_GOLDEN_ROWS = 4
+_MAP_BATCHES = 16
 
 
 def train_stamp_bundle(
@@ -38,54 +45,76 @@ def train_stamp_bundle(
     progress: Progress | None = None,
     *,
     n_calibration: int = 10_000,
+    threads: int = 2,
 ) -> dict[str, Any]:
     """Train the image VAE and write its bundle.
 
     Args:
-        seed: of everything random; the same seed gives the same bytes on one machine with one version of torch.
+        seed: of everything random; the same arguments give the same weights on one machine.
         n: simulated alerts to train on.
         epochs: passes over them.
         output: the bundle's folder.
         progress: called with what is being done and the fraction done.
         n_calibration: held-out simulated alerts for the p-values.
+        threads: of torch; part of what decides the weights' last bits.
 
     Returns:
         What was measured: loss, score quantiles, the same as in the manifest's ``metrics``.
     """
+    if n < 1 or epochs < 1 or n_calibration < 1:
+        raise ValueError(f"n, epochs and n_calibration must be at least 1, got {n}, {epochs} and {n_calibration}")
+    torch.set_num_threads(threads)
     report = progress or (lambda _what, _fraction: None)
-    training = _Sample(n, np.random.default_rng([seed, 0]), report, "simulate")
-    vae, losses = _fit(training, seed, epochs, report)
-    projection, offset = _fit_map(vae, training)
-    graph = stamp_graph(StampScorer(vae, projection, offset))
-    held_out = _Sample(n_calibration, np.random.default_rng([seed, 1]), report, "simulate calibration")
-    scores = score_sample(graph, held_out.batches(256))
-    metrics = {
-        "training_loss_nat_per_pixel": [round(loss, 4) for loss in losses],
-        "held_out_score_quantiles": {
-            str(q): round(float(np.quantile(scores, q)), 4) for q in (0.01, 0.1, 0.5, 0.9, 0.99)
-        },
-        "held_out_n": n_calibration,
+    training = Sample(n, np.random.default_rng([seed, 0]), report, "simulate")
+    vae, losses = fit(training, seed, epochs, report)
+    return write_trained(vae, losses, training, seed, epochs, output, report, n_calibration)
+
+
+def write_trained(
+    vae: StampVae,
+    losses: Sequence[float],
+    training: Sample,
+    seed: int,
+    epochs: int,
+    output: Path,
+    report: Progress,
+    n_calibration: int,
+) -> dict[str, Any]:
+    """Export a fitted network, calibrate it on held-out simulations and write the bundle; as ``train_stamp_bundle``."""
+    projection, offset = fit_map(vae, training)
+    scorer = StampScorer(vae, projection, offset).eval()
+    example = {"stamps": torch.zeros(8, *SHAPE), "mask": torch.ones(8, *SHAPE)}
+    files = {GRAPH_FILE: to_onnx(scorer, OUTPUTS, example), GOLDEN_FILE: _golden(scorer, training)}
+    settings = {
+        "n": len(training),
+        "epochs": epochs,
+        "n_calibration": n_calibration,
+        "batch": BATCH,
+        "peak_learning_rate": PEAK_LEARNING_RATE,
     }
-    calibration = Calibration(
-        id=f"{NAME}-{VERSION}-simulated-{n_calibration}",
-        n=n_calibration,
-        p_other_threshold=None,
-        novelty=tail_table(scores),
-    )
-    write_bundle(
-        output,
-        _manifest(seed, n, epochs, n_calibration, metrics),
-        {
-            GRAPH_FILE: graph,
-            calibration_file("onnxruntime", "fp32"): (calibration.model_dump_json(indent=1) + "\n").encode(),
-        },
-    )
+    metrics: dict[str, Any] = {"training_loss_nat_per_pixel": [round(loss, 4) for loss in losses]}
+    write_bundle(output, _manifest(seed, settings, metrics), files)
+
+    held_out = Sample(n_calibration, np.random.default_rng([seed, 1]), report, "simulate for calibration")
+    engine = open_engine(load_bundle(output), "onnxruntime", threads=2).engine
+    scores = np.concatenate([engine.run(dict(zip(INPUTS, rows, strict=True)))["score"] for rows in held_out.batches()])
+    metrics["held_out_score_quantiles"] = {
+        str(q): round(float(np.quantile(scores, q)), 4) for q in (0.01, 0.1, 0.5, 0.9, 0.99)
+    }
+    calibration = score_calibration(f"{NAME}-{VERSION}-simulated-{seed}", scores, p_other_threshold=None)
+    files[calibration_file("onnxruntime", "fp32")] = (calibration.model_dump_json(indent=1) + "\n").encode()
+    write_bundle(output, _manifest(seed, settings, metrics), files)
     report("done", 1.0)
     return metrics
 
 
-class _Sample:
-    """Prepared simulated alerts, kept in half precision: an alert takes 36 kB."""
+class Sample:
+    """Prepared simulated alerts, kept in half precision: an alert takes 36 kB.
+
+    Attributes:
+        stamps: (n, 3, 63, 63) float16.
+        mask: (n, 3, 63, 63) uint8, 1 = valid.
+    """
 
     def __init__(self, n: int, rng: np.random.Generator, report: Progress, what: str) -> None:
         self.stamps = np.empty((n, 3, SIDE, SIDE), dtype=np.float16)
@@ -101,14 +130,16 @@ class _Sample:
         return len(self.stamps)
 
     def rows(self, index: NDArray[np.int64] | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return stamps and mask of some alerts as an engine reads them."""
         return self.stamps[index].astype(np.float32), self.mask[index].astype(np.float32)
 
-    def batches(self, size: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    def batches(self, size: int = 256) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield all alerts in order."""
         for start in range(0, len(self), size):
             yield self.rows(slice(start, start + size))
 
 
-def _fit(sample: _Sample, seed: int, epochs: int, report: Progress) -> tuple[StampVae, list[float]]:
+def fit(sample: Sample, seed: int, epochs: int, report: Progress) -> tuple[StampVae, list[float]]:
     """Train with Adam under a one-cycle learning rate; return the network and the loss of each epoch."""
     order = np.random.default_rng([seed, 2])
     with torch.random.fork_rng(devices=[]):
@@ -139,72 +170,53 @@ def _fit(sample: _Sample, seed: int, epochs: int, report: Progress) -> tuple[Sta
     return vae.eval(), losses
 
 
-def _fit_map(vae: StampVae, sample: _Sample) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the projection (16, 2) on the first two principal components of the latent features, and its offset (2,).
+def fit_map(vae: StampVae, sample: Sample) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the projection (512, 2) of a flat latent on two principal components of its pooled means, and its offset.
 
     Components have unit variance, and their largest weight is positive, so that retraining does not mirror the map.
     """
-    stamps, mask = sample.rows(slice(0, 4096))
+    pooling = latent_pooling()
+    parts = []
     with torch.no_grad():
-        parts = [
-            latent_features(vae.encode(torch.from_numpy(s), torch.from_numpy(m)).mean).numpy()
-            for s, m in zip(np.array_split(stamps, 16), np.array_split(mask, 16), strict=True)
-            if len(s)
-        ]
+        for stamps, mask in itertools.islice(sample.batches(), _MAP_BATCHES):
+            latent = vae.encode(torch.from_numpy(stamps), torch.from_numpy(mask)).mean
+            parts.append((latent.flatten(1) @ pooling).numpy())
     features = np.concatenate(parts).astype(np.float64)
     mean = features.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov(features - mean, rowvar=False))
     axes = vectors[:, ::-1][:, :2] / np.sqrt(np.maximum(values[::-1][:2], 1e-12))
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
-    projection = torch.from_numpy(axes.astype(np.float32))
+    projection = pooling @ torch.from_numpy(axes.astype(np.float32))
     return projection, torch.from_numpy((-mean @ axes).astype(np.float32))
 
 
-def score_sample(
-    graph: bytes, batches: Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]
-) -> NDArray[np.float64]:
-    """Return the scores of prepared alerts by the graph itself, in the runtime that the calibration is for."""
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    scores = [session.run(["score"], dict(zip(INPUTS, batch, strict=True)))[0] for batch in batches]
-    return np.concatenate(scores).astype(np.float64)
+def _golden(scorer: StampScorer, sample: Sample) -> bytes:
+    """Return an ``.npz`` of some inputs and what torch computes for them, prefixed input_ and output_."""
+    stamps, mask = sample.rows(slice(0, _GOLDEN_ROWS))
+    with torch.no_grad():
+        outputs = scorer(torch.from_numpy(stamps), torch.from_numpy(mask))
+    arrays: dict[str, Any] = {"input_stamps": stamps, "input_mask": mask}
+    arrays |= {f"output_{name}": value.numpy() for name, value in zip(OUTPUTS, outputs, strict=True)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
 
 
-def tail_table(scores: NDArray[np.float64]) -> TailTable:
-    """Return the null distribution of scores: every one of the upper 1000, quantiles below."""
-    ranked = np.unique(scores)
-    if len(ranked) > _KNOTS:
-        body = ranked[np.linspace(0, len(ranked) - _KNOTS // 2 - 1, _KNOTS // 2).astype(int)]
-        ranked = np.unique(np.concatenate((body, ranked[-_KNOTS // 2 :])))
-    at_or_above = len(scores) - np.searchsorted(np.sort(scores), ranked, side="left")
-    return TailTable(n=len(scores), scores=tuple(ranked.tolist()), at_or_above=tuple(at_or_above.tolist()))
-
-
-def _manifest(seed: int, n: int, epochs: int, n_calibration: int, metrics: dict[str, Any]) -> dict[str, Any]:
-    shape = (3, SIDE, SIDE)
+def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": NAME,
         "version": VERSION,
         "role": "image_anomaly",
         "architecture": "stamp-vae-1",
-        "stamp_shape": shape,
-        "inputs": [{"name": name, "shape": shape} for name in INPUTS],
+        "stamp_shape": SHAPE,
+        "inputs": [{"name": name, "shape": SHAPE} for name in INPUTS],
         "outputs": [
             {"name": "score", "shape": ()},
-            {"name": "contribution", "shape": shape},
+            {"name": "contribution", "shape": SHAPE},
             {"name": "map", "shape": (2,)},
         ],
         "domain": {"min_coverage": MIN_COVERAGE},
         "batch_buckets": BATCH_BUCKETS,
-        "training": {
-            "command": "specstream train stamp-anomaly",
-            "seed": seed,
-            "settings": {
-                "n": n,
-                "epochs": epochs,
-                "n_calibration": n_calibration,
-                "batch": BATCH,
-                "peak_learning_rate": PEAK_LEARNING_RATE,
-            },
-        },
+        "training": {"command": f"specstream train {NAME}", "seed": seed, "settings": settings},
         "metrics": metrics,
     }

@@ -14,10 +14,14 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+SIDE = 63
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -1.6, 2.0
 """Bounds of ln(sigma) of a pixel, in units of the asinh stretch; the sky's noise is at about -0.25."""
+IMAGE_WEIGHTS = (0.2, 0.1, 1.0)
+"""Weights of science, template and difference image in the score; chosen on simulated artefacts (AUROC) alone."""
+WEIGHT_SIGMA_PIXELS, WEIGHT_FLOOR = 9.0, 0.02
 
 
 class Posterior(NamedTuple):
@@ -90,8 +94,10 @@ class StampVae(nn.Module):
 class StampScorer(nn.Module):
     """The graph of the bundle: role ``image_anomaly`` of ``classifiers.engine``, deterministic (the posterior's mean).
 
-    ``contribution`` is the squared residual of each valid pixel in predicted sigmas; ``score`` is its mean over valid
-    pixels, a reduced chi-square; ``map`` is a fixed linear projection of the latent's average and of its middle.
+    ``contribution`` is the squared residual of each valid pixel in predicted sigmas. ``score`` is its weighted mean
+    over valid pixels, a reduced chi-square: an alert is about the middle of its difference image, and an unweighted
+    mean of 12,000 pixels drowns a dipole of 50 in the noise of the sky. ``map`` is a fixed linear projection of the
+    latent. Sums over pixels are matrix products, whose result does not depend on the other rows of a batch.
     """
 
     def __init__(self, vae: StampVae, projection: Tensor, offset: Tensor) -> None:
@@ -99,6 +105,7 @@ class StampScorer(nn.Module):
         self.vae = vae
         self.register_buffer("projection", projection)
         self.register_buffer("offset", offset)
+        self.register_buffer("weights", score_weights().reshape(-1, 1))
 
     def forward(self, stamps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return score (b,), contribution (b, 3, 63, 63) and map (b, 2)."""
@@ -106,12 +113,25 @@ class StampScorer(nn.Module):
         mean, log_sigma = self.vae.decode(posterior.mean)
         chi = (stamps - mean) * torch.exp(-log_sigma)
         contribution = mask * chi * chi
-        score = contribution.sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp(min=1.0)
+        weights = cast(Tensor, self.weights)
+        score = (contribution.flatten(1) @ weights) / (mask.flatten(1) @ weights).clamp(min=1e-3)
         projection, offset = cast(Tensor, self.projection), cast(Tensor, self.offset)
-        return score, contribution, latent_features(posterior.mean) @ projection + offset
+        return score[:, 0], contribution, posterior.mean.flatten(1) @ projection + offset
 
 
-def latent_features(mean: Tensor) -> Tensor:
-    """Return (b, 16): the latent averaged over the stamp, and over its four middle cells."""
+def score_weights() -> Tensor:
+    """Return the pixels' weights in the score, (3, 63, 63): a Gaussian on the middle above a floor."""
+    distance = torch.arange(SIDE, dtype=torch.float32) - SIDE // 2
+    radial = torch.exp(-(distance[:, None] ** 2 + distance[None, :] ** 2) / (2 * WEIGHT_SIGMA_PIXELS**2))
+    return torch.tensor(IMAGE_WEIGHTS)[:, None, None] * (WEIGHT_FLOOR + radial)
+
+
+def latent_pooling() -> Tensor:
+    """Return (512, 16): takes a flat latent to its channels' means over the stamp, and over its four middle cells."""
+    everywhere = torch.full((LATENT_SIDE, LATENT_SIDE), 1.0 / LATENT_SIDE**2)
+    middle = torch.zeros(LATENT_SIDE, LATENT_SIDE)
     low, high = LATENT_SIDE // 2 - 1, LATENT_SIDE // 2 + 1
-    return torch.cat((mean.mean(dim=(2, 3)), mean[:, :, low:high, low:high].mean(dim=(2, 3))), dim=1)
+    middle[low:high, low:high] = 1.0 / (high - low) ** 2
+    cells = torch.stack((everywhere.flatten(), middle.flatten()), dim=1)
+    channels = torch.eye(LATENT_CHANNELS)
+    return torch.cat([torch.kron(channels, cells[:, :1]), torch.kron(channels, cells[:, 1:])], dim=1)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from classifiers.images.prepare import prepare_stamps
+from classifiers.training.stamps.alerts import simulate_alerts
+from classifiers.training.stamps.anomalies import KINDS, inject, robust_noise
+from classifiers.training.stamps.profiles import Galaxies, PointSpread, render_galaxies, render_points
+from classifiers.training.stamps.simulate import SimulatedStamps, simulate_stamps
+
+
+@pytest.fixture(scope="module")
+def simulated() -> SimulatedStamps:
+    return simulate_stamps(300, np.random.default_rng(17))
+
+
+def column(*values: float) -> np.ndarray:
+    return np.array([values], dtype=np.float32)
+
+
+def test_one_seed_gives_the_same_pixels() -> None:
+    one, other = (simulate_stamps(20, np.random.default_rng(5)).images for _ in range(2))
+    assert one.tobytes() == other.tobytes()
+    assert simulate_stamps(20, np.random.default_rng(6)).images.tobytes() != one.tobytes()
+
+
+def test_a_point_source_keeps_its_flux_and_place() -> None:
+    spread = PointSpread(np.float32([1.1]), np.float32([0.9]), np.float32([0.1]))
+    image = render_points(63, column(30.3), column(33.8), column(1000.0), spread)[0].astype(np.float64)
+    rows, columns = np.mgrid[:63, :63]
+    assert image.sum() == pytest.approx(1000, rel=1e-3)
+    assert (image * columns).sum() / image.sum() == pytest.approx(30.3, abs=0.02)
+    assert (image * rows).sum() / image.sum() == pytest.approx(33.8, abs=0.02)
+
+
+def test_half_the_light_of_a_galaxy_is_within_its_half_light_radius() -> None:
+    def one(value: float) -> np.ndarray:
+        return np.float32([value])
+
+    for index in (1.0, 2.5):
+        galaxy = Galaxies(one(100), one(100), one(1.0), one(12), one(index), one(1.0), one(0.3))
+        image = render_galaxies(201, galaxy, one(0.1))[0].astype(np.float64)
+        rows, columns = np.mgrid[:201, :201]
+        inside = (rows - 100) ** 2 + (columns - 100) ** 2 <= 12**2
+        assert image[inside].sum() / image.sum() == pytest.approx(0.5, abs=0.06)
+
+
+def test_science_minus_template_shows_what_the_difference_shows(simulated: SimulatedStamps) -> None:
+    middle = simulated.images[:, :, 28:35, 28:35]
+    usable = (np.abs(simulated.flux) > 1500) & np.isfinite(middle).all(axis=(1, 2, 3))
+    change = (middle[usable, 0] - middle[usable, 1]).mean(axis=(1, 2))
+    assert usable.sum() > 20
+    assert ((change > 0) == simulated.is_positive[usable]).mean() > 0.9  # the template's own seeing blurs a few
+
+
+def test_the_difference_has_the_sign_it_declares(simulated: SimulatedStamps) -> None:
+    bright = np.abs(simulated.flux) > 1000
+    peak = simulated.images[bright, 2, 29:34, 29:34].mean(axis=(1, 2))
+    assert np.isfinite(peak).all()
+    assert (np.sign(peak) == np.sign(simulated.flux[bright])).mean() > 0.97
+
+
+def test_the_population_covers_what_surveys_send(simulated: SimulatedStamps) -> None:
+    prepared = prepare_stamps(simulated.items())
+    assert 0.3 < simulated.has_host.mean() < 0.6
+    assert 0.5 < simulated.is_positive.mean() < 0.9
+    assert (prepared.coverage < 0.5).mean() > 0.1  # small stamps
+    assert (prepared.coverage == 1).mean() > 0.4
+    assert any(item.template is None or item.science is None for item in simulated.items())
+    assert all(item.difference is not None for item in simulated.items())
+    assert 5 < np.median(prepared.snr) < 40
+
+
+def test_simulation_needs_neither_torch_nor_onnxruntime() -> None:
+    code = (
+        "import sys, numpy; from classifiers.training.stamps.alerts import simulate_alerts;"
+        "assert len(list(simulate_alerts(3, numpy.random.default_rng(1)))) == 3;"
+        "assert not {'torch', 'onnx', 'onnxruntime', 'astropy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_simulated_alerts_have_positions_on_the_sphere_and_identifiers_of_their_own() -> None:
+    records = list(simulate_alerts(700, np.random.default_rng(9)))
+    assert len({record["l1_id"] for record in records}) == 700
+    assert all(0 <= record["ra_deg"] < 360 and -90 <= record["dec_deg"] <= 90 for record in records)
+    assert np.mean([record["dec_deg"] > 30 for record in records]) == pytest.approx(0.25, abs=0.06)
+    assert all(stamp["image"].size == stamp["height"] * stamp["width"] for r in records for stamp in r["stamps"])
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_an_artefact_is_near_the_middle_and_as_strong_as_declared(kind: str, simulated: SimulatedStamps) -> None:
+    rng = np.random.default_rng(4)
+    for item, fwhm in list(zip(simulated.items(), simulated.fwhm_pixels, strict=True))[:40]:
+        damaged = inject(item, kind, float(fwhm), rng)
+        assert damaged.template is item.template
+        change = np.abs(damaged.difference - item.difference) / robust_noise(item.difference)  # type: ignore[operator, arg-type]
+        middle = change[31 - 12 : 31 + 13, 31 - 12 : 31 + 13]
+        assert 14 < np.nanmax(change) < 151
+        assert np.nanmax(middle) > 7  # off-grid peaks and masked pixels take some of it
+
+
+def test_an_unknown_artefact_is_refused(simulated: SimulatedStamps) -> None:
+    with pytest.raises(ValueError, match="dipole"):
+        inject(simulated.items()[0], "ghost", 2.0, np.random.default_rng(1))
