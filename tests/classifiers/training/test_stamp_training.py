@@ -91,8 +91,8 @@ def test_the_shipped_bundle_answers_a_row_alike_in_any_batch(shipped: Bundle) ->
 def test_the_shipped_bundle_holds_its_rate_and_sees_artefacts(shipped: Bundle) -> None:
     report = evaluate_stamp_bundle(SHIPPED, 4711, 500)["simulated"]
     assert report["flagged_at_0.05"] < 50
-    assert report["artefacts"]["streak"]["auroc"] > 0.9
-    assert report["artefacts"]["bad_column"]["auroc"] > 0.85
+    assert report["artefacts"]["streak"]["auroc"] > 0.75
+    assert report["artefacts"]["bad_column"]["auroc"] > 0.9
     assert report["artefacts"]["dipole"]["auroc"] > 0.75
     assert all(kind["score_rises"] > 0.8 for kind in report["artefacts"].values())
 
