@@ -41,6 +41,9 @@ def generation(metadata: bytes) -> int:
 class Membership:
     """Connects a consumer's rebalances with the ownership of partitions.
 
+    confluent_kafka lets one thread at a time into a consumer, and not in turn: a thread that only polls keeps every
+    other one out for minutes. So the polling thread alone touches the consumer, and leaves the group metadata here.
+
     Args:
         consumer: The group member.
         ownership: What it owns.
@@ -71,6 +74,7 @@ class Membership:
         self._librdkafka = librdkafka
         self._revoke_wait_s = revoke_wait_s
         self._clock = clock
+        self._metadata = b""
         self._metadata_at_assignment = b""
         self._empty_since: float | None = None
         self._sessions: Future[Any] | None = None
@@ -88,7 +92,7 @@ class Membership:
         )
 
     def _on_assign(self, consumer: Any, partitions: Iterable[Any]) -> None:
-        self._metadata_at_assignment = consumer.consumer_group_metadata()
+        self._metadata = self._metadata_at_assignment = consumer.consumer_group_metadata()
         self._ownership.assign(_sources(partitions))
         self._empty_since = None
 
@@ -102,13 +106,19 @@ class Membership:
         self._ownership.lose(_sources(partitions), pending=True)
         self._empty_since = None
 
+    def look(self) -> None:
+        """Note the group metadata as they are now; for the polling thread."""
+        self._metadata = self._consumer.consumer_group_metadata()
+
     def proof(self) -> bytes:
-        """Return the group metadata to commit with.
+        """Return the group metadata to commit with: those that the newest poll saw.
+
+        Older ones than the group's are no danger: the coordinator refuses them.
 
         Raises:
             OwnershipPassed: They are not those of the assignment (classic protocol).
         """
-        metadata: bytes = self._consumer.consumer_group_metadata()
+        metadata = self._metadata
         if self._classic and metadata != self._metadata_at_assignment:
             raise OwnershipPassed("the group metadata are not those of the assignment", evicted=True)
         return metadata
@@ -123,7 +133,7 @@ class Membership:
         return not self._classic and self._joined_with_nothing()
 
     def _joined_with_nothing(self) -> bool:
-        return not self._ownership.table() and generation(self._consumer.consumer_group_metadata()) > 0
+        return not self._ownership.table() and generation(self._metadata) > 0
 
     def surely_empty(self) -> bool:
         """Return whether an empty assignment has lasted longer than a dead member could have held partitions."""

@@ -3,11 +3,11 @@
 What keeps a message from being published twice:
 
 - *Ownership.* Messages carry the epoch of their partition (``ownership``). A commit drops units of old epochs,
-  produces, looks again, and only then reads the group metadata and sends the offsets. A revocation waits for the commit
+  produces, looks again, and only then takes the group metadata and sends the offsets. A revocation waits for the commit
   in flight; a loss does not wait, and the commit finds its units stale. Under the classic protocol the metadata must
   also be those of the assignment: each rebalance there begins with a revocation, so other metadata mean a membership
-  whose rebalance was not served yet. Under KIP-848 the member epoch moves by itself and is read fresh; a stale one is
-  refused by the coordinator and the commit looks again.
+  whose rebalance was not served yet. Under KIP-848 the member epoch moves by itself; a stale one is refused by the
+  coordinator and the commit is done again.
 - *Offsets in a transaction* that the coordinator has accepted hide the group's offsets from the next owner until the
   transaction ends, so a commit that is overtaken by a rebalance after that point is still seen by the next owner.
 - *Identity.* ``transactional.id`` is the group and the instance, or a fresh UUID; an orphaned transaction of the same
@@ -32,6 +32,7 @@ from stream.transports.broker.configuration import (
     GroupProtocol,
     member_configuration,
     producer_configuration,
+    reader_configuration,
 )
 from stream.transports.broker.connection import Connection, check_topics, make_client
 from stream.transports.broker.convert import take
@@ -93,6 +94,7 @@ class BrokerTransport:
             ),
             self._connection,
         )
+        self._asking = reader_configuration(bootstrap, group, settings)
         transactional_id = f"{group}-{uuid.uuid4() if instance is None else instance}"
         self._transactions = Transactions(
             producer_configuration(bootstrap, transactional_id, max_message_bytes, settings),
@@ -119,6 +121,7 @@ class BrokerTransport:
             Fatal: Another process has our identity, or the consumer cannot go on.
         """
         self._start()
+        self._membership.look()
         messages: list[Message] = []
         failed, self._failed = self._failed, None
         if failed is None:
@@ -233,10 +236,13 @@ class BrokerTransport:
         # The coordinator gave the transaction up. Outputs and offsets are one: the group's offsets tell which it was.
         self._transactions.reopen(OPEN_TIMEOUT_S)
         units = tuple(self._ownership.current(self._unresolved))
+        asking = make_client(kafka.Consumer, self._asking, self._connection)  # the member belongs to the polling thread
         try:
-            stored = self._consumer.committed([_position(unit.source) for unit in units], OPEN_TIMEOUT_S)
+            stored = asking.committed([_position(unit.source) for unit in units], OPEN_TIMEOUT_S)
         except KafkaException as failed:
             raise Retryable(f"asking for the group's offsets: {error_of(failed).str()}") from failed
+        finally:
+            asking.close()
         self._unresolved = ()
         return tuple(unit for unit, at in zip(units, stored, strict=True) if at.offset >= unit.next_offset)
 
