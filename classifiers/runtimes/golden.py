@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
         raise BundleError(str(path), expected="an .npz of numeric arrays", found=str(error)) from error
 
 
-def _largest(difference: NDArray[np.float32]) -> float:
+def _largest(difference: NDArray[np.floating[Any]]) -> float:
     """Return the largest absolute difference; where one side is NaN, NaN is, which no tolerance allows."""
     return float(np.max(np.abs(difference), initial=0.0))
 
