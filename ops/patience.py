@@ -13,13 +13,15 @@ Result = TypeVar("Result")
 WAIT_S = 1.0
 
 
-def patiently(call: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep) -> Result:
-    """Return what ``call`` returns, calling it again for as long as it raises Retryable."""
+def patiently(
+    call: Callable[[], Result], away: type[Exception] = Retryable, *, sleep: Callable[[float], None] = time.sleep
+) -> Result:
+    """Return what ``call`` returns, calling it again for as long as it raises ``away``."""
     waited = False
     while True:
         try:
             result = call()
-        except Retryable as error:
+        except away as error:
             if not waited:
                 messages().print(f"waiting: {error}", style="yellow", markup=False)
             waited = True

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-
-from classifiers.suite import default_bundles, open_suites
 
 from classifiers.classifier import Classifier
 from classifiers.errors import ClassifierError
+from classifiers.suite import default_bundles, open_suites
+from ops.patience import patiently
 from schemas.catalogue import Catalogue
 from schemas.codec import Codec
+from schemas.errors import RegistryUnavailable
 from schemas.registry.client import RegistryAddress, RegistryClient
 from stream.decoded import Lane
 from stream.errors import ConfigurationError
@@ -20,12 +23,48 @@ from stream.transports.opening import open_topic_reader as open_reader_of
 from stream.transports.url import TopicUrl
 
 
-def open_codec(settings: Settings) -> Codec:
-    """Return the codec on the embedded schemas, the user's by id, and the registry if one is named."""
+def open_codec(settings: Settings, *, publishes: Mapping[str, str] | None = None) -> Codec:
+    """Return the codec on the embedded schemas, the user's by id, and the registry if one is named.
+
+    Args:
+        settings: the configuration.
+        publishes: topic by name of the schema written to it; with a registry these schemas are registered under the
+            subject "TOPIC-value" (forward transitive) and records carry their Confluent ids.
+
+    Raises:
+        CatalogueError: a schema of the user is wrong.
+        RegistryRefused: the registry says no.
+    """
     catalogue = Catalogue.embedded().with_ids(settings.schemas.ids)
-    if settings.schemas.registry is not None:
-        catalogue = catalogue.with_registry(RegistryClient(RegistryAddress(settings.schemas.registry)))
-    return Codec(catalogue)
+    registry = open_registry(settings)
+    if registry is None:
+        return Codec(catalogue)
+    subjects = {name: f"{topic}-value" for name, topic in (publishes or {}).items()}
+    ids = {name: patiently(partial(registry.publish, subject, catalogue.text(name)), RegistryUnavailable)
+           for name, subject in subjects.items()}  # fmt: skip
+    return Codec(catalogue.with_registry(registry, ids))
+
+
+def open_registry(settings: Settings) -> RegistryClient | None:
+    """Return the client of the configured schema registry, None without one."""
+    schemas = settings.schemas
+    if schemas.registry is None:
+        return None
+    address = RegistryAddress(
+        schemas.registry,
+        user=schemas.registry_user,
+        password=schemas.registry_password.get_secret_value() if schemas.registry_password else None,
+        token=schemas.registry_token.get_secret_value() if schemas.registry_token else None,
+        ca_file=str(schemas.registry_ca_file) if schemas.registry_ca_file else None,
+    )
+    topics = settings.topics
+    return RegistryClient(address, subjects=[f"{topic}-value" for topic in (*topics.inputs, topics.l2)])
+
+
+def service_schemas(settings: Settings) -> dict[str, str]:
+    """Return the topics that the service writes, by the name of their schema."""
+    topics = settings.topics
+    return {"l2_classification": topics.l2, "dead_letter": topics.dead_letter, "ledger": topics.ledger}
 
 
 def open_input(settings: Settings) -> Transport:

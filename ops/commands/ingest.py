@@ -38,7 +38,7 @@ def ingest(
     """
     settings = load_settings(config)
     topic = parse_topic_url(to)
-    codec = open_codec(settings)
+    codec = open_codec(settings, publishes={"l1_spectrum": topic.topic})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

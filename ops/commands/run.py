@@ -15,7 +15,7 @@ from ops.metrics.declared import declare
 from ops.metrics.server import HealthServer
 from ops.metrics.telemetry import PrometheusTelemetry
 from ops.version import versions
-from ops.wiring import open_classifiers, open_codec, open_input
+from ops.wiring import open_classifiers, open_codec, open_input, service_schemas
 from stream.service import serve
 from stream.settings import load_settings
 
@@ -44,7 +44,7 @@ def run(
     configure_logs(log_level)
     log = structlog.get_logger("specstream")
     classifiers = open_classifiers(settings)
-    codec = open_codec(settings)
+    codec = open_codec(settings, publishes=service_schemas(settings))
     metrics = declare()
     telemetry = PrometheusTelemetry(metrics)
     telemetry.build(versions())

@@ -107,7 +107,10 @@ class Broker:
         settings = self.directory / "server.properties"
         values = broker_settings(self.port, self._controller_port, data, self._properties)
         settings.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
-        program = [java, *JVM_OPTIONS, "-cp", f"{jars}/*"]
+        # A killed JVM leaves its unpacked native libraries behind: here they go with the folder.
+        scratch = self.directory / "tmp"
+        scratch.mkdir(exist_ok=True)
+        program = [java, *JVM_OPTIONS, f"-Djava.io.tmpdir={scratch}", "-cp", f"{jars}/*"]
         if not (data / "meta.properties").exists():
             _format_storage(program, settings)
         with self.log.open("ab") as log:

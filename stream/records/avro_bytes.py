@@ -77,7 +77,12 @@ def nullable_double_rows(columns: Sequence[NDArray[np.float64] | None], n: int) 
 
 
 def double_map_rows(keys: Sequence[str], values: NDArray[np.float64]) -> list[bytes]:
-    """Return for each row a map<double> with these keys in their order; ``values``: (n, len(keys))."""
+    """Return for each row a map<double> with these keys in their order.
+
+    Args:
+        keys: k keys.
+        values: (n, k); a row with NaN is absent and gives an empty map: NaN is never published as a probability.
+    """
     n, k = values.shape
     if k == 0:
         return [NULL] * n
@@ -94,4 +99,5 @@ def double_map_rows(keys: Sequence[str], values: NDArray[np.float64]) -> list[by
         table[:, place : place + 8] = raw[:, column]
         place += 8
     joined = table.tobytes()
-    return [joined[start : start + width] for start in range(0, n * width, width)]
+    absent: list[bool] = np.isnan(values).any(axis=1).tolist()
+    return [NULL if absent[row] else joined[row * width : (row + 1) * width] for row in range(n)]

@@ -6,6 +6,7 @@ travel in headers, so that the value is the same bytes on every replay.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -62,7 +63,7 @@ def l2_record(item: Accepted, verdicts: Verdicts, row: int, engines: Sequence[En
         **{name: _number(verdicts, name, row) for name in FLOAT_COLUMNS},
         "engines": [asdict(engine) for engine in engines],
         "class_scheme": verdicts.class_scheme,
-        "class_probabilities": dict(zip(names, verdicts.class_probabilities[row].tolist(), strict=True)),
+        "class_probabilities": _probabilities(names, verdicts.class_probabilities[row].tolist()),
         "top_class": names[top] if top >= 0 else None,
         "other_type": verdicts.other_type[row],
         "zwarn": zwarn if zwarn >= 0 else None,
@@ -116,3 +117,8 @@ def _lines(lines: Lines, row: int) -> list[dict[str, Any]]:
         for place, name in enumerate(lines.names)
         if _nullable(float(lines.flux[row, place])) is not None
     ]
+
+
+def _probabilities(names: Sequence[str], values: list[float]) -> dict[str, float]:
+    """Return the class map; empty where the classifier said nothing (NaN)."""
+    return {} if any(map(math.isnan, values)) else dict(zip(names, values, strict=True))

@@ -116,20 +116,7 @@ def real_alerts(data_dir: Path, codec: Codec) -> list[Output]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "inputs",
-    [
-        real_spectra,
-        pytest.param(
-            real_alerts,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="stamp-anomaly 0.1.0 sums 3 x 63 x 63 values, no multiple of 4: the score's last bit depends "
-                "on the row's place in its chunk",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("inputs", [real_spectra, real_alerts])
 def test_real_engines_give_the_same_bytes_for_any_batches(
     tmp_path: Path, codec: Codec, data_dir: Path, telemetry: Any, inputs: Callable[[Path, Codec], list[Output]]
 ) -> None:
