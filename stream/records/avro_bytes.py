@@ -99,5 +99,5 @@ def double_map_rows(keys: Sequence[str], values: NDArray[np.float64]) -> list[by
         table[:, place : place + 8] = raw[:, column]
         place += 8
     joined = table.tobytes()
-    absent: list[bool] = np.isnan(values).any(axis=1).tolist()
-    return [NULL if absent[row] else joined[row * width : (row + 1) * width] for row in range(n)]
+    absent = set(np.flatnonzero(np.isnan(values).any(axis=1)).tolist())
+    return [NULL if row in absent else joined[row * width : (row + 1) * width] for row in range(n)]
