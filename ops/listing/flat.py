@@ -50,9 +50,20 @@ def short(value: Any, width: int) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):
-        text = f"{value:.5g}" if abs(value) < 1e5 else f"{value:.3e}"
+        text = _number(value, width)
     elif isinstance(value, bytes | np.ndarray):
         text = f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'values'}>"
     else:
         text = str(value)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _number(value: float, width: int) -> str:
+    """Return a number with as many significant digits, up to five, as fit."""
+    if not math.isfinite(value):
+        return ""
+    for digits in (5, 4, 3, 2, 1):
+        text = f"{value:.{digits}g}"
+        if len(text) <= width:
+            return text
+    return text
