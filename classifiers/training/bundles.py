@@ -32,7 +32,14 @@ _SHAPES: Mapping[str, tuple[int, ...]] = {
 }
 
 
-def manifest(bundle: str, seed: int, n: int, epochs: int, data: Mapping[str, str]) -> dict[str, Any]:
+# Size of the simulated training set and passes over it of the bundles that ship.
+DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (66_560, 5), ANOMALY: (66_560, 20), QSO: (66_560, 3)}
+THREADS = 1
+
+
+def manifest(
+    bundle: str, seed: int, n: int, epochs: int, data: Mapping[str, str], threads: int = THREADS
+) -> dict[str, Any]:
     """Return the manifest of a bundle but for the digests of its files.
 
     Args:
@@ -41,6 +48,7 @@ def manifest(bundle: str, seed: int, n: int, epochs: int, data: Mapping[str, str
         n: size of the simulated training set.
         epochs: passes over it.
         data: sha256 of what the weights were made from, by name.
+        threads: of torch in training.
     """
     role = ROLES[bundle]
     tensor = [
@@ -69,11 +77,15 @@ def manifest(bundle: str, seed: int, n: int, epochs: int, data: Mapping[str, str
             "min_resolving_power": 800.0,
             "max_resolving_power": 15_000.0,
         },
+        "tolerances": {
+            "fp32": {"probability": 1e-3, "entropy": 1e-3, "redshift": 1e-4, "p_value": 1e-3},
+            "fp16": {"class_agreement": 0.99, "probability": 0.05, "entropy": 0.05, "redshift": 5e-3, "p_value": 0.05},
+        },
         "training": {
-            "command": f"specstream train {bundle} --seed {seed} --n {n} --epochs {epochs}",
+            "command": f"specstream train {bundle} --output {bundle} --seed {seed} --number {n} --epochs {epochs}",
             "seed": seed,
             "data": dict(data),
-            "settings": {"n": n, "epochs": epochs},
+            "settings": {"n": n, "epochs": epochs, "threads": threads},
         },
     }
     if bundle == SPECTRAL_CLASSIFIER:

@@ -148,9 +148,11 @@ def _star_measures(labels: Sequence[RealLabel], names: NDArray[np.str_], truth: 
 
 
 def _finder_measures(group: NDArray[np.str_], redshift: NDArray[np.float64], answers: Answers) -> list[Proportion]:
-    found = answers.column("p_qso") > 0.5
-    quasar = group == "QSO"
-    other = np.isin(group, ("GALAXY", "STAR", "OTHER", "SKY"))
+    probability = answers.column("p_qso")
+    answered = np.isfinite(probability)
+    found = probability > 0.5
+    quasar = (group == "QSO") & answered
+    other = np.isin(group, ("GALAXY", "STAR", "OTHER", "SKY")) & answered
     rows = np.flatnonzero(quasar & np.isfinite(redshift))
     error = np.abs(answers.column("redshift_qso")[rows] - redshift[rows]) / (1.0 + redshift[rows])
     high = answers.column("p_qso_high_z")[rows] > 0.5

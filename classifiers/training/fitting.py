@@ -12,7 +12,7 @@ from torch.nn import functional
 from classifiers.training.networks.channels import normalise
 from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN, SpectralClassifier
 from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder
-from classifiers.training.networks.vae import ExportedVae, SpectralVae, chi_square
+from classifiers.training.networks.vae import ExportedVae, SpectralVae, binned_chi_square, chi_square
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
 
@@ -158,9 +158,11 @@ def fit_vae(samples: Samples, seed: int, epochs: int, progress: Progress | None 
         x, significance = normalise(*tensors(batch))
         mean, log_variance = network.encode(x, significance)
         latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
-        chi2 = chi_square(x, significance, network.decode(latent))
-        # A Student-t likelihood (nu = 4) keeps lines that the latent space cannot hold from ruling the fit.
-        likelihood = 2.5 * torch.log1p(chi2 / 4.0).sum(dim=1)
+        reconstruction = network.decode(latent)
+        # Student-t likelihoods (nu = 4) keep lines that the latent space cannot hold from ruling the fit.
+        likelihood = 2.5 * torch.log1p(chi_square(x, significance, reconstruction) / 4.0).sum(dim=1)
+        binned = binned_chi_square(x, significance, reconstruction)
+        likelihood = likelihood + 2.5 * torch.log1p(binned / 4.0).sum(dim=1)
         divergence = 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance).sum(dim=1)
         run.step((likelihood + divergence).mean() / 1000.0)
     network.eval()

@@ -80,7 +80,7 @@ class Report:
             "numbers": [{**asdict(number), "value": _finite(number.value)} for number in self.numbers],
             "confusion": self.confusion,
         }
-        return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        return json.dumps(document, indent=1, sort_keys=True, allow_nan=False)
 
     def proportion(self, name: str) -> Proportion:
         """Return one proportion by its name.

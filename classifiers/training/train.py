@@ -18,7 +18,7 @@ from torch import nn
 
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, write_bundle
 from classifiers.bundle.manifest import Manifest
-from classifiers.training.bundles import BUNDLES, NAMES, QSO, SPECTRAL_CLASSIFIER, manifest
+from classifiers.training.bundles import BUNDLES, DEFAULTS, NAMES, QSO, SPECTRAL_CLASSIFIER, THREADS, manifest
 from classifiers.training.export import to_onnx
 from classifiers.training.fitting import fit_classifier, fit_qso, fit_vae
 from classifiers.training.networks.classifier import ExportedClassifier
@@ -28,7 +28,7 @@ from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.simulator import Simulator
 
 Progress = Callable[[str, float], None]
-DEFAULT_N, DEFAULT_EPOCHS = 61_440, 10
+DEFAULT_N, DEFAULT_EPOCHS = DEFAULTS[SPECTRAL_CLASSIFIER]
 _GOLDEN_ROWS = 8
 
 
@@ -50,7 +50,7 @@ def train_bundle(
     progress: Progress | None = None,
     basis: Path = SHIPPED,
     samples: Samples | None = None,
-    threads: int = 2,
+    threads: int = THREADS,
 ) -> Trained:
     """Train a bundle and write it without calibration (``calibration.calibrate_bundles`` adds that).
 
@@ -77,18 +77,25 @@ def train_bundle(
     module = _fit(bundle_name, drawn, seed, epochs, progress)
     if progress is not None:
         progress("export", 0.0)
-    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis)
+    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis, threads)
     if progress is not None:
         progress("done", 1.0)
     return written
 
 
 def write_trained(
-    bundle_name: str, module: nn.Module, samples: Samples, seed: int, epochs: int, output: Path, basis: Path = SHIPPED
+    bundle_name: str,
+    module: nn.Module,
+    samples: Samples,
+    seed: int,
+    epochs: int,
+    output: Path,
+    basis: Path = SHIPPED,
+    threads: int = THREADS,
 ) -> Trained:
     """Export a fitted module and write its bundle, without calibration; arguments as in ``train_bundle``."""
     data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
-    fields = manifest(bundle_name, seed, len(samples), epochs, data)
+    fields = manifest(bundle_name, seed, len(samples), epochs, data, threads)
     files = {
         GRAPH_FILE: to_onnx(module, NAMES[bundle_name]),
         GOLDEN_FILE: golden(module, bundle_name, samples.rows(slice(0, _GOLDEN_ROWS))),

@@ -46,27 +46,36 @@ def normalise(flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor]:
     return flux / level, torch.sqrt(inverse_variance) * level
 
 
-def smoothing_matrices() -> tuple[Tensor, Tensor]:
-    """Return (1557, 173), a boxcar of 99 px taken every 9 px, and (173, 1557), linear interpolation back to pixels."""
-    coarse = torch.arange(_COARSE, dtype=torch.float64)
-    of_pixel = torch.arange(PIXELS) // _POOL
-    box = (of_pixel[:, None] - coarse[None, :]).abs() <= _WINDOW // 2
-    position = ((torch.arange(PIXELS, dtype=torch.float64) - _POOL // 2) / _POOL).clamp(0, _COARSE - 1)
-    tent = torch.clamp(1.0 - (coarse[:, None] - position[None, :]).abs(), min=0.0)
-    return box.float(), tent.float()
+def box_matrix() -> Tensor:
+    """Return (173, 173) of zeros and ones: the 11 bins of 9 pixels (99 px) around each bin."""
+    bins = torch.arange(_COARSE)
+    return ((bins[:, None] - bins[None, :]).abs() <= _WINDOW // 2).float()
+
+
+def spread_bins(values: Tensor) -> Tensor:
+    """Interpolate linearly from bins of 9 pixels, (b, 173), to pixels, (b, 1557); flat beyond the outer centres."""
+    before = torch.cat([values[:, :1], values[:, :-1]], dim=1)
+    after = torch.cat([values[:, 1:], values[:, -1:]], dim=1)
+    offset = (torch.arange(_POOL, dtype=values.dtype, device=values.device) - _POOL // 2) / _POOL
+    here = values[:, :, None] * (1.0 - torch.abs(offset))
+    sides = before[:, :, None] * torch.relu(-offset) + after[:, :, None] * torch.relu(offset)
+    return (here + sides).reshape(-1, PIXELS)
+
+
+def sum_bins(x: Tensor) -> Tensor:
+    """Return the sums of 9 neighbouring pixels, (b, 1557) to (b, 173)."""
+    ones = torch.ones(1, 1, _POOL, dtype=x.dtype, device=x.device)
+    return nn.functional.conv1d(x[:, None], ones, stride=_POOL)[:, 0]
 
 
 class Channels(nn.Module):
     """Flux and inverse variance to three channels: continuum, line significance, S/N."""
 
     box: Tensor
-    tent: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        box, tent = smoothing_matrices()
-        self.register_buffer("box", box, persistent=False)
-        self.register_buffer("tent", tent, persistent=False)
+        self.register_buffer("box", box_matrix(), persistent=False)
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> Tensor:
         """Build the channels.
@@ -81,7 +90,7 @@ class Channels(nn.Module):
         """
         x, significance = normalise(flux, inverse_variance)
         weight = significance * significance
-        continuum = (((weight * x) @ self.box) / (weight @ self.box + 1e-6)) @ self.tent
+        continuum = spread_bins((sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6))
         floor = _RELATIVE_ERROR_FLOOR * significance * continuum
         lines = (x - continuum) * significance / torch.sqrt(1.0 + floor * floor)
         snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.4342945

@@ -17,16 +17,11 @@ from classifiers.training.networks.channels import row_sum
 class Correlation(nn.Module):
     """Scores of ``bins`` shifts, of one feature pixel each."""
 
-    index: Tensor
-
-    def __init__(self, maps: int, pixels: int, bins: int, first_shift: int = 0) -> None:
+    def __init__(self, maps: int, pixels: int, bins: int) -> None:
         super().__init__()
         self.kernel = nn.Parameter(torch.randn(maps, pixels + bins - 1) * 0.05)
         self.bias = nn.Parameter(torch.zeros(bins))
-        shift = torch.arange(bins)[None, :]
-        pixel = torch.arange(pixels)[:, None]
-        self.register_buffer("index", pixel - shift + bins - 1, persistent=False)
-        self.maps, self.pixels, self.bins, self.first_shift = maps, pixels, bins, first_shift
+        self.maps, self.pixels, self.bins = maps, pixels, bins
         self.gain = 1.0 / math.sqrt(pixels)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -38,8 +33,17 @@ class Correlation(nn.Module):
         Returns:
             (b, bins) logits.
         """
-        toeplitz = self.kernel[:, self.index].reshape(self.maps * self.pixels, self.bins)
-        return features.flatten(1) @ (toeplitz * self.gain) + self.bias
+        return features.flatten(1) @ (self.toeplitz() * self.gain) + self.bias
+
+    def toeplitz(self) -> Tensor:
+        """Return the kernels shifted by each bin, (maps x pixels, bins): T[p, s] = kernel[p - s + bins - 1].
+
+        Rows of one element less than the repeated kernel is long slip by one element each: no table of indices.
+        """
+        length = self.pixels + self.bins - 1
+        padded = torch.cat([self.kernel, torch.zeros_like(self.kernel[:, :1])], dim=1)
+        rows = padded.repeat(1, self.bins)[:, : self.bins * length].reshape(self.maps, self.bins, length)
+        return rows[:, :, self.bins - 1 :].transpose(1, 2).reshape(self.maps * self.pixels, self.bins)
 
 
 def evidence(logits: Tensor) -> tuple[Tensor, Tensor]:
