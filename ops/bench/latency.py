@@ -14,15 +14,17 @@ from ops.bench.load import Bench, bench_settings
 from ops.bench.measurement import Measurement, percentile
 from ops.bench.running import BenchFailed, running
 from stream.decoded import Lane
+from stream.transports.broker.topics import TopicSpec, create_topics
 
 SECONDS, TRANSACTIONS = 20.0, 50
+BARE_TOPIC = "bench.bare"
 
 
 def latency(bench: Bench, classifiers: Mapping[Lane, Classifier], full_rate: float) -> Iterator[Measurement]:
     """Yield p50 and p99 of append to commit while spectra arrive at half of the measured full rate."""
     settings = bench_settings(bench, "latency")
     topic, rate = settings.topics.l1_spectrum, full_rate / 2
-    bare = _bare_transaction_s(bench, settings.topics.l2)
+    bare = _bare_transaction_s(bench)
     with running(settings, {"spectrum": classifiers["spectrum"]}, bench.codec) as (recorder, wait):
         wait(lambda: recorder.is_ready, 60.0)
         command = [sys.executable, "-m", "ops.bench.feeder", bench.bootstrap, topic, str(rate), str(SECONDS)]
@@ -39,14 +41,15 @@ def latency(bench: Bench, classifiers: Mapping[Lane, Classifier], full_rate: flo
         )  # fmt: skip
 
 
-def _bare_transaction_s(bench: Bench, topic: str) -> float:
+def _bare_transaction_s(bench: Bench) -> float:
+    create_topics(bench.bootstrap, [TopicSpec(BARE_TOPIC)])
     producer = Producer({"bootstrap.servers": bench.bootstrap, "transactional.id": "bench-bare", "linger.ms": 0})
     producer.init_transactions(30)
     times = []
     for _ in range(TRANSACTIONS):
         began = time.perf_counter()
         producer.begin_transaction()
-        producer.produce(f"{topic}.bare", b"x")
+        producer.produce(BARE_TOPIC, b"x")
         producer.commit_transaction(30)
         times.append(time.perf_counter() - began)
     return percentile(times, 0.5)
