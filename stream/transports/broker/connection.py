@@ -20,6 +20,8 @@ LOGGER.addHandler(logging.NullHandler())
 NEW_TOPIC_GRACE_S = 2.0
 """A topic created a moment ago may be unknown to the broker that is asked, s."""
 
+ASK_AGAIN_S = 1.0
+
 AWAY = frozenset(
     {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._SSL, KafkaError._TIMED_OUT}
 )
@@ -75,6 +77,27 @@ def make_client(kind: Callable[..., Any], configuration: Configuration, connecti
         raise ConfigurationError(f"kafka.librdkafka: {error_of(failed).str()}") from failed
 
 
+def ask(client: Any, topic: str | None, connection: Connection, timeout_s: float) -> Any:
+    """Return the cluster's description of a topic, or of all.
+
+    Raises:
+        Retryable: No broker answers.
+        ConfigurationError: Our credentials are refused; found without waiting for the whole time.
+    """
+    ends = time.monotonic() + timeout_s
+    while True:
+        try:
+            described = client.list_topics(topic, timeout=min(timeout_s, ASK_AGAIN_S))
+        except KafkaException as failed:
+            client.poll(0)  # serves the error callback, which knows more than "timed out"
+            connection.raise_refusal()
+            if time.monotonic() >= ends:
+                raise connection.missing(error_of(failed)) from failed
+        else:
+            connection.heard()
+            return described
+
+
 def check_topics(client: Any, topics: Iterable[str], connection: Connection, timeout_s: float) -> dict[str, int]:
     """Ask the broker for topics; return how many partitions each has.
 
@@ -86,13 +109,7 @@ def check_topics(client: Any, topics: Iterable[str], connection: Connection, tim
     grace_ends = time.monotonic() + NEW_TOPIC_GRACE_S
     for topic in topics:
         while topic not in found:
-            try:
-                description = client.list_topics(topic, timeout=timeout_s).topics[topic]
-            except KafkaException as failed:
-                client.poll(0)  # serves the error callback, which knows more than "timed out"
-                connection.raise_refusal()
-                raise connection.missing(error_of(failed)) from failed
-            connection.heard()
+            description = ask(client, topic, connection, timeout_s).topics[topic]
             if description.error is None:
                 found[topic] = len(description.partitions)
             elif description.error.code() in MISSING and time.monotonic() < grace_ends:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as Position
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
+from stream.errors import Retryable
 from stream.transports.broker.configuration import (
     CLASSIC_SESSION_MS,
     GroupProtocol,
     admin_configuration,
+    reader_configuration,
 )
 from stream.transports.broker.connection import Connection, make_client
+from stream.transports.broker.failures import error_of
 from stream.transports.broker.ownership import Ownership
 from stream.transports.broker.transaction import OwnershipPassed
 from stream.transports.contract import TopicPartition
@@ -74,6 +79,7 @@ class Membership:
         self._librdkafka = librdkafka
         self._revoke_wait_s = revoke_wait_s
         self._clock = clock
+        self._polling_thread = 0
         self._metadata = b""
         self._metadata_at_assignment = b""
         self._empty_since: float | None = None
@@ -108,20 +114,40 @@ class Membership:
 
     def look(self) -> None:
         """Note the group metadata as they are now; for the polling thread."""
+        self._polling_thread = threading.get_ident()
         self._metadata = self._consumer.consumer_group_metadata()
 
     def proof(self) -> bytes:
-        """Return the group metadata to commit with: those that the newest poll saw.
+        """Return the group metadata to commit with: those of now in the polling thread, of the newest poll elsewhere.
 
         Older ones than the group's are no danger: the coordinator refuses them.
 
         Raises:
             OwnershipPassed: They are not those of the assignment (classic protocol).
         """
+        if threading.get_ident() == self._polling_thread:
+            self.look()
         metadata = self._metadata
         if self._classic and metadata != self._metadata_at_assignment:
             raise OwnershipPassed("the group metadata are not those of the assignment", evicted=True)
         return metadata
+
+    def stored(self, sources: Sequence[TopicPartition], timeout_s: float) -> list[int]:
+        """Return the group's committed offsets, once no transaction is open on them; by a client outside the group.
+
+        Raises:
+            Retryable: No answer in time.
+        """
+        connection = Connection(self._bootstrap)
+        configuration = reader_configuration(self._bootstrap, self._group, self._librdkafka)
+        asking = make_client(Consumer, configuration, connection)
+        try:
+            answer = asking.committed([Position(source.topic, source.partition) for source in sources], timeout_s)
+        except KafkaException as failed:
+            raise Retryable(f"asking for the group's offsets: {error_of(failed).str()}") from failed
+        finally:
+            asking.close()
+        return [position.offset for position in answer]
 
     def assigned(self) -> bool:
         """Return whether an assignment was received and none is pending.

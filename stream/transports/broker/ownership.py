@@ -25,13 +25,14 @@ class OwnedPartition:
     """A partition that is owned now.
 
     ``last_offset`` is that of the last message polled, ``committed`` what is known to be committed up to (before the
-    first commit, the first message polled); both are -1 until a message was polled.
+    first commit, the first message polled), ``end`` the partition's end as last seen; -1 until a message was polled.
     """
 
     source: TopicPartition
     epoch: int
     last_offset: int = -1
     committed: int = -1
+    end: int = -1
     at_end: bool = False
 
 
@@ -122,6 +123,20 @@ class Ownership:
         """Return the owned partitions by topic and partition. The polling thread alone updates what it polled."""
         with self._changed:
             return dict(self._partitions)
+
+    def lag(self) -> dict[TopicPartition, int]:
+        """Return messages not yet committed per partition: 0 at its end with nothing open.
+
+        Elsewhere it is the distance in offsets, which counts a transaction's control records too. A partition of which
+        nothing was polled yet is left out.
+        """
+        lags = {}
+        for partition in self.table().values():
+            if partition.at_end:
+                lags[partition.source] = partition.last_offset + 1 - max(partition.committed, 0)
+            elif partition.committed >= 0:
+                lags[partition.source] = max(partition.end - partition.committed, 0)
+        return lags
 
     def assigned(self) -> bool:
         """Return whether an assignment was received and none is pending."""

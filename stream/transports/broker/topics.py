@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type:
 
 from stream.errors import ConfigurationError
 from stream.transports.broker.configuration import admin_configuration
-from stream.transports.broker.connection import Connection, check_topics, make_client
+from stream.transports.broker.connection import Connection, ask, check_topics, make_client
 from stream.transports.broker.failures import error_of, explained
 
 REQUEST_TIMEOUT_S = 15.0
@@ -81,12 +81,7 @@ def create_topics(
     """
     connection = Connection(bootstrap)
     admin = make_client(AdminClient, admin_configuration(bootstrap, librdkafka or {}), connection)
-    try:
-        existing = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
-    except KafkaException as failed:
-        admin.poll(0)
-        connection.raise_refusal()
-        raise connection.missing(error_of(failed)) from failed
+    existing = ask(admin, None, connection, REQUEST_TIMEOUT_S).topics
     missing = [spec for spec in specs if spec.name not in existing]
     created = _create(admin, missing)
     if created:

@@ -1,8 +1,13 @@
 """One transaction at a time: produce, send offsets, commit; and what to do about each way in which that fails.
 
-States: CLOSED (identity not taken yet) -> IDLE -> OPEN -> IDLE. A commit whose answer did not come leaves UNRESOLVED:
-nobody knows yet whether it is published, so it is committed again (never begun again). An abort whose answer did not
-come leaves ABORTING. A producer that was fenced leaves LOST, from which ``reopen`` leads back to CLOSED.
+States: CLOSED (identity not taken) -> IDLE -> OPEN -> IDLE. A commit whose answer did not come leaves UNRESOLVED:
+nobody knows yet whether it is published, so it is committed again (never begun again).
+
+A transaction that fails otherwise is aborted and given up with its producer: CLOSED. Taking the identity again aborts
+it on the broker in any case. The producer is not used again after an abort, because librdkafka 2.16 then skips the
+sequence numbers of what it purged and fails the next transaction; nor are offsets sent before everything produced is
+acknowledged, because ``send_offsets_to_transaction`` never returns if a produce request fails meanwhile (both were met
+when a broker was killed and came back).
 """
 
 from __future__ import annotations
@@ -14,15 +19,14 @@ from typing import Any, TypeAlias
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
-from stream.errors import Retryable, StreamError
+from stream.errors import ConfigurationError, Retryable, StreamError
 from stream.transports.broker.configuration import Configuration
 from stream.transports.broker.connection import Connection, make_client
 from stream.transports.broker.failures import EVICTED, FENCED, PASSED, error_of, explained, means_configuration
 from stream.transports.contract import Output
 
 ATTEMPTS = 3
-"""How often an aborted transaction is tried in one call. A batch that the broker refused takes two: librdkafka bumps
-its epoch only after the failure that follows."""
+"""How often an aborted transaction is tried in one call."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -37,8 +41,6 @@ class Phase(Enum):
     IDLE = auto()
     OPEN = auto()
     UNRESOLVED = auto()
-    ABORTING = auto()
-    LOST = auto()
 
 
 class OwnershipPassed(Exception):
@@ -53,7 +55,7 @@ class OwnershipPassed(Exception):
 
 
 class TransactionAborted(Retryable):
-    """Nothing is published, and the producer is ready to do the same again."""
+    """Nothing is published; the same can be done again at once."""
 
 
 class TransactionLost(Exception):
@@ -82,7 +84,9 @@ class Transactions:
         timeout_s: float,
         clock: Callable[[], float],
     ) -> None:
-        self._configuration = {**configuration, "on_delivery": self._delivered}
+        # No delivery callback: a failed delivery fails its transaction, which says why; and confluent_kafka calls
+        # callbacks with an exception already set once the producer is fenced.
+        self._configuration = configuration
         self._connection = connection
         self._identity = identity
         self._exclusive = exclusive
@@ -90,7 +94,6 @@ class Transactions:
         self._clock = clock
         self._transaction_timeout_s = float(str(configuration["transaction.timeout.ms"])) / 1000
         self._began = 0.0
-        self._undelivered: tuple[KafkaError, str] | None = None
         self._producer: Any = make_client(Producer, self._configuration, connection)
         self._phase = Phase.CLOSED
 
@@ -103,33 +106,23 @@ class Transactions:
         """
         if self._phase is not Phase.CLOSED:
             return
+        if self._producer is None:
+            self._producer = make_client(Producer, self._configuration, self._connection)
         try:
             self._producer.init_transactions(timeout_s)
         except KafkaException as failed:
-            self._producer.poll(0)
-            self._connection.raise_refusal()
             error = error_of(failed)
             if error.code() == KafkaError._TIMED_OUT:
+                self._producer.poll(0)  # serves the error callback, which knows more than "timed out"
+                self._connection.raise_refusal()
                 raise self._connection.missing(error) from failed
             raise self._explained(error, "opening transactions") from failed
         self._phase = Phase.IDLE
-
-    def reopen(self, timeout_s: float) -> None:
-        """Take the identity again with a new producer, after TransactionLost."""
-        if self._phase is Phase.LOST:
-            self._producer = make_client(Producer, self._configuration, self._connection)
-            self._phase = Phase.CLOSED
-        self.open(timeout_s)
 
     @property
     def unresolved(self) -> bool:
         """Whether a commit is without its answer."""
         return self._phase is Phase.UNRESOLVED
-
-    @property
-    def lost(self) -> bool:
-        """Whether the producer was fenced after its transaction's timeout and waits for ``reopen``."""
-        return self._phase is Phase.LOST
 
     def settle(self) -> bool:
         """Commit an unresolved transaction again; return True if it is published, False if it was aborted.
@@ -171,8 +164,7 @@ class Transactions:
         return self._attempt(outputs, offsets, check)
 
     def _attempt(self, outputs: Sequence[Output], offsets: Offsets | None, check: Callable[[], None] | None) -> None:
-        self._finish_abort()
-        self._undelivered = None
+        self.open(self._timeout_s)
         try:
             self._producer.begin_transaction()
             self._phase, self._began = Phase.OPEN, self._clock()
@@ -185,28 +177,36 @@ class Transactions:
         except KafkaException as failed:
             self._give_up(failed)
             raise self._reason(error_of(failed)) from failed
-        except (OwnershipPassed, StreamError):
-            if self._phase is Phase.OPEN:
-                self._abort()
+        except (OwnershipPassed, ConfigurationError):
+            self._abort()
             raise
+        finally:
+            if self._phase is Phase.OPEN:
+                self._discard()
 
     def close(self) -> None:
-        """Abort what is open, give an unresolved commit a last chance, and release the producer."""
+        """Give an unresolved commit a last chance, and release the producer."""
         try:
             if self._phase is Phase.UNRESOLVED:
                 self.settle()
-            elif self._phase in (Phase.OPEN, Phase.ABORTING):
-                self._abort()
         except (StreamError, TransactionLost) as error:
-            LOGGER.warning("transaction left to its timeout: %s", error)
-        self._producer.purge()
-        self._producer = None
+            LOGGER.warning("a commit without its answer is left to the broker: %s", error)
+        self._discard()
 
-    def _delivered(self, error: KafkaError | None, message: Any) -> None:
-        """Keep the first delivery error of the transaction (librdkafka's ``on_delivery``)."""
-        aborted = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
-        if error is not None and self._undelivered is None and error.code() not in aborted:
-            self._undelivered = (error, str(message.topic()))
+    def _abort(self) -> None:
+        """Abort at once what the timeout would abort later, while the broker answers."""
+        try:
+            self._producer.abort_transaction(self._timeout_s)
+        except KafkaException as failed:
+            LOGGER.warning("an open transaction is left to its timeout: %s", error_of(failed))
+        self._discard()
+
+    def _discard(self) -> None:
+        """Drop the producer with whatever it has not sent."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+        self._phase = Phase.CLOSED
 
     def _produce(self, outputs: Sequence[Output]) -> None:
         produce, deadline = self._producer.produce, self._clock() + self._timeout_s
@@ -232,7 +232,8 @@ class Transactions:
                         doing = f"publishing {size} bytes to {output.topic!r}"
                         raise explained(error_of(failed), doing, self._identity) from failed
                     raise
-        self._producer.poll(0)
+        if self._producer.flush(max(deadline - self._clock(), 0.0)):
+            raise Retryable(f"outputs were not acknowledged within {self._timeout_s:g} s")
 
     def _send(self, positions: list[TopicPartition], metadata: bytes) -> None:
         deadline = self._clock() + self._timeout_s
@@ -260,37 +261,22 @@ class Transactions:
         self._connection.heard()
 
     def _give_up(self, failed: KafkaException) -> None:
-        """End a transaction that failed: aborted, or lost with its producer."""
+        """Give a failed transaction up with its producer."""
         error = error_of(failed)
         if error.fatal() or error.code() in FENCED:
             outlived = self._clock() - self._began >= self._transaction_timeout_s
             if error.code() in FENCED and (self._exclusive or outlived):
-                self._phase = Phase.LOST
+                self._discard()
                 raise TransactionLost(str(error)) from failed
             raise self._explained(error, "committing") from failed
-        self._abort()
-
-    def _abort(self) -> None:
-        self._phase = Phase.ABORTING
-        try:
-            self._producer.abort_transaction(self._timeout_s)
-        except KafkaException as failed:
-            error = error_of(failed)
-            if error.fatal() or error.code() in FENCED:
-                self._give_up(failed)
-            raise Retryable(f"aborting: {error.str()}") from failed
-        self._phase = Phase.IDLE
-
-    def _finish_abort(self) -> None:
-        if self._phase is Phase.ABORTING:
+        if error.txn_requires_abort():
             self._abort()
+        self._discard()
 
     def _reason(self, error: KafkaError) -> Exception:
         """Return what to raise after an abort."""
         if error.code() in PASSED:
             return OwnershipPassed(error.str(), evicted=error.code() in EVICTED)
-        if self._undelivered is not None and means_configuration(self._undelivered[0]):
-            return self._explained(self._undelivered[0], f"publishing to {self._undelivered[1]!r}")
         if means_configuration(error):
             return self._explained(error, "committing")
         return TransactionAborted(f"the transaction was aborted: {error.str()}")

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import confluent_kafka as kafka
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from stream.errors import Retryable
 from stream.transports.broker.configuration import (
@@ -32,11 +32,10 @@ from stream.transports.broker.configuration import (
     GroupProtocol,
     member_configuration,
     producer_configuration,
-    reader_configuration,
 )
 from stream.transports.broker.connection import Connection, check_topics, make_client
 from stream.transports.broker.convert import take
-from stream.transports.broker.failures import MISSING, error_of, explained
+from stream.transports.broker.failures import MISSING, explained
 from stream.transports.broker.membership import Membership
 from stream.transports.broker.ownership import Ownership
 from stream.transports.broker.transaction import OwnershipPassed, TransactionLost, Transactions
@@ -44,6 +43,7 @@ from stream.transports.contract import CommitOutcome, CommitUnit, Message, Topic
 
 OPEN_TIMEOUT_S = 5.0
 PROBE_TIMEOUT_S = 1.0
+LOOK_EVERY_S = 1.0
 COMMIT_ATTEMPTS = 3
 CHUNK = 64
 """Messages taken from librdkafka at once; between chunks the size of what was taken is looked at."""
@@ -87,14 +87,10 @@ class BrokerTransport:
         self._max_poll_bytes = max_poll_bytes
         self._connection = Connection(bootstrap)
         self._ownership = Ownership()
-        self._consumer: Any = make_client(
-            kafka.Consumer,
-            member_configuration(
-                bootstrap, group, instance=instance, group_protocol=group_protocol, librdkafka=settings
-            ),
-            self._connection,
+        member = member_configuration(
+            bootstrap, group, instance=instance, group_protocol=group_protocol, librdkafka=settings
         )
-        self._asking = reader_configuration(bootstrap, group, settings)
+        self._consumer: Any = make_client(kafka.Consumer, member, self._connection)
         transactional_id = f"{group}-{uuid.uuid4() if instance is None else instance}"
         self._transactions = Transactions(
             producer_configuration(bootstrap, transactional_id, max_message_bytes, settings),
@@ -110,6 +106,8 @@ class BrokerTransport:
         self._unresolved: tuple[CommitUnit, ...] = ()
         self._failed: KafkaError | None = None
         self._open = False
+        self._clock = clock
+        self._next_look = 0.0
         self._paused = -1
 
     def poll(self, max_records: int, timeout_s: float) -> list[Message]:
@@ -122,6 +120,7 @@ class BrokerTransport:
         """
         self._start()
         self._membership.look()
+        self._look_at_ends()
         messages: list[Message] = []
         failed, self._failed = self._failed, None
         if failed is None:
@@ -146,15 +145,27 @@ class BrokerTransport:
         self._membership.join(self._topics)
         self._open = True
 
+    def _look_at_ends(self) -> None:
+        """Note how far the partitions reach, now and then; ``lag`` may be asked from any thread."""
+        now = self._clock()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_EVERY_S
+        for partition in self._ownership.table().values():
+            _, partition.end = self._consumer.get_watermark_offsets(_position(partition.source), cached=True)
+
     def _fill(self, messages: list[Message], max_records: int, timeout_s: float) -> KafkaError | None:
         """Take what is there, waiting only for the first message; return the first error."""
         size, waited = 0, timeout_s <= 0.0
         while len(messages) < max_records and size < self._max_poll_bytes:
-            batch = self._consumer.consume(min(CHUNK, max_records - len(messages)), 0.0)
-            if not batch:
-                if messages or waited:
-                    break
-                batch, waited = self._consumer.consume(1, timeout_s), True
+            try:
+                batch = self._consumer.consume(min(CHUNK, max_records - len(messages)), 0.0)
+                if not batch:
+                    if messages or waited:
+                        break
+                    batch, waited = self._consumer.consume(1, timeout_s), True
+            except KafkaException as failed:  # a fatal error may come this way too
+                return error_of(failed)
             if self._paused not in (-1, self._ownership.version()):
                 self.pause()
             taken, errors = take(batch, self._ownership.table(), messages)
@@ -231,20 +242,14 @@ class BrokerTransport:
             else:
                 units, self._unresolved = self._unresolved, ()
                 return units if published else ()
-        if not self._transactions.lost and not self._unresolved:
+        if not self._unresolved:
             return ()
         # The coordinator gave the transaction up. Outputs and offsets are one: the group's offsets tell which it was.
-        self._transactions.reopen(OPEN_TIMEOUT_S)
+        self._transactions.open(OPEN_TIMEOUT_S)
         units = tuple(self._ownership.current(self._unresolved))
-        asking = make_client(kafka.Consumer, self._asking, self._connection)  # the member belongs to the polling thread
-        try:
-            stored = asking.committed([_position(unit.source) for unit in units], OPEN_TIMEOUT_S)
-        except KafkaException as failed:
-            raise Retryable(f"asking for the group's offsets: {error_of(failed).str()}") from failed
-        finally:
-            asking.close()
+        stored = self._membership.stored([unit.source for unit in units], OPEN_TIMEOUT_S)
         self._unresolved = ()
-        return tuple(unit for unit, at in zip(units, stored, strict=True) if at.offset >= unit.next_offset)
+        return tuple(unit for unit, at in zip(units, stored, strict=True) if at >= unit.next_offset)
 
     def owned(self) -> Mapping[TopicPartition, int]:
         """Return the partitions owned now with their ownership epochs."""
@@ -271,30 +276,19 @@ class BrokerTransport:
         return self._ownership.version()
 
     def lag(self) -> Mapping[TopicPartition, int]:
-        """Return messages not yet committed per owned partition: 0 at its end with nothing open.
-
-        Elsewhere it is the distance in offsets, which counts a transaction's control records too. A partition of which
-        nothing was fetched yet is left out.
-        """
-        lags = {}
-        for partition in self._ownership.table().values():
-            if partition.at_end:
-                lags[partition.source] = partition.last_offset + 1 - max(partition.committed, 0)
-            elif partition.committed >= 0:
-                try:
-                    _, end = self._consumer.get_watermark_offsets(_position(partition.source), cached=True)
-                except KafkaException:
-                    continue  # revoked meanwhile
-                lags[partition.source] = max(end - partition.committed, 0)
-        return lags
+        """Return messages not yet committed per owned partition, as ``Ownership.lag`` says."""
+        return self._ownership.lag()
 
     def pause(self) -> None:
-        """Fetch nothing until ``resume``, while ``poll`` goes on serving the group. Drops what was fetched ahead."""
+        """Fetch nothing until ``resume``, while ``poll`` goes on serving the group; for the polling thread.
+
+        What was fetched ahead is dropped and fetched again, so pausing is for long stalls.
+        """
         self._consumer.pause([_position(partition.source) for partition in self._ownership.table().values()])
         self._paused = self._ownership.version()
 
     def resume(self) -> None:
-        """Fetch again after ``pause``."""
+        """Fetch again after ``pause``; for the polling thread."""
         self._consumer.resume([_position(partition.source) for partition in self._ownership.table().values()])
         self._paused = -1
 

@@ -37,7 +37,7 @@ class Kafka:
     def send(self, topic: str, values: Sequence[bytes]) -> None:
         if self._publisher is None:
             self._publisher = self.publisher(self.name("sender"))
-        self._publisher.publish([Output(topic, None, value) for value in values], {})
+        self._publisher.publish([Output(topic, value[:100], value) for value in values], {})
 
     def publisher(self, identity: str) -> BrokerPublisher:
         made = BrokerPublisher(self.bootstrap, identity, self.name("state"), self.settings)
