@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -129,7 +130,8 @@ def open_classifiers(settings: Settings) -> dict[Lane, Classifier]:
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
     """
+    threads = settings.engines.threads or len(os.sched_getaffinity(0))
     try:
-        return dict(open_suites(bundle_folders(settings), settings.engines.runtime, settings.engines.threads))
+        return dict(open_suites(bundle_folders(settings), settings.engines.runtime, threads))
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error
