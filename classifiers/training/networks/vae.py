@@ -70,7 +70,7 @@ def binned_chi_square(x: Tensor, significance: Tensor, reconstruction: Tensor) -
     """
     weight = significance * significance
     total = sum_bins(weight)
-    residual = sum_bins((x - reconstruction) * weight) / (total + 1e-9)
+    residual = sum_bins((x - reconstruction) * weight) / torch.clamp(total, min=1e-9)
     return residual * residual * total / (1.0 + BIN_ERROR_FLOOR**2 * total)
 
 
