@@ -6,8 +6,8 @@ survey's documentation instead of the file is listed in the record's ``assumptio
 ``astropy.io.fits``.
 """
 
-from stream.fits.arms import group_arms
 from stream.fits.errors import BadSpectraError, FitsError
+from stream.fits.grouping import group_arms
 from stream.fits.reading import read_fits, recognise
 
 __all__ = ["BadSpectraError", "FitsError", "group_arms", "read_fits", "recognise"]

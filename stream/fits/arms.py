@@ -1,71 +1,20 @@
 """Joining spectra whose arms come in files of their own: WEAVE (RED, BLUE), 4MOST high resolution (HB, HG, HR).
 
-``group_arms`` says which files belong together; ``join_records`` reads their records side by side and joins those of
-one fibre and target. The files list the fibres in the same order, so only what one file lacks is held back.
+``stream.fits.grouping`` says which files belong together; ``join_records`` reads their records side by side and joins
+those of one fibre and target. The files list the fibres in the same order, so only what one file lacks is held back.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from stream.fits import weave
 from stream.fits.axes import lattice_wavelength
 from stream.fits.errors import FitsError
 from stream.fits.joining import ArmSpectrum, JoinPlan, ivar_of_sigma
-from stream.fits.opening import open_fits
-
-_MEC_ARM: Final = re.compile(r"(?P<before>(?:^|.*_)H)(?P<arm>[BGR])(?P<after>\d+(?:_.*|\..*))")
-_SAME_START_S: Final = 120.0
-_SECONDS_PER_DAY: Final = 86400.0
-
-
-def group_arms(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
-    """Return the files in groups that belong together, in the order of their first file; most groups have one file.
-
-    4MOST high-resolution MEC files are told by their names (arms B, G, R of one night and level); WEAVE files by
-    folder, product level, observing block and start of the exposure. A file that cannot be opened is a group of its
-    own: reading it raises the error.
-    """
-    groups: list[list[Path]] = []
-    known: list[tuple[tuple[str, ...], float, set[str]]] = []
-    for path in paths:
-        identity = _arm_identity(path)
-        if identity is not None:
-            key, start, arm = identity
-            for group, (other, other_start, arms) in zip(groups, known, strict=True):
-                same_time = abs(start - other_start) * _SECONDS_PER_DAY < _SAME_START_S
-                if other == key and arm not in arms and same_time:
-                    group.append(path)
-                    arms.add(arm)
-                    break
-            else:
-                groups.append([path])
-                known.append((key, start, {arm}))
-        else:
-            groups.append([path])
-            known.append(((str(path),), 0.0, {""}))
-    return [tuple(group) for group in groups]
-
-
-def _arm_identity(path: Path) -> tuple[tuple[str, ...], float, str] | None:
-    """Return what the arms of one exposure share, its start [MJD], and the arm; None for any other file."""
-    match = _MEC_ARM.fullmatch(path.name)
-    if match is not None:
-        return ("4MOST", str(path.parent), match["before"], match["after"]), 0.0, match["arm"]
-    try:
-        with open_fits(path) as file:
-            if not weave.recognises(file):
-                return None
-            start = file.primary.number("MJD-OBS") or 0.0
-            key = ("WEAVE", str(path.parent), weave.level_of(file), file.primary.text("OBID") or "")
-            return key, start, weave.arm_of(file)
-    except FitsError:
-        return None
 
 
 def join_records(streams: Sequence[Iterator[dict[str, Any]]], paths: Sequence[Path]) -> Iterator[dict[str, Any]]:

@@ -8,9 +8,12 @@ extension and keyword; the only warnings that are let go are those about cards t
 
 from __future__ import annotations
 
+import gzip
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +26,7 @@ from numpy.typing import NDArray
 from stream.fits.columns import Column, Columns, scaled
 from stream.fits.errors import FitsError
 from stream.fits.headers import Header
-from stream.fits.unpacking import BLOCK_BYTES, plain_file
+from stream.fits.unpacking import BLOCK_BYTES, GZIP_MAGIC, plain_file
 
 _BAD_HEADER: Final = "the header is corrupt or cut, or bytes follow the last extension"
 
@@ -84,7 +87,7 @@ class Extension:
         self.file = file
         self.name: str = str(hdu.name or "").strip().upper()
         self.label = self.name or f"HDU {index}"
-        self.header = Header(self._value_of, hdu.header, file=file, extension=self.label)
+        self.header = Header(partial(_value_of, hdu.header), hdu.header, file=file, extension=self.label)
         self.is_table = isinstance(hdu, fits.BinTableHDU)
         self._columns: Columns | None = None
         self._stored: NDArray[Any] | None = None
@@ -92,13 +95,6 @@ class Extension:
     def error(self, reason: str, keyword: str | None = None) -> FitsError:
         """Return a FitsError that names this extension."""
         return FitsError(reason, file=self.file, extension=self.label, keyword=keyword)
-
-    def _value_of(self, keyword: str) -> object:
-        try:
-            value = self._hdu.header.get(keyword)
-        except VerifyError as error:
-            raise ValueError(str(error)) from error
-        return None if isinstance(value, fits.card.Undefined) else value
 
     @property
     def columns(self) -> Columns:
@@ -201,6 +197,31 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
     """Open a FITS file, gzipped or not; raises FitsError where it is missing, empty, foreign, truncated or corrupt."""
     with plain_file(path) as readable:
         yield from _open(path, readable)
+
+
+def read_primary(path: Path) -> Header:
+    """Return the keywords of the first header alone, gzipped or not; raises FitsError where there is none to read."""
+    try:
+        with path.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore", VerifyWarning)
+            packed = stream.read(2) == GZIP_MAGIC
+            stream.seek(0)
+            if packed:
+                with gzip.open(stream) as plain:
+                    header = fits.Header.fromfile(plain)
+            else:
+                header = fits.Header.fromfile(stream)
+    except (*_DATA_ERRORS, zlib.error) as error:
+        raise FitsError(f"cannot be read as FITS ({error})", file=path, extension="HDU 0") from error
+    return Header(partial(_value_of, header), header, file=path, extension="HDU 0")
+
+
+def _value_of(header: Any, keyword: str) -> object:
+    try:
+        value = header.get(keyword)
+    except VerifyError as error:
+        raise ValueError(str(error)) from error
+    return None if isinstance(value, fits.card.Undefined) else value
 
 
 def _open(path: Path, readable: Path) -> Iterator[FitsFile]:

@@ -13,6 +13,7 @@ from typing import Final
 from stream.fits.errors import FitsError
 
 BLOCK_BYTES: Final = 2880
+GZIP_MAGIC: Final = b"\x1f\x8b"
 _UNPACK_BYTES: Final = 1 << 20
 
 
@@ -26,7 +27,7 @@ def plain_file(path: Path) -> Iterator[Path]:
         raise FitsError(f"cannot be opened ({error.strerror or error})", file=path) from error
     if not start:
         raise FitsError("is empty", file=path)
-    if start[:2] == b"\x1f\x8b":
+    if start[:2] == GZIP_MAGIC:
         with _unpacked(path) as unpacked:
             yield unpacked
     else:

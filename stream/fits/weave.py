@@ -62,8 +62,12 @@ def arm_of(file: FitsFile) -> str:
 
 def level_of(file: FitsFile) -> str:
     """Return the product level from the name of the product (PROV0000, else the file's own)."""
-    name = (file.primary.text("PROV0000") or file.path.name).lower()
-    return next((level for start, level in _LEVELS if name.startswith(start)), "OTHER")
+    return level_of_name(file.primary.text("PROV0000") or file.path.name)
+
+
+def level_of_name(name: str) -> str:
+    """Return the product level that the name of a product begins with."""
+    return next((level for start, level in _LEVELS if name.lower().startswith(start)), "OTHER")
 
 
 def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], None]) -> Iterator[dict[str, Any]]:

@@ -111,7 +111,7 @@ def test_unknown_layout_says_what_it_holds_and_what_is_supported(tmp_path: Path)
     assert "DESI" in str(error)
     with pytest.raises(FitsError):
         recognise(path)
-    assert group_arms([path, tmp_path / "none.fits"]) == [(path,), (tmp_path / "none.fits",)]
+    assert list(group_arms([path, tmp_path / "none.fits"])) == [(path,), (tmp_path / "none.fits",)]
 
 
 def test_corrupt_header_of_an_extension(data_dir: Path, tmp_path: Path) -> None:

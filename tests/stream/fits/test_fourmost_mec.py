@@ -121,7 +121,7 @@ def test_high_resolution_arms_become_one_record_with_gaps(make_mec: Make, tmp_pa
     starts = {"B": 392.6, "G": 516.0, "R": 610.0}
     paths = [make_mec(tmp_path / f"20260312_H{a}11_x.fits", start=s, step=0.003) for a, s in starts.items()]
     other = make_mec(tmp_path / "20260312_LJ1_x.fits")
-    groups = group_arms([paths[2], other, paths[0], paths[1]])
+    groups = list(group_arms([paths[2], other, paths[0], paths[1]]))
     assert groups == [(paths[2], paths[0], paths[1]), (other,)]
     records = list(read_fits(groups[0]))
     assert len(records) == 6

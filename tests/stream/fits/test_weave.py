@@ -40,7 +40,7 @@ def test_arms_are_joined_on_fibre_and_exposure(make_weave: Make, tmp_path: Path)
     red = make_weave(tmp_path / "single_1004122.fit", "RED")
     blue = make_weave(tmp_path / "single_1004121.fit", "BLUE", mjd=60500.25 + 20 / 86400)
     later = make_weave(tmp_path / "single_1004124.fit", "RED", mjd=60500.27)
-    assert group_arms([red, later, blue]) == [(red, blue), (later,)]
+    assert list(group_arms([red, later, blue])) == [(red, blue), (later,)]
     records = list(read_fits((red, blue)))
     assert len(records) == 5
     record = records[0]
