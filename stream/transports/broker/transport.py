@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import confluent_kafka as kafka
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from stream.errors import Retryable
 from stream.transports.broker.configuration import (
@@ -35,7 +35,7 @@ from stream.transports.broker.configuration import (
 )
 from stream.transports.broker.connection import Connection, check_topics, make_client
 from stream.transports.broker.convert import take
-from stream.transports.broker.failures import MISSING, explained
+from stream.transports.broker.failures import MISSING, error_of, explained
 from stream.transports.broker.membership import Membership
 from stream.transports.broker.ownership import Ownership
 from stream.transports.broker.transaction import OwnershipPassed, TransactionLost, Transactions

@@ -52,7 +52,8 @@ def test_missing_maven_says_in_one_line_what_to_install(tmp_path: Path, monkeypa
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_broker_keeps_its_port_and_data_when_stopped_and_when_killed(tmp_path: Path) -> None:
-    broker = Broker(tmp_path)
+    # A killed broker may register again once its old session has ended.
+    broker = Broker(tmp_path, properties={"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"})
     try:
         broker.start()
         create_topics(broker.bootstrap, [TopicSpec("kept")])
