@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -81,8 +82,8 @@ def fill(bootstrap: str, topic: str, messages: Iterable[tuple[bytes | None, byte
     return count
 
 
-def plain_consume(bootstrap: str, topic: str, expected: int) -> tuple[int, int]:
-    """Consume a whole topic with librdkafka alone: the reference; return messages and bytes."""
+def plain_consume(bootstrap: str, topic: str, expected: int) -> tuple[int, int, float]:
+    """Consume a whole topic with librdkafka alone: the reference; return messages, bytes and seconds."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -97,13 +98,16 @@ def plain_consume(bootstrap: str, topic: str, expected: int) -> tuple[int, int]:
     )
     consumer.subscribe([topic])
     count = size = 0
+    began = last = 0.0
     try:
         while count < expected:
-            messages = consumer.consume(1000, 5.0)
+            messages = consumer.consume(1000, 5.0 if count else 15.0)
             if not messages:
                 break
+            last = time.perf_counter()
+            began = last if count == 0 else began
             count += len(messages)
             size += sum(len(message.value() or b"") for message in messages)
     finally:
         consumer.close()
-    return count, size
+    return count, size, last - began

@@ -25,9 +25,8 @@ def throughput(bench: Bench, classifiers: Mapping[Lane, Classifier]) -> Iterator
     settings = bench_settings(bench, "spectra")
     topic = settings.topics.l1_spectrum
     n = fill(bench.bootstrap, topic, spectra_messages(bench.codec, "SDSS", bench.records))
-    began = time.perf_counter()
-    count, size = plain_consume(bench.bootstrap, topic, n)
-    plain = count / (time.perf_counter() - began)
+    count, size, plain_s = plain_consume(bench.bootstrap, topic, n)
+    plain = count / plain_s
     null = _rate(with_input(settings, topic, "null"), {LANE: NullClassifier()}, bench, n)
     yield Measurement(
         "a", f"pipeline without engines, {n} spectra of 4,600 px ({size / n / 1e3:.0f} kB)", null, "/s",
