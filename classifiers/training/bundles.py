@@ -69,7 +69,7 @@ def manifest(
         "inputs": inputs,
         "outputs": tensor,
         "prior_id": PRIOR,
-        "batch_buckets": (2, 16, 64, 256),
+        "batch_buckets": (2, 64, 256),
         "domain": {
             "min_coverage": 0.35,
             "full_coverage": 0.75,

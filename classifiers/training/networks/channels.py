@@ -52,14 +52,11 @@ def box_matrix() -> Tensor:
     return ((bins[:, None] - bins[None, :]).abs() <= _WINDOW // 2).float()
 
 
-def spread_bins(values: Tensor) -> Tensor:
-    """Interpolate linearly from bins of 9 pixels, (b, 173), to pixels, (b, 1557); flat beyond the outer centres."""
-    before = torch.cat([values[:, :1], values[:, :-1]], dim=1)
-    after = torch.cat([values[:, 1:], values[:, -1:]], dim=1)
-    offset = (torch.arange(_POOL, dtype=values.dtype, device=values.device) - _POOL // 2) / _POOL
-    here = values[:, :, None] * (1.0 - torch.abs(offset))
-    sides = before[:, :, None] * torch.relu(-offset) + after[:, :, None] * torch.relu(offset)
-    return (here + sides).reshape(-1, PIXELS)
+def tent_matrix() -> Tensor:
+    """Return (173, 1557): linear interpolation from bins of 9 pixels to pixels, flat beyond the outer centres."""
+    position = ((torch.arange(PIXELS, dtype=torch.float64) - _POOL // 2) / _POOL).clamp(0, _COARSE - 1)
+    bins = torch.arange(_COARSE, dtype=torch.float64)
+    return torch.clamp(1.0 - (bins[:, None] - position[None, :]).abs(), min=0.0).float()
 
 
 def sum_bins(x: Tensor) -> Tensor:
@@ -72,10 +69,12 @@ class Channels(nn.Module):
     """Flux and inverse variance to three channels: continuum, line significance, S/N."""
 
     box: Tensor
+    tent: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("box", box_matrix(), persistent=False)
+        self.register_buffer("tent", tent_matrix(), persistent=False)
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> Tensor:
         """Build the channels.
@@ -90,7 +89,7 @@ class Channels(nn.Module):
         """
         x, significance = normalise(flux, inverse_variance)
         weight = significance * significance
-        continuum = spread_bins((sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6))
+        continuum = ((sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6)) @ self.tent
         floor = _RELATIVE_ERROR_FLOOR * significance * continuum
         lines = (x - continuum) * significance / torch.sqrt(1.0 + floor * floor)
         snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.4342945

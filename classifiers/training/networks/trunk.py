@@ -1,4 +1,9 @@
-"""Small residual Conv1d trunk; every strided layer is a third of the resolution of the one before."""
+"""Small residual convolutional trunk; every strided layer is a third of the resolution of the one before.
+
+Convolutions along the spectrum are computed as two-dimensional ones of height 1: onnxruntime blocks the channels of
+these for the processor's vectors and takes 104 us where the same layers in one dimension take 252 us a spectrum (one
+thread, AVX-512, onnxruntime 1.31).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,21 @@ import torch
 from torch import Tensor, nn
 
 
+class RowConvolution(nn.Conv1d):
+    """A one-dimensional convolution of arrays (b, channel, 1, pixel)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (b, channel, 1, pixel)."""
+        (stride,), padding = self.stride, self.padding
+        return nn.functional.conv2d(x, self.weight[:, :, None], self.bias, (1, stride), (0, int(padding[0])))
+
+
 class Residual(nn.Module):
-    """x + Conv(relu(x)): one convolution of the width of its input."""
+    """x + Conv(relu(x)): one convolution of the width of its input, on arrays (b, channel, 1, pixel)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(width, width, kernel, padding=kernel // 2)
+        self.convolution = RowConvolution(width, width, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return an array of the shape of ``x``."""
@@ -33,9 +47,9 @@ class Trunk(nn.Module):
     def __init__(self, widths: tuple[int, int, int], kernel: int = 5, residual: tuple[bool, bool, bool] = (True,) * 3):
         super().__init__()
         first, second, third = widths
-        self.stem = nn.Conv1d(3, first, 9, stride=3, padding=3)
-        self.down1 = nn.Conv1d(first, second, kernel, stride=3, padding=1)
-        self.down2 = nn.Conv1d(second, third, kernel, stride=3, padding=2)
+        self.stem = RowConvolution(3, first, 9, stride=3, padding=3)
+        self.down1 = RowConvolution(first, second, kernel, stride=3, padding=1)
+        self.down2 = RowConvolution(second, third, kernel, stride=3, padding=2)
         blocks = [
             Residual(width, kernel) if use else nn.Identity() for width, use in zip(widths, residual, strict=True)
         ]
@@ -44,8 +58,8 @@ class Trunk(nn.Module):
 
     def forward(self, channels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return feature maps (b, first, 519) and (b, second, 173) and a vector (b, vector_size), rectified."""
-        fine = torch.relu(self.blocks[0](self.stem(channels)))
+        fine = torch.relu(self.blocks[0](self.stem(channels[:, :, None])))
         coarse = torch.relu(self.blocks[1](self.down1(fine)))
         x = torch.relu(self.blocks[2](self.down2(coarse)))
-        pooled = 0.5 * (x[:, :, 0:58:2] + x[:, :, 1:58:2])
-        return fine, coarse, pooled.flatten(1)
+        pooled = 0.5 * (x[..., 0:58:2] + x[..., 1:58:2])
+        return fine[:, :, 0], coarse[:, :, 0], pooled.flatten(1)

@@ -96,5 +96,5 @@ class ExportedVae(nn.Module):
         good = (inverse_variance > 0).to(flux.dtype)
         occupied = row_sum((sum_bins(good) > 0).to(flux.dtype))
         score = (row_sum(chi2) / torch.clamp(occupied, min=1.0))[:, 0]
-        contribution = chi2[:, :, None].expand(-1, -1, BIN_PIXELS).reshape(-1, PIXELS) * good
+        contribution = (chi2[:, :, None] * good.reshape(-1, chi2.shape[1], BIN_PIXELS)).reshape(-1, PIXELS)
         return score, contribution, (latent - self.centre) @ self.projection
