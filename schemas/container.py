@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import mmap
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from schemas.errors import Undecodable
 from schemas.wire import CONTAINER_MAGIC
+
+Buffer: TypeAlias = bytes | mmap.mmap
 
 SYNC_BYTES: Final = 16
 MAX_SCHEMA_BYTES: Final = 4 * 1024 * 1024
@@ -47,7 +50,7 @@ class Header:
     end: int
 
 
-def read_header(value: bytes) -> Header:
+def read_header(value: Buffer) -> Header:
     """Read the header of a container.
 
     Raises:
@@ -86,13 +89,14 @@ def read_header(value: bytes) -> Header:
     return Header(schema_text, codec, sync, position + SYNC_BYTES)
 
 
-def read_blocks(value: bytes, header: Header, max_bytes: int) -> Iterator[Block]:
+def read_blocks(value: Buffer, header: Header, max_bytes: int, *, together: bool = True) -> Iterator[Block]:
     """Yield the blocks of a container, decompressed.
 
     Args:
         value: The whole container.
         header: Its header.
         max_bytes: Most bytes that all blocks together may decompress to.
+        together: False when ``max_bytes`` holds for each block alone, for who keeps one at a time.
 
     Raises:
         Undecodable: ``UNDECODABLE`` when a block is cut off or broken, ``MESSAGE_TOO_LARGE`` above ``max_bytes``,
@@ -111,9 +115,40 @@ def read_blocks(value: bytes, header: Header, max_bytes: int) -> Iterator[Block]
         if value[end : end + SYNC_BYTES] != header.sync:
             raise _broken("a block does not end with the sync marker", header.sync.hex(), value[end : end + 16].hex())
         data = _decompress(value[position:end], header.codec, left)
-        left -= len(data)
+        left -= len(data) if together else 0
         yield Block(count, data)
         position = end + SYNC_BYTES
+
+
+def single_record_container(head: bytes, header: Header, datum: bytes) -> bytes:
+    """Return a container of one record.
+
+    Args:
+        head: The header's bytes, which the new container begins with: same schema, compression and metadata.
+        header: What they say.
+        datum: The record's bytes as its schema writes them.
+    """
+    data = _compress(datum, header.codec)
+    return head + _long(1) + _long(len(data)) + data + header.sync
+
+
+def _compress(data: bytes, codec: str) -> bytes:
+    if codec == "deflate":
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        return deflater.compress(data) + deflater.flush()
+    if codec == "bzip2":
+        return bz2.compress(data)
+    return lzma.compress(data) if codec == "xz" else data
+
+
+def _long(number: int) -> bytes:
+    """Return a number of 0 or more as a zigzag variable-length integer."""
+    rest, written = number << 1, bytearray()
+    while rest > 0x7F:
+        written.append(0x80 | rest & 0x7F)
+        rest >>= 7
+    written.append(rest)
+    return bytes(written)
 
 
 def _decompress(data: bytes, codec: str, max_bytes: int) -> bytes:
@@ -156,7 +191,7 @@ def _decompress(data: bytes, codec: str, max_bytes: int) -> bytes:
     return plain
 
 
-def _read_long(value: bytes, position: int) -> tuple[int, int]:
+def _read_long(value: Buffer, position: int) -> tuple[int, int]:
     """Return a zigzag variable-length integer and the position after it."""
     number = 0
     for shift, byte in enumerate(value[position : position + _MAX_VARINT_BYTES]):
@@ -166,7 +201,7 @@ def _read_long(value: bytes, position: int) -> tuple[int, int]:
     raise _broken("an integer is cut off or too long", "at most 10 bytes", f"{len(value) - position} bytes left")
 
 
-def _read_bytes(value: bytes, position: int) -> tuple[bytes, int]:
+def _read_bytes(value: Buffer, position: int) -> tuple[bytes, int]:
     size, position = _read_long(value, position)
     if size < 0 or position + size > len(value):
         raise _broken("the header is cut off", f"{size} bytes", f"{len(value) - position} bytes")

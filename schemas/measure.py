@@ -2,12 +2,14 @@
 
 The bound that a schema gives (``schemas.bounds``) is coarse: it takes every byte for the most expensive kind. Where a
 large message exceeds the limit by that bound, it is measured here before it is given up: a 6 MB image passes, a 6 MB
-list of a million small records does not. Costs a microsecond an item, so it is for large messages only. Pure.
+list of a million small records does not. The same walk tells where a datum among others ends. Costs a microsecond an
+item. Pure.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -44,6 +46,22 @@ def exceeds(schema: JsonSchema, value: bytes, start: int, limit_bytes: int) -> b
     return meter.left_bytes < 0
 
 
+def datum_end(schema: JsonSchema, value: bytes, start: int) -> int | None:
+    """Return the index after a datum, found by walking over its bytes; None where they end or break within it.
+
+    Args:
+        schema: Parsed schema of the writer, with a memory bound (``schemas.bounds``).
+        value: The bytes that hold the datum.
+        start: Index of its first byte.
+    """
+    meter = _Meter(named_types(schema), value, start, sys.maxsize)
+    try:
+        meter.visit(schema)
+    except _TooMuch:
+        return None
+    return meter.position
+
+
 class _Meter:
     """Position in the bytes and memory left, while a datum is walked over."""
 
@@ -51,7 +69,7 @@ class _Meter:
         self.left_bytes = limit_bytes
         self._names = names
         self._value = value
-        self._position = start
+        self.position = start
 
     def visit(self, schema: JsonSchema) -> None:
         """Walk over one value."""
@@ -103,15 +121,15 @@ class _Meter:
             raise _TooMuch
 
     def _skip(self, count: int) -> None:
-        if count < 0 or self._position + count > len(self._value):
+        if count < 0 or self.position + count > len(self._value):
             raise _TooMuch
-        self._position += count
+        self.position += count
 
     def _long(self) -> int:
         number = shift = 0
-        while self._position < len(self._value):
-            byte = self._value[self._position]
-            self._position += 1
+        while self.position < len(self._value):
+            byte = self._value[self.position]
+            self.position += 1
             number |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return (number >> 1) ^ -(number & 1)

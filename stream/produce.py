@@ -1,29 +1,25 @@
-"""Messages as they are: a file is one message, a tar archive is its members.
+"""Messages as they are: a file is one message, a tar archive is its members; a container may be split into its records.
 
 A file is known by its name below the folder it was found in and the digest of its content, so that equal files under
-two names are two messages, and a killed run goes on where it stopped, within an archive too.
+two names are two messages, and a killed run goes on where it stopped, within an archive or a container too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tarfile
 import threading
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream.entry import EntryLimits, EntryReport, EntrySummary, Feed, Interrupted, Patience, Silence
+from stream.message_files import UNREADABLE, messages_of
 from stream.source_files import check_paths, expand
 from stream.transports.contract import Output, Publisher
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 DONE = "done"
-
-_TAR_MAGIC_AT, _TAR_MAGIC = 257, b"ustar"
-_UNREADABLE = (OSError, tarfile.TarError, EOFError, zlib.error)
+SPLIT = "?split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,7 @@ def produce(
     topic: str,
     publisher: Publisher,
     *,
+    split: bool = False,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     limits: EntryLimits | None = None,
     report: EntryReport | None = None,
@@ -60,7 +57,9 @@ def produce(
         paths: files and folders; of a folder every file is taken, sorted by path.
         topic: where the messages go.
         publisher: publishes them; its identity is the work, and one live process may do it.
-        max_message_bytes: a larger file or member is refused.
+        split: an Avro container of several records becomes one message per record. What a run without it has published
+            whole is not published again, but for the records of such containers; what was begun with it is finished so.
+        max_message_bytes: a larger message is refused.
         limits: size of a transaction.
         report: hears what happens.
         stop: set by whoever wants it to end; what was read is published first.
@@ -70,85 +69,96 @@ def produce(
         Fatal: another process has taken the publisher's identity.
     """
     check_paths(paths)
-    report, stop, summary = report or Silence(), stop or threading.Event(), EntrySummary()
-    patience = Patience(report, stop)
+    ended = stop or threading.Event()
+    work: _Produce | None = None
     try:
-        known = {key: MessageProgress.from_text(value) for key, value in patience(publisher.progress).items()}
-        feed = Feed(publisher, limits or EntryLimits(), report, patience, summary)
+        work = _Produce(topic, publisher, split, max_message_bytes, limits or EntryLimits(), report or Silence(), ended)
         for root in paths:
             for path in expand([root], None):
-                if stop.is_set():
+                if ended.is_set():
                     break
-                name = path.relative_to(root).as_posix() if path != root else path.name
-                _take(path, name, topic, feed, known, max_message_bytes, report, stop, summary)
-        feed.flush()
+                work.take(path, path.relative_to(root).as_posix() if path != root else path.name)
+        work.feed.flush()
     except Interrupted:
         pass  # asked to stop while the broker was away: the next run goes on from the last transaction
-    return summary
+    return work.summary if work is not None else EntrySummary()
 
 
-def _take(
-    path: Path,
-    name: str,
-    topic: str,
-    feed: Feed,
-    known: dict[str, MessageProgress],
-    max_message_bytes: int,
-    report: EntryReport,
-    stop: threading.Event,
-    summary: EntrySummary,
-) -> None:
-    try:
-        with path.open("rb") as file:
-            key = f"{name}:sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-        before = known.get(key, MessageProgress(0, done=False))
-        if before.done:
-            summary.skipped += 1
-            report.skipped(str(path), "it is in the topic")
-            return
-        report.started(str(path), path.stat().st_size)
-        done = before
-        for number, (place, value) in enumerate(_messages(path, max_message_bytes)):
-            if stop.is_set():
+class _Produce:
+    def __init__(
+        self,
+        topic: str,
+        publisher: Publisher,
+        split: bool,
+        max_message_bytes: int,
+        limits: EntryLimits,
+        report: EntryReport,
+        stop: threading.Event,
+    ) -> None:
+        self.summary = EntrySummary()
+        self._topic = topic
+        self._split = split
+        self._max_message_bytes = max_message_bytes
+        self._report = report
+        self._stop = stop
+        patience = Patience(report, stop)
+        self.feed = Feed(publisher, limits, report, patience, self.summary)
+        self._known = {key: MessageProgress.from_text(value) for key, value in patience(publisher.progress).items()}
+
+    def take(self, path: Path, name: str) -> None:
+        """Publish what is not in yet of one file."""
+        try:
+            with path.open("rb") as file:
+                whole_key = f"{name}:sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+            split = self._split or whole_key + SPLIT in self._known
+            key = whole_key + SPLIT if split else whole_key
+            before = self._known.get(key, MessageProgress(0, done=False))
+            if before.done:
+                self._skip(path)
                 return
+            entered_whole = self._known.get(whole_key, MessageProgress(0, done=False)) if split else None
+            self._report.started(str(path), path.stat().st_size)
+            done = self._take_messages(path, key, before, entered_whole.records if entered_whole is not None else 0)
+        except UNREADABLE as error:
+            self._refuse(str(path), " ".join(str(error).split()) or type(error).__name__)
+            return
+        if done is None:
+            return
+        self._note(key, MessageProgress(done.records, done=True))
+        self.summary.finished += 1
+        self._report.finished(str(path), done.records)
+
+    def _take_messages(
+        self, path: Path, key: str, before: MessageProgress, entered_whole: int
+    ) -> MessageProgress | None:
+        """Publish the messages of a file beyond those that are in; None when asked to stop before its end.
+
+        ``entered_whole`` is how many files of an archive (or the one file) an earlier run has published undivided.
+        """
+        done = before
+        for number, message in enumerate(messages_of(path, self._max_message_bytes, split=key.endswith(SPLIT))):
+            if self._stop.is_set():
+                return None
             if number < before.records:
                 continue
-            if value is None:
-                summary.refused += 1
-                report.refused(place, f"larger than {max_message_bytes} bytes")
-            else:
-                feed.add(Output(topic, None, value))
+            if message.refusal is not None:
+                self._refuse(message.place, message.refusal)
+            if message.value is not None and (message.is_part or message.file_number >= entered_whole):
+                self.feed.add(Output(self._topic, None, message.value))
             done = MessageProgress(number + 1, done=False)
-            feed.note(key, done)
-            if feed.full():
-                feed.flush()
-    except _UNREADABLE as error:
-        summary.refused += 1
-        report.refused(str(path), " ".join(str(error).split()) or type(error).__name__)
-        return
-    feed.note(key, MessageProgress(done.records, done=True))
-    known[key] = MessageProgress(done.records, done=True)
-    summary.finished += 1
-    report.finished(str(path), done.records)
+            self._note(key, done)
+            if self.feed.full():
+                self.feed.flush()
+        return done
 
+    def _note(self, key: str, progress: MessageProgress) -> None:
+        self.feed.note(key, progress)
+        self._known[key] = progress
 
-def _messages(path: Path, max_message_bytes: int) -> Iterator[tuple[str, bytes | None]]:
-    """Yield place and bytes of each message of a file, in order; None for bytes that are too many."""
-    if not _is_tar(path):
-        yield str(path), path.read_bytes() if path.stat().st_size <= max_message_bytes else None
-        return
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            if not member.isfile():
-                continue
-            place = f"{path}:{member.name}"
-            content = archive.extractfile(member) if member.size <= max_message_bytes else None
-            yield place, content.read() if content is not None else None
+    def _skip(self, path: Path) -> None:
+        self.summary.skipped += 1
+        self._report.skipped(str(path), "it is in the topic")
 
-
-def _is_tar(path: Path) -> bool:
-    if path.name.lower().endswith(TAR_SUFFIXES):
-        return True
-    with path.open("rb") as file:
-        file.seek(_TAR_MAGIC_AT)
-        return file.read(len(_TAR_MAGIC)) == _TAR_MAGIC
+    def _refuse(self, place: str, why: str) -> None:
+        self.summary.refused += 1
+        self._report.refused(place, why)

@@ -26,24 +26,36 @@ def produce(
     identity: Annotated[
         str | None, typer.Option(help="Name of this work, where several produce into one topic at once.")
     ] = None,
+    split: Annotated[
+        bool,
+        typer.Option(
+            "--split",
+            help="A container of several records becomes one message per record, each a container of its own with the "
+            "same schema; everything else stays as it is.",
+        ),
+    ] = False,
     config: OptionalConfigFile = None,
 ) -> None:
     """Publish each file, and each member of a tar archive, as one message, byte for byte and once.
 
     Example: `specstream produce alerts/*.avro night.tar.gz --to kafka://localhost:9092/ztf`
+
+    A message is one record: a file that holds several, such as an archive's nightly dump, needs `--split`.
     """
     settings = load_settings(config)
     topic = parse_topic_url(to)
+    publisher = patiently(lambda: open_entry(settings, topic, identity or f"produce.{topic.topic}"))
+    # only now: until the broker answers, a signal ends the program at once
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    publisher = patiently(lambda: open_entry(settings, topic, identity or f"produce.{topic.topic}"))
     try:
         with EntryProgress("producing") as report:
             summary = produce_files(
                 files,
                 topic.topic,
                 publisher,
+                split=split,
                 max_message_bytes=settings.kafka.message_max_bytes,
                 report=report,
                 stop=stop,

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import io
+import signal
+import subprocess
 import tarfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 
 from schemas.codec import Codec
+from stream.decode.message import MessageDecoder
+from stream.decoded import Accepted
 from stream.entry import EntryLimits
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, Reason
 from stream.produce import produce
+from stream.transports.contract import Message, TopicPartition
 from stream.transports.folder import FolderPublisher, FolderReader
 
 
@@ -115,3 +121,117 @@ def test_what_is_too_large_or_broken_is_reported_and_the_rest_goes_on(tmp_path: 
     assert not any("\n" in line for line in lines)
     with pytest.raises(ConfigurationError, match="no such file"):
         run(tmp_path / "f", [tmp_path / "gone"])
+
+
+@pytest.fixture(scope="session")
+def seven_alerts(data_dir: Path) -> Path:
+    """Return a container of seven real LSST alerts."""
+    return data_dir / "alerts" / "fink_lsst" / "part-2-918301.avro"
+
+
+def outcomes(messages: Sequence[bytes | None], codec: Codec) -> list[Any]:
+    decoder = MessageDecoder(codec, image_topics=("lsst",))
+    source = TopicPartition("lsst", 0)
+    return [decoder.decode(Message(source, at, 0, None, value, (), 0)) for at, value in enumerate(messages)]
+
+
+def test_a_container_of_several_records_is_split_into_one_message_each(
+    seven_alerts: Path, tmp_path: Path, codec: Codec
+) -> None:
+    assert [item.reason for item in outcomes([seven_alerts.read_bytes()], codec)] == [Reason.UNSUPPORTED]
+    assert run(tmp_path, [seven_alerts], split=True).records == 7
+    came = values(tmp_path)
+    accepted = outcomes(came, codec)
+    assert [(type(item), item.lane, item.identity.survey) for item in accepted] == [(Accepted, "image", "LSST")] * 7
+    assert len({item.identity.l1_id for item in accepted}) == 7
+    with seven_alerts.open("rb") as file:
+        expected = list(fastavro.reader(file))
+    assert [repr(next(fastavro.reader(io.BytesIO(value or b"")))) for value in came] == list(map(repr, expected))
+
+
+@pytest.mark.slow
+def test_split_again_gives_nothing_and_whole_files_are_not_doubled(
+    seven_alerts: Path, data_dir: Path, tmp_path: Path, heard: Any
+) -> None:
+    one = data_dir / "alerts" / "pgir" / "114297926.avro"
+    archive = make_tar(tmp_path / "a.tar", [("one", one.read_bytes()), ("seven", seven_alerts.read_bytes())])
+    paths = [one, seven_alerts, archive]
+    assert run(tmp_path / "f", paths).records == 4
+    assert run(tmp_path / "f", paths, split=True).records == 14
+    assert run(tmp_path / "f", paths, split=True).skipped == 3
+    assert run(tmp_path / "f", paths, report=heard).skipped == 3
+    assert len(values(tmp_path / "f")) == 18
+
+
+@pytest.mark.slow
+def test_what_was_begun_with_split_is_finished_so(seven_alerts: Path, tmp_path: Path, heard: Any) -> None:
+    stop = threading.Event()
+    heard.on_published = lambda _: stop.set()
+    run(tmp_path / "f", [seven_alerts], split=True, limits=EntryLimits(max_records=3), report=heard, stop=stop)
+    assert len(values(tmp_path / "f")) == 3
+    run(tmp_path / "f", [seven_alerts])
+    run(tmp_path / "g", [seven_alerts], split=True)
+    assert values(tmp_path / "f") == values(tmp_path / "g")
+
+
+@pytest.mark.slow
+def test_a_container_larger_than_a_message_is_split_from_the_disk(seven_alerts: Path, tmp_path: Path) -> None:
+    archive = make_tar(tmp_path / "a.tgz", [("seven", seven_alerts.read_bytes())], "w:gz")
+    run(tmp_path / "f", [seven_alerts], split=True)
+    largest = max(len(value or b"") for value in values(tmp_path / "f"))
+    assert largest < seven_alerts.stat().st_size
+    assert run(tmp_path / "g", [seven_alerts, archive], split=True, max_message_bytes=largest).records == 14
+    assert values(tmp_path / "g") == values(tmp_path / "f") * 2
+    summary = run(tmp_path / "h", [seven_alerts], split=True, max_message_bytes=largest - 1)
+    assert (summary.refused > 0, summary.records + summary.refused) == (True, 7)
+
+
+def test_split_leaves_alone_what_is_no_container_of_several(data_dir: Path, tmp_path: Path, heard: Any) -> None:
+    poison = sorted((data_dir / "alerts" / "poison").iterdir())
+    (tmp_path / "empty").write_bytes(b"")
+    paths = [*poison, data_dir / "alerts" / "lsst_wire_matrix" / "lsst.v10_0.avro", tmp_path / "empty"]
+    assert run(tmp_path / "f", paths, split=True, report=heard).refused == 0
+    assert values(tmp_path / "f") == [path.read_bytes() for path in paths]
+
+
+def test_a_cut_container_gives_the_records_before_the_cut_and_says_so(tmp_path: Path, heard: Any) -> None:
+    schema = {"type": "record", "name": "r", "fields": [{"name": "n", "type": "int"}]}
+    stream = io.BytesIO()
+    fastavro.writer(stream, schema, [{"n": n} for n in range(40)], codec="deflate", sync_interval=1)
+    (tmp_path / "cut.avro").write_bytes(stream.getvalue()[:-9])
+    summary = run(tmp_path / "f", [tmp_path / "cut.avro"], split=True, report=heard)
+    assert summary.refused == 1
+    got = [next(fastavro.reader(io.BytesIO(value or b"")))["n"] for value in values(tmp_path / "f")]
+    assert got == list(range(39))
+    assert "record 40: the container ends" in heard.of("refused")[0][1]
+
+
+KILLED = """
+    import os, signal
+    from pathlib import Path
+    from stream.entry import EntryLimits
+    from stream.produce import produce
+    from stream.transports.folder import FolderPublisher
+
+    left = {steps}
+
+    def die(step):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    publisher = FolderPublisher(Path({folder!r}), "produce:ztf", "state", before_step=die)
+    produce([Path({path!r})], "ztf", publisher, split=True, limits=EntryLimits(max_records=2))
+"""
+
+
+@pytest.mark.slow
+def test_a_split_that_is_killed_again_and_again_gives_each_record_exactly_once(
+    seven_alerts: Path, tmp_path: Path, start: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    for steps in (4, 7, 9, 1_000_000):
+        program = KILLED.format(steps=steps, folder=str(tmp_path / "f"), path=str(seven_alerts))
+        assert start(program).wait(120) == (0 if steps == 1_000_000 else -signal.SIGKILL)
+    run(tmp_path / "g", [seven_alerts], split=True)
+    assert values(tmp_path / "f") == values(tmp_path / "g")
