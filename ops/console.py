@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-NARROWEST_TABLE = 140
+NARROWEST_TABLE = 180
 
 
 def output() -> Console:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.progress import Progress, TaskID
 from rich.rule import Rule
 from rich.table import Table
 
+from classifiers.errors import ClassifierError
 from classifiers.items import Spectrum
 from classifiers.training.simulation.l1_records import Truth
 from ops.console import messages, output, progress_bar
@@ -21,10 +23,12 @@ from ops.listing.columns import L2_COLUMNS
 from ops.listing.verdicts import verdict_table
 from ops.one_shot import Run, classify_in, inputs_of, settings_for
 from ops.plots.night import draw_night
-from ops.plots.spectrum import draw_spectrum, file_name, save
+from ops.plots.spectrum import draw_spectrum, file_name, load_matplotlib, save
 from ops.simulated import ALERTS_FORM, publish_simulation
 from ops.wiring import open_codec, open_entry, open_topic
 from schemas.codec import Codec
+from schemas.errors import SchemasError
+from stream.errors import ConfigurationError, StreamError
 from stream.ledger.verify import verify_ledger
 from stream.settings import Settings
 from stream.transports.url import FolderBroker, TopicUrl
@@ -37,8 +41,16 @@ def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(prog="python -m ops.demo", description="A small simulated night, start to end.")
     parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder for topics and pictures")
-    folder: Path = parser.parse_args().output
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        _demo(parser.parse_args().output)
+    except (StreamError, ClassifierError, SchemasError) as error:
+        messages().print(f"demo: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _demo(folder: Path) -> None:
+    load_matplotlib()
+    _clear(folder)
     topics_folder = folder / "topics"
     settings = settings_for(topics_folder, images=True)
     codec = open_codec(settings)
@@ -52,7 +64,22 @@ def main() -> None:
     _say_account(settings, codec, run)
     _draw(folder / "pictures", settings, codec, spectra, truth)
     output().print(f"\nLook at [bold]{folder}/pictures/night.png[/bold] first. The topics are in {topics_folder}:")
-    output().print(f"  specstream tail file:{topics_folder}/{settings.topics.l2} --where 'unknown' --format jsonl")
+    program = shutil.which("specstream") or Path(sys.executable).with_name("specstream")
+    output().print(f"  {program} tail file:{topics_folder}/{settings.topics.l2} --where 'unknown' --format jsonl")
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier demo left; nothing else is ever touched.
+
+    Raises:
+        ConfigurationError: the folder holds something that no demo has written.
+    """
+    ours = [folder / "topics", folder / "pictures"]
+    if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) - set(ours)):
+        raise ConfigurationError(f"--output: expected a new folder or that of an earlier demo, received {folder}")
+    for each in ours:
+        if each.exists():
+            shutil.rmtree(each)
 
 
 def _simulate(settings: Settings, codec: Codec, folder: Path) -> list[Truth]:

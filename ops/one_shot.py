@@ -9,10 +9,12 @@ from typing import Any
 
 from ops.metrics.declared import declare
 from ops.metrics.telemetry import PrometheusTelemetry
+from ops.patience import patiently
 from ops.wiring import open_classifiers, open_input, open_topic
 from schemas.codec import Codec
 from stream.decode.message import MessageDecoder
 from stream.decoded import Accepted
+from stream.sections import SchemasSettings, TopicsSettings
 from stream.service import ServiceReport, serve
 from stream.settings import Settings, load_settings
 from stream.telemetry import Telemetry
@@ -32,10 +34,11 @@ class Run:
 
 
 def settings_for(folder: Path, images: bool = False) -> Settings:
-    """Return the configuration of a run in ``folder``, with the user's environment for the engines."""
+    """Return the configuration of a run in ``folder``: of the user's environment only engines and batches count."""
     base = load_settings(None)
-    topics = base.topics.model_copy(update={"image_alert": ("specstream.l1.image_alert",) if images else ()})
-    return base.model_copy(update={"broker": f"file:{folder}", "group": "one-shot", "topics": topics})
+    topics = TopicsSettings(image_alert=("specstream.l1.image_alert",) if images else ())
+    update = {"broker": f"file:{folder}", "group": "one-shot", "topics": topics, "schemas": SchemasSettings()}
+    return base.model_copy(update=update)
 
 
 def classify_in(settings: Settings, codec: Codec, telemetry: Telemetry | None = None) -> Run:
@@ -72,11 +75,11 @@ def collect(settings: Settings, codec: Codec, report: ServiceReport) -> Run:
 
 
 def everything(open_reader: Callable[[], Reader]) -> Iterator[Message]:
-    """Yield every committed message of a reader's topics, up to the end."""
-    reader = open_reader()
+    """Yield every committed message of a reader's topics, up to the end; a broker that is away is waited for."""
+    reader = patiently(open_reader)
     try:
-        while not reader.at_end():
-            yield from reader.read(READ_RECORDS, READ_S)
+        while not patiently(reader.at_end):
+            yield from patiently(lambda: reader.read(READ_RECORDS, READ_S))
     finally:
         reader.close()
 

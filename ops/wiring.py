@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from classifiers.classifier import Classifier
 from classifiers.errors import ClassifierError
-from classifiers.suite import default_bundles, open_suites
+from classifiers.suite import default_bundles, load_engines, suites
 from ops.patience import patiently
 from schemas.catalogue import Catalogue
 from schemas.codec import Codec
@@ -124,14 +124,26 @@ def bundle_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def open_classifiers(settings: Settings) -> dict[Lane, Classifier]:
+def open_classifiers(
+    settings: Settings, passed_over: Callable[[str, str, str], None] | None = None
+) -> dict[Lane, Classifier]:
     """Return the engines by lane, every digest verified; nothing is consumed before this succeeds.
+
+    Args:
+        settings: the configuration; ``engines`` is used.
+        passed_over: told bundle, runtime and reason for each runtime that ``auto`` could not take.
 
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
     """
     threads = settings.engines.threads or len(os.sched_getaffinity(0))
     try:
-        return dict(open_suites(bundle_folders(settings), settings.engines.runtime, threads))
+        engines = load_engines(bundle_folders(settings), settings.engines.runtime, threads)
+        by_lane = dict(suites(engines, threads))
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error
+    if passed_over is not None:
+        for loaded in engines:
+            for runtime, reason in loaded.refusals:
+                passed_over(loaded.bundle.manifest.name, runtime, reason)
+    return by_lane

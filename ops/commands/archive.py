@@ -11,6 +11,7 @@ import typer
 from ops.commands.entering import EntryProgress, say_summary
 from ops.commands.options import OptionalConfigFile
 from stream.archive import archive as archive_topics
+from stream.entry import EntrySummary, Interrupted, Patience
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
 from stream.transports.folder import FolderArchive
@@ -45,13 +46,16 @@ def archive(
     folder = FolderArchive(target.folder, dict.fromkeys(names, str(broker)))
     try:
         with EntryProgress("archiving") as report:
+            patience = Patience(report, stop)
             summary = archive_topics(
-                lambda start: open_reader(broker, names, start=start, librdkafka=properties),
+                lambda start: patience(lambda: open_reader(broker, names, start=start, librdkafka=properties)),
                 folder,
                 follow=follow,
                 report=report,
                 stop=stop,
             )
+    except Interrupted:
+        summary = EntrySummary()
     finally:
         folder.close()
     say_summary("in", summary, to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,8 +47,11 @@ def classify(
     """
     if to is not None and to.suffix.lower() not in TABLE_FORMATS:
         raise ConfigurationError(f"--output: expected a name ending in .ecsv, .csv or .fits, got {to.name}")
+    if to is not None and not to.absolute().parent.is_dir():
+        raise ConfigurationError(f"--output: expected a file in a folder that is there, received {to}")
     if plot is not None:
         load_matplotlib()
+        _make_folder(plot)
     with tempfile.TemporaryDirectory(prefix="specstream-") as folder:
         settings = settings_for(Path(folder))
         codec = open_codec(settings)
@@ -57,15 +61,23 @@ def classify(
         if records:
             output().print(verdict_table(records, (FILE_COLUMN, *L2_COLUMNS[1:])))
         for rejected in verdicts.dead_letters:
-            messages().print(f"not classified: {rejected['reason']}: {rejected['message']}", style="red", markup=False)
+            why = f"not classified: {rejected['reason']}: {rejected['message']}"
+            messages().print(why, style="red", markup=False, soft_wrap=True)
         if plot is not None:
             _draw(plot, settings, codec, records)
-        if to is not None:
+        if to is not None and records:
             units = field_units(json.loads(codec.catalogue.text("l2_classification")))
             write_table([flat(l2) for l2 in records], units, to)
-            messages().print(f"wrote {to}", markup=False)
+            messages().print(f"wrote {to}", markup=False, soft_wrap=True)
     if refused or verdicts.dead_letters or not records:
         raise typer.Exit(REFUSED)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--plot: cannot make folder {folder}: {error.strerror or error}") from error
 
 
 def _ingest(files: list[Path], rows: str | None, settings: Settings, codec: Codec) -> int:
@@ -74,19 +86,26 @@ def _ingest(files: list[Path], rows: str | None, settings: Settings, codec: Code
     publisher = open_entry(settings, TopicUrl(broker, topic), "classify")
     try:
         with EntryProgress("reading") as report:
-            return ingest(files, topic, publisher, codec, rows=rows, report=report).refused
+            there = [file for file in files if file.exists()]
+            for file in files:
+                if not file.exists():
+                    report.refused(str(file), "no such file or folder")
+            refused = ingest(there, topic, publisher, codec, rows=rows, report=report).refused
+            return refused + len(files) - len(there)
     finally:
         publisher.close()
 
 
 def _draw(folder: Path, settings: Settings, codec: Codec, records: list[dict[str, Any]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     wanted = {int(l2["source"]["offset"]): l2 for l2 in records}
+    drawn: Counter[str] = Counter()
     with progress_bar() as bar:
         task = bar.add_task("drawing", total=len(wanted))
         for l2, accepted in inputs_of(settings, codec, settings.topics.l1_spectrum, wanted):
             if isinstance(accepted.item, Spectrum):
-                figure = draw_spectrum(accepted.item, l2, str(l2["l1_id"]))
-                save(figure, folder / file_name(str(l2["l1_id"])))
+                name = str(l2["l1_id"])
+                drawn[name] += 1
+                figure = draw_spectrum(accepted.item, l2, name)
+                save(figure, folder / file_name(name if drawn[name] == 1 else f"{name}-{drawn[name]}"))
             bar.advance(task)
-    messages().print(f"{len(wanted)} pictures in {folder}", markup=False)
+    messages().print(f"{drawn.total()} pictures in {folder}", markup=False, soft_wrap=True)

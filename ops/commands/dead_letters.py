@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,12 @@ from ops.commands.entering import EntryProgress, say_summary
 from ops.commands.options import ConfigFile, WhereOption
 from ops.commands.tail import Format
 from ops.console import messages, output
-from ops.listing.columns import cell
+from ops.listing.columns import Column, cell
 from ops.listing.writers import open_writer
 from ops.one_shot import everything
 from ops.patience import patiently
 from ops.wiring import open_codec, open_topic
+from schemas.errors import Undecodable
 from stream.errors import ConfigurationError
 from stream.expression import compile_expression
 from stream.redrive import redrive as redrive_letters
@@ -26,18 +28,23 @@ from stream.transports.opening import open_publisher
 
 SCHEMA = "org.specstream.dead_letter"
 SHOWN_BYTES = 256
+LETTER_COLUMN = Column("letter", "letter", 9)
 
 app = typer.Typer(help="Messages that could not be classified: why, and back again.", no_args_is_help=True)
 
 
-def _letters(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+def _letters(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each dead letter with its name, one at a time: the topic may be larger than memory."""
     codec = open_codec(settings)
-    found = []
-    for message in everything(lambda: patiently(lambda: open_topic(settings, settings.topics.dead_letter))):
-        decoded = codec.decode(message.value or b"")
+    for message in everything(lambda: open_topic(settings, settings.topics.dead_letter)):
+        letter = f"{message.source.partition}:{message.offset}"
+        try:
+            decoded = codec.decode(message.value or b"")
+        except Undecodable as error:
+            messages().print(f"not a dead letter: {letter}: {error}", style="yellow", markup=False)
+            continue
         if decoded.schema_name == SCHEMA:
-            found.append((f"{message.source.partition}:{message.offset}", decoded.record))
-    return found
+            yield letter, decoded.record
 
 
 @app.command("list")
@@ -51,11 +58,15 @@ def list_letters(
     Example: `specstream dead-letters list -c specstream.toml --where 'reason == "CUTOUT_MISSING"'`
     """
     condition = compile_expression(where) if where else None
-    writer = open_writer(form, typer.echo, {})
+    writer = open_writer(form, typer.echo, {}, first=(LETTER_COLUMN,))
+    listed = 0
     for letter, record in _letters(load_settings(config)):
         if condition is None or condition(record):
             writer.write({"letter": letter, **record}, SCHEMA)
+            listed += 1
     writer.close()
+    if not listed:
+        messages().print("no dead letters", style="yellow")
 
 
 @app.command("show")
@@ -70,7 +81,7 @@ def show(
 
     Example: `specstream dead-letters show 0:12 -c specstream.toml --save poison.avro`
     """
-    found = dict(_letters(load_settings(config))).get(letter)
+    found = next((record for name, record in _letters(load_settings(config)) if name == letter), None)
     if found is None:
         raise ConfigurationError(f"letter: expected PARTITION:OFFSET of a dead letter, received {letter!r}")
     value: bytes = found["original_value"] or b""
@@ -88,7 +99,10 @@ def show(
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
         output().print(f"  {start:06x}  {row.hex(' '):47}  {text}", markup=False)
     if save is not None:
-        save.write_bytes(value)
+        try:
+            save.write_bytes(value)
+        except OSError as error:
+            raise ConfigurationError(f"--save: cannot write {save}: {error.strerror or error}") from error
         messages().print(f"wrote {len(value)} bytes to {save}", markup=False)
 
 
@@ -115,7 +129,7 @@ def redrive(
             max_message_bytes=settings.kafka.message_max_bytes,
         )
     )
-    reader = open_topic(settings, topic)
+    reader = patiently(lambda: open_topic(settings, topic))
     try:
         with EntryProgress("redriving") as report:
             summary = redrive_letters(

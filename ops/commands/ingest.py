@@ -39,10 +39,11 @@ def ingest(
     settings = load_settings(config)
     topic = parse_topic_url(to)
     codec = open_codec(settings, publishes={"l1_spectrum": topic.topic})
+    publisher = patiently(lambda: open_entry(settings, topic, identity or f"ingest.{topic.topic}"))
+    # only now: until the broker answers, a signal ends the program at once
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    publisher = patiently(lambda: open_entry(settings, topic, identity or f"ingest.{topic.topic}"))
     try:
         with EntryProgress("ingesting") as report:
             summary = ingest_files(

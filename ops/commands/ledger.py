@@ -7,6 +7,7 @@ from rich.table import Table
 
 from ops.commands.options import ConfigFile
 from ops.console import messages, output
+from ops.patience import patiently
 from ops.wiring import open_codec, open_topic
 from stream.ledger.verify import verify_ledger
 from stream.settings import load_settings
@@ -29,7 +30,9 @@ def verify(config: ConfigFile) -> None:
     """
     settings = load_settings(config)
     codec = open_codec(settings)
-    result = verify_ledger(settings.topics, settings.group, lambda topic: open_topic(settings, topic), codec)
+    result = verify_ledger(
+        settings.topics, settings.group, lambda topic: patiently(lambda: open_topic(settings, topic)), codec
+    )
     table = Table(box=None, header_style="bold")
     for heading in ("topic", "partition", "in", "out", "dead", "not yet done", "last offset"):
         table.add_column(heading, justify="left" if heading == "topic" else "right")

@@ -43,7 +43,10 @@ def run(
     settings = load_settings(config)
     configure_logs(log_level)
     log = structlog.get_logger("specstream")
-    classifiers = open_classifiers(settings)
+    classifiers = open_classifiers(
+        settings,
+        lambda bundle, runtime, reason: log.info("runtime passed over", bundle=bundle, runtime=runtime, reason=reason),
+    )
     codec = open_codec(settings, publishes=service_schemas(settings))
     metrics = declare()
     telemetry = PrometheusTelemetry(metrics)

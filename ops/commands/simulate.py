@@ -13,7 +13,7 @@ import typer
 from ops.commands.options import DATA_DEFAULT, DataFolder, OptionalConfigFile
 from ops.console import messages, progress_bar
 from ops.patience import patiently
-from ops.simulated import FORMS, publish_simulation
+from ops.simulated import FORMS, exposure_size, publish_simulation
 from ops.wiring import open_codec, open_entry
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
@@ -53,6 +53,10 @@ def simulate(
         return
     if to is None:
         raise ConfigurationError("--to: expected a TOPIC_URL (or --build-basis), received nothing")
+    if truth is not None and form == Form.ALERTS:
+        raise ConfigurationError("--truth: expected a form of spectra, received alerts, which have no truth to write")
+    if truth is not None and not truth.absolute().parent.is_dir():
+        raise ConfigurationError(f"--truth: expected a file in a folder that is there, received {truth}")
     settings = load_settings(config)
     topic = parse_topic_url(to)
     codec = open_codec(settings)
@@ -68,7 +72,8 @@ def simulate(
             )  # fmt: skip
     finally:
         publisher.close()
-    messages().print(f"{len(truths)} simulated records in {to}", markup=False)
+    total = exposure_size() if form == Form.EXPOSURE else number
+    messages().print(f"{total} simulated records in {to}", markup=False, soft_wrap=True)
     if truth is not None:
         with truth.open("w", newline="", encoding="utf-8") as file:
             rows = [dataclasses.asdict(item) for item in truths]

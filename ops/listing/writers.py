@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ops.listing.columns import cell, columns_of, unit_of
+from ops.listing.columns import Column, cell, columns_of, unit_of
 from ops.listing.flat import flat, plain, short
 
 FORMATS = ("table", "jsonl", "csv", "ecsv")
@@ -29,13 +29,14 @@ class Writer(Protocol):
 class TableWriter:
     """Aligned columns with a heading whenever the kind of record changes; streams."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], first: Sequence[Column] = ()) -> None:
         self._say = say
+        self._first = tuple(first)
         self._schema: str | None = None
 
     def write(self, record: Mapping[str, Any], schema_name: str) -> None:
         """Write one row."""
-        columns = columns_of(schema_name)
+        columns = (*self._first, *columns_of(schema_name))
         if schema_name != self._schema:
             self._schema = schema_name
             self._say("  ".join(column.heading.ljust(column.width) for column in columns).rstrip())
@@ -114,12 +115,17 @@ def field_units(schema: Mapping[str, Any]) -> dict[str, str]:
     return {name: unit for name, unit in units.items() if unit is not None}
 
 
-def open_writer(form: str, say: Callable[[str], None], units: Mapping[str, str]) -> Writer:
-    """Return the writer of a format of ``FORMATS``; ``say`` takes one line, ``units`` are for ECSV."""
+def open_writer(
+    form: str, say: Callable[[str], None], units: Mapping[str, str], first: Sequence[Column] = ()
+) -> Writer:
+    """Return the writer of a format of ``FORMATS``; ``say`` takes one line, ``units`` are for ECSV.
+
+    ``first``: columns that a table shows before those of the record's kind.
+    """
     if form == "jsonl":
         return JsonLinesWriter(say)
     if form == "csv":
         return CsvWriter(say)
     if form == "ecsv":
         return EcsvWriter(say, units)
-    return TableWriter(say)
+    return TableWriter(say, first)

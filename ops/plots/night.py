@@ -10,6 +10,7 @@ import numpy as np
 
 from ops.plots.spectrum import ALARM, BAR, INK, LINE, load_matplotlib
 
+LOWEST_SNR = 0.1
 KIND_COLOURS = {"GALAXY": "#c98a2b", "QSO": "#1f5fa8", "STAR": "#5b8c5a"}
 
 
@@ -71,7 +72,7 @@ def _draw_redshifts(axes: Any, records: Sequence[Mapping[str, Any]], truth: Mapp
         set_ticks([], minor=True)
     axes.set_xlabel("true redshift")
     axes.set_ylabel("redshift found")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, markerscale=1.8, handletextpad=0.2)
     axes.set_title(f"redshift of {len(shown)} galaxies and quasars", loc="left", fontsize=10)
 
 
@@ -79,13 +80,13 @@ def _draw_anomalies(axes: Any, records: Sequence[Mapping[str, Any]]) -> None:
     snr = np.array([l2["snr"] if l2["snr"] is not None else np.nan for l2 in records])
     score = np.array([l2["anomaly_score"] if l2["anomaly_score"] is not None else np.nan for l2 in records])
     novel = np.array([l2["unknown_reason"] == "NOVEL" for l2 in records])
-    axes.scatter(np.maximum(snr, 0.1)[~novel], score[~novel], s=9, color=BAR, alpha=0.7, lw=0, label="not novel")
-    axes.scatter(np.maximum(snr, 0.1)[novel], score[novel], s=22, color=ALARM, lw=0, label="NOVEL")
+    axes.scatter(np.maximum(snr, LOWEST_SNR)[~novel], score[~novel], s=9, color=BAR, alpha=0.7, lw=0, label="not novel")
+    axes.scatter(np.maximum(snr, LOWEST_SNR)[novel], score[novel], s=22, color=ALARM, lw=0, label="NOVEL")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("S/N per grid pixel")
+    axes.set_xlabel(f"S/N per grid pixel (below {LOWEST_SNR:g} shown there)")
     axes.set_ylabel("anomaly score (reduced χ²)")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, markerscale=1.8, handletextpad=0.2)
     axes.set_title("reconstruction of each spectrum", loc="left", fontsize=10)
 
 
@@ -98,7 +99,7 @@ def _draw_map(axes: Any, records: Sequence[Mapping[str, Any]]) -> None:
     points = [(l2["map_x"], l2["map_y"]) for l2 in placed if l2["unknown"]]
     if points:
         axes.scatter(*zip(*points, strict=True), s=14, facecolors="none", edgecolors=ALARM, lw=0.8, label="unknown")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, markerscale=1.8, handletextpad=0.2)
     axes.set_xlabel("map x")
     axes.set_ylabel("map y")
     axes.set_title("latent map: neighbours look alike", loc="left", fontsize=10)

@@ -1,7 +1,8 @@
-"""One picture per spectrum: flux, smoothed line, expected lines at the found redshift, class bars, the anomaly."""
+"""One picture per spectrum: flux, smoothed line, error, expected lines at the found redshift, classes, the anomaly."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,33 +13,17 @@ from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
 from classifiers.preprocess.axis import axis_key, pixel_edges
-from ops.plots.expected_lines import lines_of
+from ops.plots.expected_lines import observed_lines
+from ops.plots.labels import decade, flux_label, label_rows, wrapped
+from ops.plots.smoothing import flux_range, kernel_sigma, smoothed
 from stream.errors import ConfigurationError
 
 INK, FLUX, SMOOTH, LINE, ALARM, BAR = "#1b1f24", "#b8c0cc", "#1f5fa8", "#6b7480", "#c8442b", "#7fa6d1"
-SMOOTHING_PIXELS = 400  # the smoothed line shows the spectrum at 1/400 of its length
-
-
-def smoothed(flux: NDArray[np.float64], weight: NDArray[np.float64], half_width: int) -> NDArray[np.float64]:
-    """Return the weighted running mean over 2 half_width + 1 pixels.
-
-    Args:
-        flux: (n,) any unit, finite.
-        weight: (n,) >= 0; 0 leaves a pixel out.
-        half_width: pixels on each side.
-
-    Returns:
-        (n,), NaN where no pixel in reach has weight.
-    """
-    sums = np.concatenate(([0.0], np.cumsum(flux * weight)))
-    weights = np.concatenate(([0.0], np.cumsum(weight)))
-    low = np.clip(np.arange(flux.size) - half_width, 0, flux.size)
-    high = np.clip(np.arange(flux.size) + half_width + 1, 0, flux.size)
-    total = weights[high] - weights[low]
-    result = np.full(flux.size, np.nan)
-    reached = total > 0
-    result[reached] = (sums[high] - sums[low])[reached] / total[reached]
-    return result
+ERROR = "#c98a2b"
+REMARKABLE_P = 0.01  # an anomaly at least this rare is drawn in the colour of alarm
+CHARACTER = 0.0072  # width of a label's character as a fraction of the flux axis
+ROW_POINTS = 11.0
+NAME_LENGTH, DIGEST_LENGTH = 120, 8
 
 
 def verdict_line(l2: Mapping[str, Any]) -> str:
@@ -94,69 +79,89 @@ def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str) -> Any:
         A matplotlib Figure.
     """
     wavelength = pixel_edges(axis_key(item)).centres_angstrom
-    flux = item.flux
-    inverse_variance = inverse_variance_of(item)
     figure = load_matplotlib()(figsize=(13, 5.6), layout="constrained")
     spectrum, bars = figure.subplots(1, 2, width_ratios=(4.2, 1))
-    good = inverse_variance > 0
-    values = np.where(good, flux, 0).astype(np.float64)
-    half_width = max(2, flux.size // SMOOTHING_PIXELS)
-    line = smoothed(values, inverse_variance, half_width)
-    spectrum.plot(wavelength, np.where(good, values, np.nan), color=FLUX, lw=0.5, rasterized=True)
-    spectrum.plot(wavelength, line, color=SMOOTH, lw=1.2)
-    shown = line[np.isfinite(line)]
-    if shown.size:
-        low, high = np.percentile(shown, (0.5, 99.7))
-        peak = shown.max()
-        high = peak if peak < high + 3 * (high - low) else high + 0.5 * (high - low)
-        margin = 0.12 * max(high - low, 1e-30)
-        spectrum.set_ylim(low - 1.5 * margin, high + 2.4 * margin)
+    _draw_flux(spectrum, wavelength, item, l2["snr"])
+    rows = _draw_lines(spectrum, wavelength, l2)
+    _draw_anomaly(spectrum, wavelength, l2)
     spectrum.set_xlim(wavelength[0], wavelength[-1])
-    _draw_lines(spectrum, wavelength, l2)
-    anomaly = l2["anomaly_wavelength_angstrom"]
-    if anomaly is not None:
-        spectrum.axvline(anomaly, color=ALARM, lw=1.1, ls=(0, (4, 3)), alpha=0.85)
-        spectrum.annotate(
-            f"largest anomaly {anomaly:.0f} Å  (p = {l2['anomaly_p_value']:.2g})",
-            (anomaly, 0.015),
-            xycoords=("data", "axes fraction"),
-            xytext=(4 if anomaly < wavelength.mean() else -4, 0),
-            textcoords="offset points",
-            ha="left" if anomaly < wavelength.mean() else "right",
-            color=ALARM,
-            fontsize=8,
-        )
     spectrum.set_xlabel("vacuum wavelength [Å]")
-    spectrum.set_ylabel(f"flux [{item.flux_unit}]")
-    spectrum.set_title(f"{title}\n{verdict_line(l2)}", loc="left", fontsize=10, color=ALARM if l2["unknown"] else INK)
+    spectrum.set_title(
+        f"{wrapped(title)}\n{wrapped(verdict_line(l2))}",
+        loc="left",
+        fontsize=10,
+        color=ALARM if l2["unknown"] else INK,
+        pad=8.0 + ROW_POINTS * rows,
+    )
     _draw_bars(bars, l2)
     for axes in (spectrum, bars):
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _draw_lines(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, Any]) -> None:
-    redshift = l2["redshift"] or 0.0
-    last = -np.inf
-    level = 0
-    span = wavelength[-1] - wavelength[0]
-    for name, rest in sorted(lines_of(l2["top_class"]), key=lambda item: item[1]):
-        observed = rest * (1 + redshift)
-        if not wavelength[0] < observed < wavelength[-1]:
-            continue
-        level = (level + 1) % 2 if observed - last < 0.035 * span else 0
-        last = observed
+def _draw_flux(axes: Any, wavelength: NDArray[np.float64], item: Spectrum, snr: float | None) -> None:
+    inverse_variance = inverse_variance_of(item)
+    good = inverse_variance > 0
+    values = np.where(good, item.flux, 0).astype(np.float64)
+    line = smoothed(values, inverse_variance, kernel_sigma(values.size, snr))
+    shown = flux_range(line)
+    exponent = decade(max(map(abs, shown))) if shown else 0
+    scale = 10.0**-exponent
+    sigma = np.full(values.size, np.nan)
+    sigma[good] = inverse_variance[good] ** -0.5
+    axes.plot(wavelength, np.where(good, values * scale, np.nan), color=FLUX, lw=0.5, rasterized=True, label="flux")
+    axes.plot(wavelength, sigma * scale, color=ERROR, lw=0.5, alpha=0.6, rasterized=True, label="1σ error")
+    axes.plot(wavelength, line.flux * scale, color=SMOOTH, lw=1.1, label="smoothed")
+    if shown:
+        low, high = (scale * value for value in shown)
+        margin = 0.08 * max(high - low, 1e-30)
+        axes.set_ylim(low - margin, high + margin)
+        if low < 0:
+            axes.axhline(0.0, color=LINE, lw=0.4, zorder=0)
+    axes.set_ylabel(flux_label(item.flux_unit, exponent))
+    axes.legend(loc="upper right", ncols=3, fontsize=8, frameon=True, framealpha=0.8, edgecolor="none", borderpad=0.2)
+
+
+def _draw_lines(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, Any]) -> int:
+    """Draw the expected lines with their names above the frame; return how many rows the names take."""
+    low, high = wavelength[0], wavelength[-1]
+    places = [(name, observed) for name, observed in observed_lines(l2) if low < observed < high]
+    rows = label_rows(places, high - low, CHARACTER)
+    for (name, observed), row in zip(places, rows, strict=True):
         axes.axvline(observed, color=LINE, lw=0.7, ls=":", zorder=0)
         axes.annotate(
             name,
-            (observed, 0.985 - 0.04 * level),
+            (observed, 1.0),
             xycoords=("data", "axes fraction"),
+            xytext=(0, 2 + ROW_POINTS * row),
+            textcoords="offset points",
             ha="center",
-            va="top",
+            va="bottom",
             fontsize=8,
             color=LINE,
-            backgroundcolor="white",
-        ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8})
+        )
+    return max(rows, default=-1) + 1
+
+
+def _draw_anomaly(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, Any]) -> None:
+    """Point from below at where the spectrum differs most from its reconstruction."""
+    place, p_value = l2["anomaly_wavelength_angstrom"], l2["anomaly_p_value"]
+    if place is None or not wavelength[0] <= place <= wavelength[-1]:
+        return
+    colour = ALARM if p_value is not None and p_value <= REMARKABLE_P else LINE
+    left = place < wavelength.mean()
+    axes.plot([place], [0.03], transform=axes.get_xaxis_transform(), marker="^", ms=7, color=colour, clip_on=False)
+    axes.annotate(
+        f"largest anomaly {place:.0f} Å" + (f"  (p = {p_value:.2g})" if p_value is not None else ""),
+        (place, 0.03),
+        xycoords=("data", "axes fraction"),
+        xytext=(7 if left else -7, 0),
+        textcoords="offset points",
+        ha="left" if left else "right",
+        va="center",
+        color=colour,
+        fontsize=8,
+    ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75})
 
 
 def _draw_bars(axes: Any, l2: Mapping[str, Any]) -> None:
@@ -165,20 +170,24 @@ def _draw_bars(axes: Any, l2: Mapping[str, Any]) -> None:
     values = [probabilities[name] for name in names]
     colours = [SMOOTH if name == l2["top_class"] else BAR for name in names]
     if l2["p_other"] is not None:
-        names.append(f"other{': ' + l2['other_type'] if l2['other_type'] else ''}")
+        names.append(f"other: {l2['other_type']}" if l2["other_type"] else "other")
         values.append(l2["p_other"])
         colours.append(ALARM)
     positions = np.arange(len(names))[::-1]
     axes.barh(positions, values, color=colours, height=0.72)
     axes.set_yticks(positions, names, fontsize=8)
     axes.set_xlim(0, 1)
+    axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
     axes.set_xlabel("probability")
     axes.tick_params(axis="y", length=0)
 
 
 def file_name(l1_id: str) -> str:
-    """Return a safe PNG file name for a spectrum."""
-    return re.sub(r"[^A-Za-z0-9._+-]+", "_", l1_id).strip("_.")[:120] + ".png"
+    """Return a safe PNG file name for a spectrum; what had to be changed is told apart by a digest."""
+    safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", l1_id).strip("_.")[:NAME_LENGTH]
+    if re.sub(r"[:/ ]", "_", l1_id) != safe:
+        safe = f"{safe}-{hashlib.sha256(l1_id.encode()).hexdigest()[:DIGEST_LENGTH]}".lstrip("-")
+    return f"{safe}.png"
 
 
 def save(figure: Any, path: Path) -> None:
