@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from classifiers.training.bundles import BUNDLES
+from classifiers.bundle.folder import MANIFEST_FILE
+from classifiers.training import bundles
+from classifiers.training.calibration import calibrate_bundles
 from classifiers.training.stamps.train import train_stamp_bundle
-from classifiers.training.train import DEFAULT_EPOCHS, DEFAULT_N, train_bundle
+from classifiers.training.train import train_bundle
 
 STAMPS: Final = "stamp-anomaly"
-STAMP_N, STAMP_EPOCHS = 40_000, 10
-DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {
-    **dict.fromkeys(BUNDLES, (DEFAULT_N, DEFAULT_EPOCHS)),
-    STAMPS: (STAMP_N, STAMP_EPOCHS),
-}
+DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (16_000, 7)}
 """Simulations and epochs by bundle."""
 
 
@@ -26,11 +24,24 @@ def train_named(
     epochs: int | None,
     folder: Path,
     progress: Callable[[str, float], None],
-) -> None:
-    """Train a bundle of ``DEFAULTS`` and write it to ``folder``."""
+) -> bool:
+    """Train a bundle of ``DEFAULTS`` and write it to ``folder``.
+
+    The spectral bundles are calibrated together, because the novelty score fuses two of them: as soon as the classifier
+    and the anomaly detector lie beside each other under their own names, they (and the QSO finder) are calibrated.
+
+    Returns:
+        Whether the bundle is calibrated.
+    """
     default_n, default_epochs = DEFAULTS[bundle]
     number, passes = n or default_n, epochs or default_epochs
     if bundle == STAMPS:
         train_stamp_bundle(seed, number, passes, folder, progress)
-    else:
-        train_bundle(bundle, seed, number, passes, folder, progress)
+        return True
+    train_bundle(bundle, seed, number, passes, folder, progress)
+    models = folder.resolve().parent
+    together = [models / name for name in (bundles.SPECTRAL_CLASSIFIER, bundles.ANOMALY)]
+    if folder.name != bundle or not all((path / MANIFEST_FILE).is_file() for path in together):
+        return False
+    calibrate_bundles(models, progress=progress)
+    return True

@@ -42,7 +42,13 @@ def train(
         raise ConfigurationError(f"train: expected one of {', '.join(DEFAULTS)}, received {bundle!r}")
     report, end = _training_progress(f"training {bundle}")
     try:
-        train_named(bundle, seed, number, epochs, to, report)
+        calibrated = train_named(bundle, seed, number, epochs, to, report)
     finally:
         end()
     messages().print(f"wrote {to}; check it with: specstream bundles verify {to}", markup=False)
+    if not calibrated:
+        messages().print(
+            "not calibrated yet: spectral bundles are calibrated together, once spectral-classifier and spectral-anomaly "
+            "lie in one folder under these names",
+            style="yellow",
+        )
