@@ -15,6 +15,8 @@ import time
 from collections import defaultdict
 from contextlib import closing
 
+from confluent_kafka import TopicPartition as Position
+
 from stream.errors import Retryable, StreamError
 from stream.transports.broker import BrokerTransport
 from stream.transports.contract import CommitUnit, Message, Output, TopicPartition
@@ -53,9 +55,11 @@ def stand_in_transaction(transport: BrokerTransport, messages: list[Message], to
         say("in transaction")
         threading.Event().wait()
 
+    units = as_units(messages, topic)
+    positions = [Position(unit.source.topic, unit.source.partition, unit.next_offset) for unit in units]
     transport._transactions.run(  # the only way to die in the middle of a commit for sure
-        [output for unit in as_units(messages, topic) for output in unit.outputs],
-        lambda: ([], transport._membership.proof()),
+        [output for unit in units for output in unit.outputs],
+        lambda: (positions, transport._membership.proof()),
         forever,
     )
 

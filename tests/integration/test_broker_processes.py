@@ -171,16 +171,19 @@ def test_partitions_of_a_killed_replica_are_taken_over_within_ten_seconds(scene:
     assert successor.hear("committed")["at"] - at < RECOVERY_S
 
 
-@PROTOCOLS
-def test_instance_killed_within_a_transaction_recovers_within_ten_seconds(scene: Scene, protocol: str) -> None:
+@pytest.mark.parametrize(("protocol", "instance"), [("classic", None), ("classic", "0"), ("consumer", None)])
+def test_replica_killed_within_a_transaction_is_replaced_within_ten_seconds(
+    scene: Scene, protocol: str, instance: str | None
+) -> None:
     scene.send(300)
-    dying = scene.start("g", "--protocol", protocol, "--instance", "0", "--hold", "300")
+    identity = [] if instance is None else ["--instance", instance]
+    dying = scene.start("g", "--protocol", protocol, *identity, "--hold", "300")
     dying.hear("holding")
     dying.order("begin")
     dying.hear("in transaction")
     dying.end()
     at = time.time()
-    again = scene.start("g", "--protocol", protocol, "--instance", "0", "--until-idle", "1")
+    again = scene.start("g", "--protocol", protocol, *identity, "--until-idle", "1")
     assert again.hear("committed")["at"] - at < RECOVERY_S
     again.hear("idle")
     scene.assert_once("g")

@@ -37,7 +37,7 @@ def take(
             if error.code() != PARTITION_EOF:
                 errors.append(error)
             elif partition is not None:
-                partition.at_end = True
+                partition.seen_end = raw.offset()
             continue
         if partition is None:
             continue
@@ -45,7 +45,7 @@ def take(
         partition.last_offset = offset
         if partition.committed < 0:
             partition.committed = offset
-        partition.at_end = False
+        partition.seen_end = -1
         if value is not None:
             size += len(value)
         append(

@@ -25,7 +25,9 @@ class OwnedPartition:
     """A partition that is owned now.
 
     ``last_offset`` is that of the last message polled, ``committed`` what is known to be committed up to (before the
-    first commit, the first message polled), ``end`` the partition's end as last seen; -1 until a message was polled.
+    first commit, the first message polled), ``end`` the partition's end as last seen, open transactions included; -1
+    until a message was polled. ``seen_end`` is the offset at which the end of what is committed was seen after the last
+    message, -1 when it was not.
     """
 
     source: TopicPartition
@@ -33,7 +35,20 @@ class OwnedPartition:
     last_offset: int = -1
     committed: int = -1
     end: int = -1
-    at_end: bool = False
+    seen_end: int = -1
+
+    @property
+    def reached(self) -> bool:
+        """Whether everything before ``end`` was polled."""
+        return max(self.seen_end, self.last_offset + 1) >= self.end
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end was seen since the last message, with no transaction open beyond it.
+
+        An open transaction hides whatever was committed after its first message, so the end before it is none.
+        """
+        return self.seen_end >= 0 and self.seen_end >= self.end
 
 
 class Ownership:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import confluent_kafka as kafka
-from confluent_kafka import KafkaException
+from confluent_kafka import IsolationLevel, KafkaException
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from stream.transports.broker.configuration import reader_configuration
+from stream.transports.broker.configuration import admin_configuration, reader_configuration
 from stream.transports.broker.connection import Connection, check_topics, make_client
 from stream.transports.broker.convert import take
 from stream.transports.broker.failures import error_of, explained
@@ -46,8 +47,9 @@ class BrokerReader:
         # librdkafka wants a group's name; nothing is ever joined or committed under it.
         configuration = reader_configuration(bootstrap, f"specstream-reader-{uuid.uuid4()}", librdkafka or {})
         self._consumer: Any = make_client(kafka.Consumer, configuration, self._connection)
+        self._admin: Any = make_client(AdminClient, admin_configuration(bootstrap, librdkafka or {}), self._connection)
         self._partitions: dict[tuple[str, int], OwnedPartition] = {}
-        self._ends: dict[tuple[str, int], int] = {}
+        self._wanted: dict[tuple[str, int], int] = {}
         self._failed: kafka.KafkaError | None = None
         self._open = False
 
@@ -67,7 +69,6 @@ class BrokerReader:
                 if messages or waited:
                     break
                 batch, waited = self._consumer.consume(1, timeout_s), True
-            self._note_ends(batch)
             _, errors = take(batch, self._partitions, messages)
             self._failed = errors[0] if errors else None
         if messages:
@@ -96,31 +97,37 @@ class BrokerReader:
         )
         self._open = True
 
-    def _note_ends(self, batch: Sequence[Any]) -> None:
-        for raw in batch:
-            error = raw.error()
-            if error is not None and error.code() == kafka.KafkaError._PARTITION_EOF:
-                self._ends[raw.topic(), raw.partition()] = raw.offset()
-
     def at_end(self) -> bool:
         """Return True when everything committed at the moment of asking was read; asks the broker.
+
+        The first asking after a True fixes the ends, so that a reader of a busy topic comes to one. An open
+        transaction is waited for (its producer or its timeout ends it): until then it hides what was committed behind it.
 
         Raises:
             Retryable: No broker answers.
             ConfigurationError: A topic is missing or not authorised, or our credentials are refused.
         """
         self._assign()
-        if not all(partition.at_end for partition in self._partitions.values()):
+        if not self._wanted:
+            self._wanted = self._ask_for_ends()
+            for key, partition in self._partitions.items():
+                partition.end = self._wanted[key]
+        if not all(partition.reached for partition in self._partitions.values()):
             return False
-        for topic, number in self._partitions:
-            try:
-                # Under read_committed the end is that of the last stable offset, as for the end that was seen.
-                _, end = self._consumer.get_watermark_offsets(kafka.TopicPartition(topic, number), OPEN_TIMEOUT_S)
-            except KafkaException as failed:
-                raise explained(error_of(failed), f"asking for the end of {topic!r}") from failed
-            if end > self._ends[topic, number]:
-                return False
+        self._wanted = {}
         return True
+
+    def _ask_for_ends(self) -> dict[tuple[str, int], int]:
+        """Return the offset after the last message of each partition, committed or not."""
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        request = {kafka.TopicPartition(topic, number): latest for topic, number in self._partitions}
+        answers = self._admin.list_offsets(
+            request, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=OPEN_TIMEOUT_S
+        )
+        try:
+            return {(at.topic, at.partition): int(answer.result().offset) for at, answer in answers.items()}
+        except KafkaException as failed:
+            raise explained(error_of(failed), f"asking for the ends of {', '.join(self._topics)}") from failed
 
     def close(self) -> None:
         """Release everything."""

@@ -120,11 +120,11 @@ class BrokerTransport:
         """
         self._start()
         self._membership.look()
-        self._look_at_ends()
         messages: list[Message] = []
         failed, self._failed = self._failed, None
         if failed is None:
             failed = self._fill(messages, max_records, timeout_s)
+        self._look_at_ends(at_once=not messages)
         if messages:
             # An error behind messages is raised by the next call: they are out of librdkafka's hands already.
             self._failed = failed
@@ -145,10 +145,10 @@ class BrokerTransport:
         self._membership.join(self._topics)
         self._open = True
 
-    def _look_at_ends(self) -> None:
-        """Note how far the partitions reach, now and then; ``lag`` may be asked from any thread."""
+    def _look_at_ends(self, *, at_once: bool) -> None:
+        """Note how far the partitions reach, now and then; ``lag`` and ``at_end`` may be asked from any thread."""
         now = self._clock()
-        if now < self._next_look:
+        if now < self._next_look and not at_once:
             return
         self._next_look = now + LOOK_EVERY_S
         for partition in self._ownership.table().values():
@@ -233,7 +233,7 @@ class BrokerTransport:
             raise
 
     def _settle(self) -> tuple[CommitUnit, ...]:
-        """Bring an earlier transaction to its end; return those of its units that are published."""
+        """Bring an earlier transaction to its end; return its units that are published."""
         if self._transactions.unresolved:
             try:
                 published = self._transactions.settle()
@@ -260,10 +260,7 @@ class BrokerTransport:
         return self._open and self._membership.assigned()
 
     def at_end(self) -> bool:
-        """Return True when the end of every owned partition was seen since its last message.
-
-        With an empty assignment True only after every session that was alive when it came has ended or been renewed.
-        """
+        """Return True when every owned partition's end was seen; with none, once nobody dead can hold any."""
         if not self.assigned() or self._connection.away():
             return False
         partitions = self._ownership.table()
@@ -280,10 +277,7 @@ class BrokerTransport:
         return self._ownership.lag()
 
     def pause(self) -> None:
-        """Fetch nothing until ``resume``, while ``poll`` goes on serving the group; for the polling thread.
-
-        What was fetched ahead is dropped and fetched again, so pausing is for long stalls.
-        """
+        """Fetch nothing until ``resume``; for the polling thread. What was fetched ahead is dropped: for long stalls."""
         self._consumer.pause([_position(partition.source) for partition in self._ownership.table().values()])
         self._paused = self._ownership.version()
 

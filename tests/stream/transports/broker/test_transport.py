@@ -38,12 +38,21 @@ def test_messages_of_open_and_aborted_transactions_are_never_seen(
     raw.begin_transaction()
     raw.produce(topic, b"aborted")
     raw.flush()
+    kafka.send(topic, [b"committed, but hidden behind the open transaction"])
     transport = kafka.open(topic)
-    assert poll_until(transport, lambda _: transport.at_end()) == []
+    reader = BrokerReader(kafka.bootstrap, [topic])
+    assert poll_until(transport, lambda _: transport.assigned()) == []
+    for _ in range(10):
+        assert transport.poll(10, 0.1) == []
+        assert reader.read(10, 0.1) == []
+        assert not transport.at_end()
+        assert not reader.at_end()
     raw.abort_transaction()
-    kafka.send(topic, [b"committed"])
-    assert [m.value for m in poll_until(transport, bool)] == [b"committed"]
-    assert kafka.read_all(topic) == [b"committed"]
+    assert [m.value for m in poll_until(transport, lambda _: transport.at_end())] == [
+        b"committed, but hidden behind the open transaction"
+    ]
+    assert [m.value for m in reader.read(10, 5.0)] == [b"committed, but hidden behind the open transaction"]
+    reader.close()
 
 
 def test_large_messages_pass_both_ways(
