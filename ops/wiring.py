@@ -24,13 +24,19 @@ from stream.transports.opening import open_topic_reader as open_reader_of
 from stream.transports.url import TopicUrl
 
 
-def open_codec(settings: Settings, *, publishes: Mapping[str, str] | None = None) -> Codec:
+def open_codec(
+    settings: Settings,
+    *,
+    publishes: Mapping[str, str] | None = None,
+    waiting: Callable[[str], None] = lambda _: None,
+) -> Codec:
     """Return the codec on the embedded schemas, the user's by id, and the registry if one is named.
 
     Args:
         settings: the configuration.
         publishes: topic by name of the schema written to it; with a registry these schemas are registered under the
             subject "TOPIC-value" (forward transitive) and records carry their Confluent ids.
+        waiting: told, again and again, why it waits for a registry that is away.
 
     Raises:
         CatalogueError: a schema of the user is wrong.
@@ -41,8 +47,10 @@ def open_codec(settings: Settings, *, publishes: Mapping[str, str] | None = None
     if registry is None:
         return Codec(catalogue)
     subjects = {name: f"{topic}-value" for name, topic in (publishes or {}).items()}
-    ids = {name: patiently(partial(registry.publish, subject, catalogue.text(name)), RegistryUnavailable)
-           for name, subject in subjects.items()}  # fmt: skip
+    ids = {}
+    for name, subject in subjects.items():
+        publish = partial(registry.publish, subject, catalogue.text(name))
+        ids[name] = patiently(publish, RegistryUnavailable, waiting=waiting)
     return Codec(catalogue.with_registry(registry, ids))
 
 

@@ -48,7 +48,7 @@ def train(
     messages().print(f"wrote {to}; check it with: specstream bundles verify {to}", markup=False)
     if not calibrated:
         messages().print(
-            "not calibrated yet: spectral bundles are calibrated together, once spectral-classifier and spectral-anomaly "
-            "lie in one folder under these names",
+            "not calibrated yet: spectral bundles are calibrated together, once spectral-classifier and "
+            "spectral-anomaly lie in one folder under these names",
             style="yellow",
         )
