@@ -99,7 +99,8 @@ def _draw_map(axes: Any, records: Sequence[Mapping[str, Any]]) -> None:
     points = [(l2["map_x"], l2["map_y"]) for l2 in placed if l2["unknown"]]
     if points:
         axes.scatter(*zip(*points, strict=True), s=14, facecolors="none", edgecolors=ALARM, lw=0.8, label="unknown")
-    axes.legend(frameon=False, fontsize=8, markerscale=1.8, handletextpad=0.2)
+    if axes.collections:
+        axes.legend(frameon=False, fontsize=8, markerscale=1.8, handletextpad=0.2)
     axes.set_xlabel("map x")
     axes.set_ylabel("map y")
     axes.set_title("latent map: neighbours look alike", loc="left", fontsize=10)

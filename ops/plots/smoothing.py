@@ -13,7 +13,7 @@ FINEST_SIGMA = 1.0 / 1600.0  # of the spectrum's length: about one resolution el
 SNR_OF_FINEST, WIDEST = 5.0, 4.0  # below this S/N the kernel grows, by at most that factor
 KERNEL_SIGMAS = 4.0
 PEAK_SIGMAS = 5.0  # a peak counts for the range of flux by what remains after that many errors
-TALLEST_PEAK = 8.0  # in ranges of the continuum; what is taller is cut, so that the rest stays legible
+TALLEST_PEAK = 8.0  # in ranges of the continuum, zero included; what is taller is cut, so that the rest stays legible
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def flux_range(line: Smoothed) -> tuple[float, float] | None:
         return None
     flux, error = line.flux[seen], line.error[seen]
     low, high = np.percentile(flux, (1.0, 99.0))
-    span = max(high - low, float(np.median(error)), 1e-12 * abs(high), 1e-300)
+    span = max(max(high, 0.0) - min(low, 0.0), float(np.median(error)), 1e-12 * abs(high), 1e-300)
     peak = min(float((flux - PEAK_SIGMAS * error).max()), low + TALLEST_PEAK * span)
     trough = max(float((flux + PEAK_SIGMAS * error).min()), high - TALLEST_PEAK * span)
     return min(low, trough, 0.0), max(high, peak, 0.0)

@@ -185,7 +185,7 @@ def _draw_bars(axes: Any, l2: Mapping[str, Any]) -> None:
 def file_name(l1_id: str) -> str:
     """Return a safe PNG file name for a spectrum; what had to be changed is told apart by a digest."""
     safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", l1_id).strip("_.")[:NAME_LENGTH]
-    if re.sub(r"[:/ ]", "_", l1_id) != safe:
+    if not safe or re.sub(r"[:/ ]", "_", l1_id) != safe:
         safe = f"{safe}-{hashlib.sha256(l1_id.encode()).hexdigest()[:DIGEST_LENGTH]}".lstrip("-")
     return f"{safe}.png"
 

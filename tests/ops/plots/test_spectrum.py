@@ -1,0 +1,140 @@
+"""A picture of a spectrum shows what it should where it should, read from matplotlib's own artists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from classifiers.items import InlineAxis, Spectrum
+from ops.plots.expected_lines import observed_lines
+from ops.plots.night import draw_night
+from ops.plots.spectrum import ALARM, LINE, draw_spectrum
+
+N = 800
+WAVELENGTH = np.linspace(4000.0, 8000.0, N)
+
+
+def spectrum(flux: np.ndarray[Any, Any], good: np.ndarray[Any, Any] | None = None) -> Spectrum:
+    """Return a spectrum in vacuum with an error of 0.1."""
+    return Spectrum(
+        axis=InlineAxis(WAVELENGTH, b"test"),
+        medium="VACUUM",
+        flux=flux.astype(np.float32),
+        uncertainty=np.full(N, 0.1, np.float32),
+        uncertainty_kind="SIGMA",
+        flux_unit="1e-17 erg/s/cm2/Angstrom",
+        good=good,
+        velocity_correction_km_s=0.0,
+        resolving_power=None,
+        sampling="DISPERSED",
+        sky_fibre=False,
+    )
+
+
+def verdict(**changes: Any) -> dict[str, Any]:
+    """Return the part of an L2 record that pictures read."""
+    return {
+        "l1_id": "a",
+        "top_class": "QSO_nan",
+        "class_probabilities": {"QSO_nan": 0.9, "STAR_A0": 0.1},
+        "redshift": 2.0,
+        "redshift_error": 0.001,
+        "zwarn": 0,
+        "snr": 10.0,
+        "unknown": False,
+        "unknown_reason": None,
+        "other_type": None,
+        "p_other": 0.02,
+        "anomaly_p_value": 0.5,
+        "anomaly_score": 1.2,
+        "anomaly_wavelength_angstrom": 5000.0,
+        "map_x": 0.1,
+        "map_y": 0.2,
+    } | changes
+
+
+def vertical_lines(axes: Any) -> list[float]:
+    """Return where dotted lines over the whole height stand."""
+    return [float(line.get_xdata()[0]) for line in axes.lines if line.get_linestyle() == ":"]
+
+
+def test_lines_stand_at_the_redshifted_vacuum_wavelengths() -> None:
+    """C IV of a quasar at z = 2 is at 4647 A; names stand above the frame; what is outside is not drawn."""
+    axes = draw_spectrum(spectrum(np.ones(N)), verdict(), "name").axes[0]
+    expected = {name: at for name, at in observed_lines(verdict()) if 4000 < at < 8000}
+    assert expected["C IV"] == pytest.approx(1549.06 * 3)
+    assert sorted(vertical_lines(axes)) == pytest.approx(sorted(expected.values()))
+    texts = {text.get_text(): text.xy[0] for text in axes.texts if not text.get_text().startswith("largest")}
+    assert texts == pytest.approx(expected)
+
+
+def test_a_star_is_shifted_by_its_radial_velocity() -> None:
+    """300 km/s move H alpha by 6.6 A."""
+    star = verdict(top_class="STAR_A0", redshift=None, radial_velocity_km_s=300.0)
+    assert dict(observed_lines(star))["Hα"] == pytest.approx(6564.61 * (1 + 300.0 / 299792.458))
+    assert observed_lines(verdict(top_class=None)) == []
+
+
+def test_masked_pixels_are_not_drawn_and_do_not_set_the_scale() -> None:
+    """A saturated masked pixel leaves a hole."""
+    flux, good = np.ones(N), np.ones(N, bool)
+    flux[300:310], good[300:310] = 1e6, False
+    flux[400] = np.nan
+    axes = draw_spectrum(spectrum(flux, good), verdict(), "name").axes[0]
+    drawn = axes.lines[0].get_ydata()
+    assert np.isnan(drawn[300:310]).all()
+    assert np.isnan(drawn[400])
+    assert np.isfinite(drawn).sum() == N - 11
+    assert axes.get_ylim()[1] < 3
+
+
+def test_the_anomaly_is_pointed_at_in_red_only_where_it_is_rare() -> None:
+    """The mark stands at its wavelength and says its p-value."""
+    for p_value, colour in ((0.5, LINE), (0.001, ALARM)):
+        axes = draw_spectrum(spectrum(np.ones(N)), verdict(anomaly_p_value=p_value), "name").axes[0]
+        (mark,) = [line for line in axes.lines if line.get_marker() == "^"]
+        assert mark.get_xdata() == [5000.0]
+        assert mark.get_color() == colour
+    absent = verdict(anomaly_wavelength_angstrom=None, anomaly_p_value=None)
+    axes = draw_spectrum(spectrum(np.ones(N)), absent, "name").axes[0]
+    assert not [line for line in axes.lines if line.get_marker() == "^"]
+
+
+def test_the_verdict_is_in_the_title_and_the_bars() -> None:
+    """Class, probability, redshift and the reason of an unknown."""
+    figure = draw_spectrum(spectrum(np.ones(N)), verdict(unknown=True, unknown_reason="NOVEL", zwarn=4), "name")
+    title = figure.axes[0].get_title(loc="left")
+    assert title.startswith("name\nQSO_nan")
+    assert "P = 0.90" in title
+    assert "zwarn 4" in title
+    assert "unknown: NOVEL" in title
+    bars = figure.axes[1]
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == ["QSO_nan", "STAR_A0", "other"]
+    assert [bar.get_width() for bar in bars.patches] == [0.9, 0.1, 0.02]
+
+
+@pytest.mark.slow
+def test_a_spectrum_without_any_verdict_or_signal_is_drawn() -> None:
+    """Empty probabilities and a wholly masked spectrum give a picture, not an error."""
+    empty = verdict(
+        top_class=None, class_probabilities={}, redshift=None, redshift_error=None, snr=None, p_other=None,
+        anomaly_wavelength_angstrom=None,
+    )  # fmt: skip
+    figure = draw_spectrum(spectrum(np.ones(N), np.zeros(N, bool)), empty, "name " * 60)
+    figure.canvas.draw()
+    assert figure.axes[0].get_title(loc="left").count("\n") >= 3
+
+
+@pytest.mark.slow
+def test_a_night_counts_classes_and_unknowns() -> None:
+    """The bars of a night are the numbers of its verdicts, reasons apart; empty nights are drawn too."""
+    records = [verdict(l1_id=str(n)) for n in range(3)] + [verdict(l1_id="x", unknown=True, unknown_reason="NOVEL")]
+    figure = draw_night(records, {"0": 2.0}, "four")
+    assert [patch.get_width() for patch in figure.axes[0].patches] == [3, 1]
+    points = figure.axes[1].collections[1].get_offsets()
+    np.testing.assert_allclose(points, [[3.0, 3.0]])
+    figure.canvas.draw()
+    nothing = verdict(snr=None, anomaly_score=None, map_x=None, map_y=None, top_class=None)
+    draw_night([nothing], {}, "one").canvas.draw()
