@@ -14,9 +14,20 @@ WAIT_S = 1.0
 
 
 def patiently(
-    call: Callable[[], Result], away: type[Exception] = Retryable, *, sleep: Callable[[float], None] = time.sleep
+    call: Callable[[], Result],
+    away: type[Exception] = Retryable,
+    *,
+    waiting: Callable[[str], None] = lambda _: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Result:
-    """Return what ``call`` returns, calling it again for as long as it raises ``away``."""
+    """Return what ``call`` returns, calling it again for as long as it raises ``away``.
+
+    Args:
+        call: what may succeed later.
+        away: what it raises then.
+        waiting: told why, before each wait; a person is told once.
+        sleep: waits [s].
+    """
     waited = False
     while True:
         try:
@@ -25,6 +36,7 @@ def patiently(
             if not waited:
                 messages().print(f"waiting: {error}", style="yellow", markup=False)
             waited = True
+            waiting(str(error))
             sleep(WAIT_S)
             continue
         if waited:

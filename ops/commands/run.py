@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -47,7 +48,6 @@ def run(
         settings,
         lambda bundle, runtime, reason: log.info("runtime passed over", bundle=bundle, runtime=runtime, reason=reason),
     )
-    codec = open_codec(settings, publishes=service_schemas(settings))
     metrics = declare()
     telemetry = PrometheusTelemetry(metrics)
     telemetry.build(versions())
@@ -56,9 +56,14 @@ def run(
         for engine in classifier.engines():
             log.info("engine", lane=lane, name=engine.name, version=engine.version, runtime=engine.runtime,
                      dtype=engine.dtype, calibration=engine.calibration_id)  # fmt: skip
-    stop = threading.Event()
-    _stop_on_signals(stop)
     with HealthServer(settings.metrics.host, settings.metrics.port, metrics, telemetry) as server:
+        codec = open_codec(
+            settings,
+            publishes=service_schemas(settings),
+            waiting=partial(telemetry.ready, False),  # noqa: FBT003 - the protocol's order
+        )
+        stop = threading.Event()
+        _stop_on_signals(stop)
         log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,
                  metrics=f"http://{settings.metrics.host}:{server.port}/metrics")  # fmt: skip
         transport = open_input(settings)
