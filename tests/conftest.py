@@ -1,14 +1,20 @@
-"""Fixtures that every room's tests share."""
+"""What every room's tests share: the real data, a real broker, and a schema registry that speaks the Confluent API."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ops.kafka.launcher import running_broker
+from schemas.compatibility import incompatibilities
+from schemas.definitions import parse_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,3 +36,123 @@ def broker_url() -> Iterator[str]:
     """
     with running_broker() as broker:
         yield broker.bootstrap
+
+
+class Registry(ThreadingHTTPServer):
+    """A schema registry in memory: ids, subjects, versions, compatibility levels and authentication.
+
+    It serves as a context manager; nobody listens before and after.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.schemas: dict[int, str] = {}
+        self.subjects: dict[str, list[int]] = {}
+        self.levels: dict[str, str] = {}
+        self.authorization: str | None = None
+        self.asked: list[str] = []
+        self.broken_answer: tuple[int, bytes] | None = None
+
+    def __enter__(self) -> Registry:
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/api"
+
+    def register(self, subject: str, text: str) -> int:
+        known = next((key for key, value in self.schemas.items() if value == text), None)
+        schema_id = known or len(self.schemas) + 1
+        self.schemas[schema_id] = text
+        versions = self.subjects.setdefault(subject, [])
+        if schema_id not in versions:
+            versions.append(schema_id)
+        return schema_id
+
+    def problems(self, subject: str, text: str) -> list[str]:
+        if self.levels.get(subject) != "FORWARD_TRANSITIVE":
+            return []
+        newest = parse_text(text)
+        older = [parse_text(self.schemas[key]) for key in self.subjects.get(subject, ())]
+        return [str(problem) for schema in older for problem in incompatibilities(newest, schema)]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Registry
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments: Any) -> None:
+        del arguments
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    do_POST = do_PUT = do_GET  # noqa: N815
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.removeprefix("/api")
+        self.server.asked.append(f"{self.command} {path}")
+        if self.server.broken_answer is not None:
+            self._answer(*self.server.broken_answer)
+        elif self.server.authorization not in (None, self.headers.get("Authorization")):
+            self._answer(401, json.dumps({"error_code": 401, "message": "Unauthorized"}).encode())
+        else:
+            status, value = self._value(path.partition("?")[0].strip("/").split("/"), json.loads(body or b"{}"))
+            self._answer(status, json.dumps(value).encode())
+
+    def _value(self, parts: list[str], body: dict[str, Any]) -> tuple[int, Any]:
+        server = self.server
+        match (self.command, *parts):
+            case ("GET", "schemas", "ids", number):
+                text = server.schemas.get(int(number))
+                return (200, {"schema": text}) if text else (404, {"error_code": 40403, "message": "Schema not found"})
+            case ("GET", "subjects", subject, "versions"):
+                versions = server.subjects.get(subject)
+                return (
+                    (200, list(range(1, len(versions) + 1)))
+                    if versions
+                    else (404, {"error_code": 40401, "message": ""})
+                )
+            case ("GET", "subjects", subject, "versions", version):
+                key = server.subjects[subject][int(version) - 1]
+                return 200, {"subject": subject, "id": key, "version": int(version), "schema": server.schemas[key]}
+            case ("PUT", "config", subject):
+                server.levels[subject] = body["compatibility"]
+                return 200, body
+            case ("POST", "compatibility", "subjects", subject, "versions"):
+                problems = server.problems(subject, body["schema"])
+                return 200, {"is_compatible": not problems, "messages": problems}
+            case ("POST", "subjects", subject, "versions"):
+                if server.problems(subject, body["schema"]):
+                    return 409, {"error_code": 409, "message": "incompatible with an earlier schema"}
+                return 200, {"id": server.register(subject, body["schema"])}
+        return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """Run a schema registry."""
+    with Registry() as server:
+        yield server
+
+
+@pytest.fixture
+def registry_at() -> Callable[[int], Registry]:
+    """Return a maker of schema registries at a given port, which serve as context managers."""
+    return Registry

@@ -39,6 +39,7 @@ class Intake:
         self._lanes = frozenset(lanes)
         self._assignment_version: int | None = None
         self._lag_due = 0.0
+        self._paused = False
         self._backoff = Backoff()
 
     def run(self) -> None:
@@ -83,11 +84,11 @@ class Intake:
 
         During a drain, until the service ends: what a poll still brings then is not taken in and comes again elsewhere.
         """
-        shared, transport = self._shared, self._transport
-        if not isinstance(transport, Pausable):
+        shared = self._shared
+        if not isinstance(self._transport, Pausable):
             self._wait_for_low_water(None)
             return
-        transport.pause()
+        self._stop_fetching()
         shared.telemetry.backpressure("pause")
         while not self._wait_for_low_water(shared.clock.monotonic() + HOLD_PERIOD_S):
             messages = self._poll(1, 0.0)
@@ -95,7 +96,7 @@ class Intake:
                 decoded = self._decode(messages)
                 if decoded is not None:
                     self._hand_over(decoded)
-        transport.resume()
+        self._resume_fetching()
 
     def _wait_for_low_water(self, until: float | None) -> bool:
         """Wait for the low-water mark, or the end of the service: True; or until a time: False."""
@@ -143,6 +144,7 @@ class Intake:
             shared.caught_up = at_end
             shared.input_problem = None if assigned else "waiting for an assignment"
             quiet = assigned and at_end and not arrived and version == self._assignment_version
+            quiet = quiet and shared.decode_problem is None
             if not quiet or not shared.pipeline.empty():
                 shared.idle_since = None
             elif shared.idle_since is None:
@@ -159,25 +161,57 @@ class Intake:
     def _decode(self, messages: list[Message]) -> list[Decoded] | None:
         """Decode all messages, waiting for a schema registry that is away; None when the service ended meanwhile.
 
-        While it waits, it polls to keep the membership alive, and appends what comes to ``messages``.
+        When a drain begins while it waits, it returns what it has decoded: the rest comes again to the next owner.
         """
         shared = self._shared
         decoded: list[Decoded] = []
         backoff = Backoff()
-        while len(decoded) < len(messages):
-            try:
-                decoded.append(self._routed(self._decoder.decode(messages[len(decoded)])))
-            except Retryable as error:
-                with shared.condition:
-                    shared.input_problem = str(error)
-                shared.report_ready()
-                wait_s = backoff.step()
-                _log.warning("decode_waits", error=str(error), retry_in_s=wait_s)
-                shared.pause(wait_s)
-                if shared.ended:
-                    return None
-                messages += self._poll(1, 0.0) or []
+        resume = False
+        try:
+            while len(decoded) < len(messages):
+                try:
+                    decoded.append(self._routed(self._decoder.decode(messages[len(decoded)])))
+                except Retryable as error:
+                    resume = self._stop_fetching() or resume
+                    self._wait_to_decode(error, backoff, messages)
+                    if shared.ended:
+                        return None
+                    if shared.draining:
+                        break
+                else:
+                    shared.decode_problem = None
+        finally:
+            if resume:
+                self._resume_fetching()
         return decoded
+
+    def _wait_to_decode(self, error: Retryable, backoff: Backoff, messages: list[Message]) -> None:
+        """Say what is waited for, wait, and keep the membership alive; what a poll still brings joins ``messages``."""
+        shared = self._shared
+        with shared.condition:
+            shared.decode_problem = str(error)
+            shared.idle_since = None
+        shared.report_ready()
+        wait_s = backoff.step()
+        _log.warning("decode_waits", error=str(error), retry_in_s=wait_s)
+        shared.pause(wait_s, through_drain=False)
+        if not isinstance(self._transport, Pausable):
+            shared.telemetry.lag(self._transport.lag())
+        elif not shared.ended and not shared.draining:
+            messages += self._poll(1, 0.0) or []
+
+    def _stop_fetching(self) -> bool:
+        """Pause a transport that can be paused; True when it was not paused before."""
+        if self._paused or not isinstance(self._transport, Pausable):
+            return False
+        self._transport.pause()
+        self._paused = True
+        return True
+
+    def _resume_fetching(self) -> None:
+        if isinstance(self._transport, Pausable):
+            self._transport.resume()
+        self._paused = False
 
     def _routed(self, item: Decoded) -> Decoded:
         if isinstance(item, Accepted) and item.lane not in self._lanes:

@@ -42,6 +42,7 @@ class Shared:
         self.intake_quiet = False
         self.idle_since: float | None = None
         self.input_problem: str | None = "waiting for an assignment"
+        self.decode_problem: str | None = None
         self.commit_problem: str | None = None
         self.commit_since: float | None = None
         self._ready: tuple[bool, str] | None = None
@@ -75,11 +76,13 @@ class Shared:
         left = LONGEST_WAIT_S if deadline is None else deadline - self.clock.monotonic()
         self.condition.wait(min(max(left, 0.0), LONGEST_WAIT_S))
 
-    def pause(self, seconds: float) -> None:
-        """Wait that long before an attempt is repeated, or until the service ends."""
+    def pause(self, seconds: float, *, through_drain: bool = True) -> None:
+        """Wait that long before an attempt is repeated, or until the service ends; or, if asked, until it drains."""
         with self.condition:
             until = self.clock.monotonic() + seconds
             while not self.ended and self.clock.monotonic() < until:
+                if self.draining and not through_drain:
+                    return
                 self.wait(until)
 
     def note_stalled_commit(self, now: float) -> None:
@@ -90,7 +93,7 @@ class Shared:
     def report_ready(self) -> None:
         """Tell telemetry when readiness, or the reason against it, has changed."""
         with self.condition:
-            problem = self.input_problem or self.commit_problem
+            problem = self.decode_problem or self.input_problem or self.commit_problem
             if self.draining:
                 problem = "stopping"
             state = (problem is None, problem or "assigned, engines loaded, commits flow")

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from schemas.codec import Codec
+from schemas.errors import RegistryUnavailable
+from schemas.wire import confluent_header
 from stream.errors import ConfigurationError, Fatal, Retryable
 from stream.service import ServiceReport, serve
 from stream.settings import Settings
@@ -312,3 +314,79 @@ def test_idle_waits_for_an_assignment(run: Any, memory_transport: Any, spectrum_
     transport.is_assigned = False
     run(transport, until_idle_s=0.01)
     assert transport.polls > 40
+
+
+class AwayRegistry:
+    """Schemas by id that cannot be asked for until ``back`` is set."""
+
+    def __init__(self, texts: dict[int, str]) -> None:
+        self.texts = texts
+        self.asked = 0
+        self.asked_often = threading.Event()
+        self.back = threading.Event()
+
+    def schema_by_id(self, schema_id: int) -> str | None:
+        self.asked += 1
+        if self.asked >= 3:
+            self.asked_often.set()
+        if not self.back.is_set():
+            raise RegistryUnavailable("nobody answers", url="http://registry")
+        return self.texts.get(schema_id)
+
+    def schema_by_fingerprint(self, fingerprint: int) -> str | None:
+        del fingerprint
+        return None
+
+
+def confluent(codec: Codec, spectrum_record: Any, number: int) -> bytes:
+    return confluent_header(77) + codec.encode_datum("l1_spectrum", spectrum_record(number))
+
+
+def in_background(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    done: list[Any] = []
+    thread = threading.Thread(target=lambda: done.append(call()))
+    thread.start()
+    return thread, done
+
+
+def test_a_registry_that_is_away_is_not_idleness_and_the_records_wait(
+    memory_transport: Any, null_engines: Any, telemetry: Any, codec: Codec, spectrum_value: Any, spectrum_record: Any
+) -> None:
+    """With --until-idle too: it says what it waits for, fetches nothing more, and classifies once it is back."""
+    transport = memory_transport()
+    transport.append(L1, 0, [spectrum_value(0), *(confluent(codec, spectrum_record, n) for n in range(1, 9))])
+    source = AwayRegistry({77: codec.catalogue.text("l1_spectrum")})
+    asking = Codec(codec.catalogue.with_registry(source))
+    thread, done = in_background(
+        lambda: serve(settings(), transport, {"spectrum": null_engines()}, telemetry, codec=asking, until_idle_s=0.01)
+    )
+    assert source.asked_often.wait(30)
+    assert not done
+    assert transport.paused
+    assert telemetry.readiness[-1] == (False, "schema registry: nobody answers")
+    source.back.set()
+    thread.join(30)
+    assert (done[0].records_in, done[0].records_out, done[0].records_dead) == (9, 9, 0)
+    assert not transport.paused
+    assert any(ready for ready, _ in telemetry.readiness)
+
+
+def test_a_service_that_waits_for_the_registry_is_stopped_at_once(
+    memory_transport: Any, null_engines: Any, telemetry: Any, codec: Codec, spectrum_value: Any, spectrum_record: Any
+) -> None:
+    """What was decoded is committed; what was not comes again."""
+    transport = memory_transport()
+    transport.append(L1, 0, [spectrum_value(0), confluent(codec, spectrum_record, 1), spectrum_value(2)])
+    source = AwayRegistry({77: codec.catalogue.text("l1_spectrum")})
+    stop = threading.Event()
+    thread, done = in_background(
+        lambda: serve(
+            settings(drain_timeout_s=600), transport, {"spectrum": null_engines()}, telemetry,
+            codec=Codec(codec.catalogue.with_registry(source)), stop=stop,
+        )
+    )  # fmt: skip
+    assert source.asked_often.wait(30)
+    stop.set()
+    thread.join(30)
+    assert (done[0].records_in, done[0].records_out, done[0].drained) == (1, 1, True)
+    assert transport.committed == {TopicPartition(L1, 0): 1}
