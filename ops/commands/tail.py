@@ -59,6 +59,7 @@ def tail(
                     break
             if not arrived and not follow and reader.at_end():
                 break
+        listing.say_if_empty()
     except KeyboardInterrupt:
         if not follow:
             raise
@@ -107,5 +108,7 @@ class _Listing:
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
-        elif self._form == Format.TABLE:
+
+    def say_if_empty(self) -> None:
+        if self._writer is None and self._form == Format.TABLE:
             messages().print("no records", style="yellow")

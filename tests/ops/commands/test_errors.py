@@ -1,0 +1,137 @@
+"""What is wrong ends the program in one line with status 2 or 3, and nothing is consumed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classifiers.suite import default_bundles
+from stream.transports.folder import FolderTransport
+
+
+def one_line(done: Any) -> str:
+    """Return what was said by a program that was to say one line."""
+    assert "Traceback" not in done.stderr
+    lines: list[str] = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.mark.slow
+def test_a_wrong_configuration_is_named_in_one_line(
+    specstream: Any, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Unknown key, wrong type, wrong value, no TOML, unknown variable, missing file: exit 2 and the key."""
+    broker = f"file:{tmp_path / 'night'}"
+    cases = {
+        "[batching]\nmax_record = 3": "batching.max_record",
+        '[batching]\nmax_records = "many"': "batching.max_records",
+        '[engines]\nruntime = "abacus"': "engines.runtime",
+        "image_alert = [": "TOML",
+    }
+    for more, word in cases.items():
+        config = write_config(tmp_path / "s.toml", broker, more)
+        done = specstream("run", "-c", config, "--until-idle", "0")
+        assert done.returncode == 2
+        assert word in one_line(done)
+    config = write_config(tmp_path / "s.toml", broker)
+    done = specstream("ledger", "verify", "-c", config, env={"SPECSTREAM_BATCHING__MAXRECORDS": "3"})
+    assert done.returncode == 2
+    assert "batching.maxrecords" in one_line(done)
+    done = specstream("run", "-c", tmp_path / "absent.toml")
+    assert done.returncode == 2
+    assert "absent.toml" in one_line(done)
+    assert not (tmp_path / "night").exists()
+
+
+@pytest.mark.slow
+def test_a_damaged_bundle_or_an_absent_runtime_stops_before_anything_is_read(
+    specstream: Any, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A flipped byte, TensorRT where there is none, a taken port: exit 2, and the group has no offsets."""
+    broker = f"file:{tmp_path / 'night'}"
+    done = specstream("simulate", "--to", f"{broker}/specstream.l1.spectrum", "-n", "3")
+    assert done.returncode == 0, done.stderr
+    before = sorted(path.name for path in (tmp_path / "night" / "commits").iterdir())
+    damaged = tmp_path / "damaged"
+    shutil.copytree(default_bundles()[0], damaged)
+    graph = damaged / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    verified = specstream("bundles", "verify", damaged, default_bundles()[1])
+    assert verified.returncode == 1
+    assert "model.onnx" in one_line(verified)
+    assert default_bundles()[1].name in verified.stdout
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for more, at, words in (
+            (f'[engines]\nbundles = ["{damaged}"]', 0, ("engines", "model.onnx", "sha256")),
+            ('[engines]\nbundles = ["no-such-bundle"]', 0, ("engines.bundles", "no-such-bundle")),
+            ('[engines]\nruntime = "tensorrt_rtx"', 0, ("engines", "tensorrt_rtx")),
+        ):
+            config = write_config(tmp_path / "s.toml", broker, more, port=at)
+            done = specstream("run", "-c", config, "--until-idle", "0")
+            assert done.returncode == 2
+            line = one_line(done)
+            assert all(word in line for word in words), line
+        config = write_config(tmp_path / "s.toml", broker, port=port)
+        done = specstream("run", "-c", config, "--until-idle", "0")
+        assert done.returncode == 2
+        assert f"metrics.port: expected a free port on 127.0.0.1, {port} gave" in done.stderr.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "night" / "commits").iterdir()) == before
+
+
+@pytest.mark.slow
+def test_one_group_has_one_process_on_a_folder_and_a_fall_back_is_logged(
+    specstream: Any, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A second process with the group ends with 3; ``auto`` says which runtimes it passed over and why."""
+    broker = f"file:{tmp_path / 'night'}"
+    config = write_config(tmp_path / "s.toml", broker)
+    holder = FolderTransport(tmp_path / "night", ["specstream.l1.spectrum"], "g")
+    try:
+        done = specstream("run", "-c", config, "--until-idle", "0")
+    finally:
+        holder.close()
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    passed_over = [line for line in done.stderr.splitlines() if "runtime passed over" in line]
+    served = [line for line in done.stderr.splitlines() if '"event": "engine"' in line]
+    assert served
+    if not any('"runtime": "tensorrt"' in line for line in served):
+        assert any('"runtime": "tensorrt"' in line and '"reason": "' in line for line in passed_over)
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+def test_a_missing_topic_on_kafka_is_named(
+    specstream: Any, write_config: Callable[..., Path], broker_url: str, tmp_path: Path
+) -> None:
+    """Exit 2 with the topic and what to do, for the service and for readers."""
+    config = write_config(tmp_path / "s.toml", f"kafka://{broker_url}", prefix="absent")
+    done = specstream("run", "-c", config, "--until-idle", "0")
+    assert done.returncode == 2
+    assert "absent." in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    done = specstream("tail", f"kafka://{broker_url}/absent.l2")
+    assert done.returncode == 2
+    assert "absent.l2" in one_line(done)
+
+
+def test_a_missing_folder_topic_is_named_with_those_there_are(specstream: Any, tmp_path: Path) -> None:
+    """``tail`` of a mistyped topic does not look empty."""
+    done = specstream("simulate", "--to", f"file:{tmp_path}/night/spectra", "-n", "1")
+    assert done.returncode == 0, done.stderr
+    done = specstream("tail", f"file:{tmp_path}/night/spectrum")
+    assert done.returncode == 2
+    line = one_line(done)
+    assert "spectrum" in line
+    assert "spectra" in line

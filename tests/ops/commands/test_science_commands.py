@@ -1,0 +1,94 @@
+"""``simulate``, ``bundles``, ``evaluate``, and what the program says of itself."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.command_line import COMMANDS, app
+from schemas.codec import Codec
+from stream.transports.contract import Message
+
+SUBCOMMANDS = {
+    "dead-letters": ("list", "show", "redrive"),
+    "ledger": ("verify",),
+    "topics": ("create",),
+    "bundles": ("list", "verify"),
+}
+
+
+@pytest.mark.slow
+def test_every_command_shows_an_example() -> None:
+    """Of each command and subcommand the help has a line to copy."""
+    for command in COMMANDS:
+        for words in [(command, sub) for sub in SUBCOMMANDS.get(command, ())] or [(command,)]:
+            done = CliRunner().invoke(app, [*words, "--help"], prog_name="specstream", env={"COLUMNS": "200"})
+            assert done.exit_code == 0, done.output
+            text = " ".join(done.output.split())
+            assert "Example:" in text, words
+            assert f"specstream {' '.join(words)}" in text, words
+
+
+def test_the_program_knows_its_version_and_its_commands(specstream: Any) -> None:
+    """``--version`` is that of the distribution; an unknown command is wrong usage."""
+    assert specstream("--version").stdout == f"specstream {importlib.metadata.version('specstream')}\n"
+    listed = specstream("--help").stdout
+    assert all(command in listed for command in COMMANDS)
+    assert specstream("clasify").returncode == 2
+
+
+@pytest.mark.slow
+def test_simulations_repeat_with_their_seed(
+    specstream: Any, codec: Codec, committed: Callable[[str, str], list[Message]], tmp_path: Path
+) -> None:
+    """The same seed gives the same bytes, another one others; the truth has a row for each; a second run adds none."""
+
+    def simulate(folder: str, seed: int, *more: object) -> list[bytes | None]:
+        broker = f"file:{tmp_path / folder}"
+        done = specstream("simulate", "--to", f"{broker}/l1", "-n", 12, "--seed", seed, *more)
+        assert done.returncode == 0, done.stderr
+        assert "12 simulated records" in done.stderr
+        return [message.value for message in committed(broker, "l1")]
+
+    first = simulate("a", 7, "--truth", tmp_path / "truth.csv")
+    assert len(first) == 12
+    assert simulate("b", 7) == first
+    assert simulate("a", 7) == first
+    assert not set(simulate("c", 8)) & set(first)
+    with (tmp_path / "truth.csv").open(newline="") as file:
+        truths = list(csv.DictReader(file))
+    assert [row["l1_id"] for row in truths] == [codec.decode(value or b"").record["l1_id"] for value in first]
+    assert {row["kind"] for row in truths} <= {"GALAXY", "QSO", "STAR", "OTHER"}
+    assert len(simulate("d", 7, "--form", "alerts")) == 12
+    done = specstream("simulate", "--to", f"file:{tmp_path}/e/l1", "--form", "alerts", "--truth", tmp_path / "t.csv")
+    assert done.returncode == 2
+    assert "--truth" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_bundles_that_ship_are_listed_and_intact(specstream: Any) -> None:
+    """Each bundle has its line in both lists."""
+    listed, verified = specstream("bundles", "list"), specstream("bundles", "verify")
+    assert listed.returncode == 0, listed.stderr
+    assert verified.returncode == 0, verified.stderr
+    for name in ("spectral-classifier", "spectral-anomaly", "qso-finder", "stamp-anomaly"):
+        assert name in listed.stdout
+        assert f"{name}: " in verified.stdout
+
+
+@pytest.mark.slow
+def test_evaluation_reports_on_real_spectra(specstream: Any, data_dir: Path, tmp_path: Path) -> None:
+    """A report with sample sizes, also as JSON; a folder without spectra is named."""
+    done = specstream("evaluate", "--data", data_dir, "--output", tmp_path / "report.json")
+    assert done.returncode == 0, done.stderr
+    assert "|" in done.stdout
+    assert (tmp_path / "report.json").read_text().startswith("{")
+    done = specstream("evaluate", "--data", tmp_path)
+    assert done.returncode == 2
+    assert str(tmp_path) in done.stderr.replace("\n", "")
