@@ -101,7 +101,7 @@ class BrokerReader:
         """Return True when everything committed at the moment of asking was read; asks the broker.
 
         The first asking after a True fixes the ends, so that a reader of a busy topic comes to one. An open
-        transaction is waited for (its producer or its timeout ends it): until then it hides what was committed behind it.
+        transaction is waited for (its producer or its timeout ends it): until then it hides what was committed after.
 
         Raises:
             Retryable: No broker answers.

@@ -277,7 +277,7 @@ class BrokerTransport:
         return self._ownership.lag()
 
     def pause(self) -> None:
-        """Fetch nothing until ``resume``; for the polling thread. What was fetched ahead is dropped: for long stalls."""
+        """Fetch nothing until ``resume``; for the polling thread. Drops what was fetched ahead: for long stalls."""
         self._consumer.pause([_position(partition.source) for partition in self._ownership.table().values()])
         self._paused = self._ownership.version()
 
