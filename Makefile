@@ -26,7 +26,7 @@ test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 	@sh ops/setup/java.sh
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.developer ## the fast subset, under a minute: the inner loop
+check: $(VENV)/.developer ## the fast subset, 2 to 3 minutes: the inner loop
 	@$(BIN)/python -m pytest -q -m "not slow and not kafka"
 
 lint: $(VENV)/.developer ## ruff: lint and format

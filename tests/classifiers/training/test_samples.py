@@ -52,6 +52,7 @@ def test_level_in_the_graph_equals_level_of_the_samples(batch: SimulatedBatch) -
     np.testing.assert_allclose(significance.numpy(), np.sqrt(weight) * scale, rtol=2e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_normalisation_does_not_depend_on_the_unit_of_flux(batch: SimulatedBatch) -> None:
     flux, weight = (torch.from_numpy(array) for array in rebin(batch.flux, batch.inverse_variance))
     x, significance = normalise(flux, weight)

@@ -70,6 +70,7 @@ def test_an_archive_replays_to_the_same_bytes(
     assert values_by_l2_id(archive, f"{prefix}.l2") == original
 
 
+@pytest.mark.slow
 def test_an_archive_takes_topics_of_one_broker_into_a_folder(specstream: Any, tmp_path: Path) -> None:
     """Two brokers, or a target that is no folder, are refused in one line."""
     for arguments, word in (

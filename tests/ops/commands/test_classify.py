@@ -98,6 +98,7 @@ def test_two_spectra_of_one_name_keep_two_pictures(specstream: Any, data_dir: Pa
     assert len(list((tmp_path / "pictures").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_bad_output_name_is_refused_before_any_work(specstream: Any, tmp_path: Path) -> None:
     """Exit 2 in one line, without a look at the files."""
     done = specstream("classify", tmp_path / "absent.fits", "--output", tmp_path / "verdicts.txt")

@@ -126,6 +126,7 @@ def test_a_missing_topic_on_kafka_is_named(
     assert "absent.l2" in one_line(done)
 
 
+@pytest.mark.slow
 def test_a_missing_folder_topic_is_named_with_those_there_are(specstream: Any, tmp_path: Path) -> None:
     """``tail`` of a mistyped topic does not look empty."""
     done = specstream("simulate", "--to", f"file:{tmp_path}/night/spectra", "-n", "1")

@@ -35,6 +35,7 @@ def test_every_command_shows_an_example() -> None:
             assert f"specstream {' '.join(words)}" in text, words
 
 
+@pytest.mark.slow
 def test_the_program_knows_its_version_and_its_commands(specstream: Any) -> None:
     """``--version`` is that of the distribution; an unknown command is wrong usage."""
     assert specstream("--version").stdout == f"specstream {importlib.metadata.version('specstream')}\n"
