@@ -34,7 +34,7 @@ def patiently(
             result = call()
         except away as error:
             if not waited:
-                messages().print(f"waiting: {error}", style="yellow", markup=False)
+                messages().print(f"waiting: {error}", style="yellow", markup=False, soft_wrap=True)
             waited = True
             waiting(str(error))
             sleep(WAIT_S)

@@ -80,7 +80,8 @@ def test_child_that_outlives_its_parent_does_not_hold_the_group(tmp_path: Path, 
     process.kill()
     process.wait()
     os.kill(child, 0)  # the child lives
-    FolderTransport(tmp_path, ["l1"], "group").close()
+    with closing(FolderTransport(tmp_path, ["l1"], "group")) as transport:
+        assert transport.assigned()
     os.kill(child, signal.SIGKILL)
 
 
