@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stream.errors import ConfigurationError
 
-FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz")
+FITS_SUFFIXES = tuple(f".{name}{packed}" for name in ("fits", "fit", "fts") for packed in ("", ".gz", ".fz"))
 FITS_BLOCK_BYTES = 2880
 LOOKS_UNTIL_BROKEN = 30
 UNFINISHED_SUFFIXES = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~")
@@ -114,24 +115,38 @@ def check_paths(paths: Iterable[Path]) -> None:
 def expand(paths: Iterable[Path], suffixes: Collection[str] | None) -> Iterator[Path]:
     """Yield the files that paths stand for: a file is itself, a folder all finished files below it, sorted by path.
 
+    A folder that cannot be listed is itself, so that reading it says why; names that begin with a dot are left out, and
+    links to folders are not followed.
+
     Args:
         paths: files and folders.
         suffixes: endings of the names wanted from folders; None: all.
     """
+    wanted = None if suffixes is None else tuple(suffixes)
     for path in paths:
         if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if _wanted(each, path, suffixes))
+            yield from _below(path, wanted)
         else:
             yield path
 
 
-def _wanted(path: Path, root: Path, suffixes: Collection[str] | None) -> bool:
-    if any(part.startswith(".") for part in path.relative_to(root).parts):
-        return False
-    name = path.name.lower()
-    if name.endswith(UNFINISHED_SUFFIXES) or not path.is_file():
-        return False
-    return suffixes is None or name.endswith(tuple(suffixes))
+def _below(folder: Path, suffixes: tuple[str, ...] | None) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    for entry in found:
+        name = entry.name.lower()
+        if name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(folder / entry.name, suffixes)
+            continue
+        wanted = not name.endswith(UNFINISHED_SUFFIXES) and (suffixes is None or name.endswith(suffixes))
+        if wanted and entry.is_file():
+            yield folder / entry.name
 
 
 class Completeness:

@@ -8,9 +8,7 @@ extension and keyword; the only warnings that are let go are those about cards t
 
 from __future__ import annotations
 
-import gzip
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +24,7 @@ from numpy.typing import NDArray
 from stream.fits.columns import Column, Columns, scaled
 from stream.fits.errors import FitsError
 from stream.fits.headers import Header
-from stream.fits.unpacking import BLOCK_BYTES, GZIP_MAGIC, plain_file
+from stream.fits.unpacking import BLOCK_BYTES, plain_file
 
 _BAD_HEADER: Final = "the header is corrupt or cut, or bytes follow the last extension"
 
@@ -199,19 +197,13 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
         yield from _open(path, readable)
 
 
-def read_primary(path: Path) -> Header:
-    """Return the keywords of the first header alone, gzipped or not; raises FitsError where there is none to read."""
+def parse_header(cards: bytes, path: Path) -> Header:
+    """Return the keywords of a file's first header from its cards; raises FitsError where they are no header."""
     try:
-        with path.open("rb") as stream, warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", VerifyWarning)
-            packed = stream.read(2) == GZIP_MAGIC
-            stream.seek(0)
-            if packed:
-                with gzip.open(stream) as plain:
-                    header = fits.Header.fromfile(plain)
-            else:
-                header = fits.Header.fromfile(stream)
-    except (*_DATA_ERRORS, zlib.error) as error:
+            header = fits.Header.fromstring(cards)
+    except _DATA_ERRORS as error:
         raise FitsError(f"cannot be read as FITS ({error})", file=path, extension="HDU 0") from error
     return Header(partial(_value_of, header), header, file=path, extension="HDU 0")
 

@@ -31,7 +31,7 @@ def plain_file(path: Path) -> Iterator[Path]:
         with _unpacked(path) as unpacked:
             yield unpacked
     else:
-        _check_magic(path, start)
+        check_magic(path, start)
         yield path
 
 
@@ -42,7 +42,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
         try:
             with gzip.open(path, "rb") as source:
                 block = source.read(BLOCK_BYTES)
-                _check_magic(path, block)
+                check_magic(path, block)
                 while block:
                     target.write(block)
                     block = source.read(_UNPACK_BYTES)
@@ -52,6 +52,7 @@ def _unpacked(path: Path) -> Iterator[Path]:
         yield Path(target.name)
 
 
-def _check_magic(path: Path, start: bytes) -> None:
+def check_magic(path: Path, start: bytes) -> None:
+    """Raise FitsError unless a file that begins with ``start`` is FITS."""
     if not start.startswith(b"SIMPLE  ="):
         raise FitsError(f"is not a FITS file: begins with {start[:16]!r}, expected SIMPLE =", file=path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -211,6 +212,27 @@ def test_folders_are_read_in_order_of_path(tmp_path: Path) -> None:
     found = [path.relative_to(tmp_path).as_posix() for path in expand([tmp_path], (".fits", ".fits.gz"))]
     assert found == ["a.FITS", "b/1.fits", "d.fits.gz"]
     assert list(expand([tmp_path / "c.txt"], (".fits",))) == [tmp_path / "c.txt"]
+
+
+def test_folder_that_cannot_be_listed_is_named_and_the_rest_goes_on(
+    tmp_path: Path, codec: Codec, make_exposure: MakeExposure, heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = tmp_path / "night"
+    (night / "a").mkdir(parents=True)
+    make_exposure(night / "b.fits", 2)
+    listed = os.scandir
+
+    def scandir(folder: Path) -> Any:
+        if folder == night / "a":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # tests may run as root, whom no permission stops
+    summary = run(tmp_path / "f", [night], codec, report=heard)
+    assert (summary.records, summary.refused) == (2, 1)
+    ((source, why),) = heard.of("refused")
+    assert source == str(night / "a")
+    assert why
 
 
 KILLED = """

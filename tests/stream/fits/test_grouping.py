@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.fits import group_arms, grouping
+from stream.fits.first_header import first_header
 from stream.fits.grouping import ArmIdentity
 
 Make = Callable[..., Path]
@@ -47,7 +48,7 @@ def grouped_slowly(files: Pairs) -> list[tuple[Path, ...]]:
 @given(identities=FILES)
 def test_groups_are_those_of_looking_at_every_group(identities: list[tuple[str, float, str] | None]) -> None:
     files: Pairs = [(Path(f"{number}.fits"), identity) for number, identity in enumerate(identities)]
-    known = {path: None if i is None else ArmIdentity((i[0],), i[1], i[2]) for path, i in files}
+    known = {path: None if i is None else ArmIdentity((i[0],), i[1], i[2], 3) for path, i in files}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grouping, "_identity", known.get)
         patch.setattr(grouping, "_joins", lambda path: path in known)
@@ -95,3 +96,49 @@ def test_next_groups_file_is_opened_only_when_its_turn_comes(make_weave: Make, t
     assert next(groups) == tuple(paths[:2])
     paths[3].write_bytes(paths[3].read_bytes()[:20_000])
     assert list(groups) == [(paths[2],), (paths[3],)]
+
+
+def test_first_of_many_files_is_handed_out_before_the_next_is_looked_at(data_dir: Path, tmp_path: Path) -> None:
+    source = (data_dir / "fits" / "lamost-spec-58575-sp03-010.fits").read_bytes()
+    first = tmp_path / "1.fits"
+    first.write_bytes(source)
+    paths = [first, *(tmp_path / f"{n}.fits" for n in range(2, 1000))]
+    looked: list[Path] = []
+
+    def look(path: Path) -> bytes:
+        looked.append(path)
+        return first_header(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "first_header", look)
+        groups = group_arms(paths)
+        assert next(groups) == (first,)
+        assert looked == [first]
+        assert len(list(groups)) == 999 - 1
+        assert looked == paths  # each once
+
+
+def test_arm_waits_for_the_other_only_while_its_folder_has_files(make_weave: Make, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    red = make_weave(tmp_path / "a" / "single_2.fit", "RED")
+    rest = make_weave(tmp_path / "b" / "single_1.fit", "BLUE")
+    groups = group_arms([red, rest])
+    assert next(groups) == (red,)
+    rest.unlink()
+    assert list(groups) == [(rest,)]
+
+
+def test_joined_and_single_arm_files_of_4most_are_told_by_their_names() -> None:
+    names = ["n_LJ1_x.fits", "n_LB1_x.fits", "n_HB1_x.fits", "n_LG1_x.fits", "n_LR2_x.fits", "n_HB1.fits"]
+    paths = [Path("/night") / name for name in names]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "_joins", lambda path: path in paths)
+        groups = [tuple(path.name for path in group) for group in group_arms(paths)]
+    assert groups == [
+        ("n_LJ1_x.fits",),
+        ("n_LB1_x.fits", "n_LG1_x.fits"),
+        ("n_HB1_x.fits",),
+        ("n_LR2_x.fits",),
+        ("n_HB1.fits",),
+    ]
