@@ -17,7 +17,7 @@ import numpy as np
 from stream.fits.errors import FitsError
 from stream.fits.frames import Frame, documented
 from stream.fits.joining import ArmSpectrum, JoinPlan
-from stream.fits.opening import Extension, FitsFile, Rows
+from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import (
     flux_unit_of,
     magnitude_of_flux,
@@ -27,6 +27,7 @@ from stream.fits.records import (
     wavelength_scale_of,
     whole,
 )
+from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
 NAME: Final = "DESI coadd or spectra"

@@ -38,7 +38,7 @@ def first_header(path: Path) -> bytes:
         raise FitsError(f"cannot be read ({error})", file=path) from error
 
 
-def _cards(stream: IO[bytes], path: Path) -> bytes:
+def _cards(stream: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
     cards, searched = stream.read(_READ_BYTES), 0
     check_magic(path, cards)
     while True:

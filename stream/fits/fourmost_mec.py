@@ -23,8 +23,9 @@ from stream.fits.axes import grid
 from stream.fits.columns import Column
 from stream.fits.errors import FitsError
 from stream.fits.fourmost_tables import ObservingBlocks, Provenance, identity
-from stream.fits.opening import Extension, FitsFile, Rows
+from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import flux_unit_of, spectrum_record, text_of, wavelength_scale_of
+from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
 NAME: Final = "4MOST nightly multi-spectrum file (MEC)"

@@ -6,8 +6,9 @@ from collections import defaultdict
 from typing import Any, Final
 
 from stream.fits import fourmost
-from stream.fits.opening import Extension, FitsFile, Rows
+from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import magnitude, signed_64, text_of, whole
+from stream.fits.rows import Rows
 
 # Columns that FIBMETATAB and OBMETATAB may share to say which observing block a fibre belongs to.
 _BLOCK_KEYS: Final = ("OBID", "OBID1", "OB_ID", "OB_UID", "OBMETAID")

@@ -4,6 +4,9 @@ Nothing is read before it is asked for: headers when the file is opened, data by
 file of thousands of spectra costs one chunk). A gzipped file is unpacked into a temporary file first, because a gzip
 stream cannot be mapped. Everything astropy may raise or warn about is turned into a ``FitsError`` that names file,
 extension and keyword; the only warnings that are let go are those about cards that surveys write carelessly.
+
+The data of an extension that states a DATASUM are verified before the first of them are handed out. CHECKSUM is left
+aside: it covers the header too, which archives edit without renewing it.
 """
 
 from __future__ import annotations
@@ -24,56 +27,12 @@ from numpy.typing import NDArray
 from stream.fits.columns import Column, Columns, scaled
 from stream.fits.errors import FitsError
 from stream.fits.headers import Header
+from stream.fits.rows import Rows, native
 from stream.fits.unpacking import BLOCK_BYTES, plain_file
 
 _BAD_HEADER: Final = "the header is corrupt or cut, or bytes follow the last extension"
 
 _DATA_ERRORS: Final = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, VerifyError)
-
-
-class Rows:
-    """Some consecutive rows of a table, read together; columns are found by name whatever their case."""
-
-    __slots__ = ("_cache", "_columns", "_stored", "_table", "start", "stop")
-
-    def __init__(self, table: Extension, stored: NDArray[Any], start: int, stop: int) -> None:
-        self._table = table
-        self._stored = stored
-        self._columns = table.columns
-        self._cache: dict[str, NDArray[Any]] = {}
-        self.start = start
-        self.stop = stop
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def array(self, name: str) -> NDArray[Any]:
-        """Return one column of these rows in native byte order, (row, ...); raises FitsError where it is absent."""
-        column = self._columns.require(name)
-        if column.name not in self._cache:
-            try:
-                self._cache[column.name] = column.physical(_native(self._stored[self._field(column)]))
-            except _DATA_ERRORS as error:
-                raise self._table.error(f"cannot read the column ({error})", column.name) from error
-        return self._cache[column.name]
-
-    def _field(self, column: Column) -> str:
-        return str((self._stored.dtype.names or ())[column.number - 1])
-
-    def value(self, name: str, row: int) -> Any:
-        """Return one cell (``row`` counted from the first of these rows) as a Python value; None: null, NaN, absent."""
-        column = self._columns.find(name)
-        if column is None:
-            return None
-        cell = self.array(column.name)[row]
-        if isinstance(cell, str):
-            return cell.strip() or None
-        if isinstance(cell, np.ndarray):
-            return cell.item() if cell.size == 1 else cell
-        value = cell.item()
-        if (isinstance(value, float) and not np.isfinite(value)) or (column.null is not None and value == column.null):
-            return None
-        return value
 
 
 class Extension:
@@ -89,6 +48,7 @@ class Extension:
         self.is_table = isinstance(hdu, fits.BinTableHDU)
         self._columns: Columns | None = None
         self._stored: NDArray[Any] | None = None
+        self._verified = False
 
     def error(self, reason: str, keyword: str | None = None) -> FitsError:
         """Return a FitsError that names this extension."""
@@ -133,12 +93,13 @@ class Extension:
     def rows(self, start: int = 0, stop: int | None = None) -> Rows:
         """Return the rows ``start`` to ``stop`` of a table; their columns are read when asked."""
         stop = self.n_rows if stop is None else min(stop, self.n_rows)
+        self._verify()
         try:
             if self._stored is None:
                 with _expected_warnings():
                     # The rows as stored: slicing astropy's own records copies the description of every column.
                     self._stored = self._hdu.data.view(np.ndarray)
-            return Rows(self, self._stored[start:stop], start, stop)
+            return Rows(self.columns, self._stored[start:stop], start, stop, self.error)
         except _DATA_ERRORS as error:
             raise self.error(f"cannot read rows {start} to {stop} ({error})") from error
 
@@ -151,12 +112,25 @@ class Extension:
         """Return an image, or its rows ``start`` to ``stop`` along the slowest axis, in native byte order."""
         if not self.shape:
             raise self.error("has no image")
+        self._verify()
         try:
             with _expected_warnings():
                 whole = start is None and stop is None
-                return self._scaled(_native(self._hdu.data if whole else self._hdu.section[slice(start, stop)]))
+                return self._scaled(native(self._hdu.data if whole else self._hdu.section[slice(start, stop)]))
         except _DATA_ERRORS as error:
             raise self.error(f"cannot read the image ({error})") from error
+
+    def _verify(self) -> None:
+        """Raise FitsError, once for all reads, where the data are not those that DATASUM was computed of."""
+        if self._verified:
+            return
+        try:
+            sound = _data_match(self._hdu)
+        except _DATA_ERRORS as error:
+            raise self.error(f"cannot verify the data ({error})", "DATASUM") from error
+        if not sound:
+            raise self.error("the data are damaged: they do not match their checksum", "DATASUM")
+        self._verified = True
 
     def _scaled(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Apply BSCALE and BZERO, which astropy refuses to do on a mapped file; whole numbers stay whole."""
@@ -206,6 +180,17 @@ def parse_header(cards: bytes, path: Path) -> Header:
     except _DATA_ERRORS as error:
         raise FitsError(f"cannot be read as FITS ({error})", file=path, extension="HDU 0") from error
     return Header(partial(_value_of, header), header, file=path, extension="HDU 0")
+
+
+def _data_match(hdu: Any) -> bool:
+    """Return whether data have the sum that their header states, or it states none (absent or empty, says FITS)."""
+    if isinstance(hdu, fits.CompImageHDU):  # shows the header of its pixels; the sum is that of its table
+        info = hdu.fileinfo()
+        with fits.open(info["file"].name, disable_image_compression=True) as stored:
+            table = next(each for each in stored if each.fileinfo()["datLoc"] == info["datLoc"])
+            return _data_match(table)
+    stated = str(_value_of(hdu.header, "DATASUM") or "")
+    return not stated.strip().isdecimal() or hdu.verify_datasum() != 0
 
 
 def _value_of(header: Any, keyword: str) -> object:
@@ -274,9 +259,3 @@ def _expected_warnings() -> Iterator[None]:
         warnings.filterwarnings("error", category=AstropyUserWarning)
         warnings.filterwarnings("ignore", category=VerifyWarning)
         yield
-
-
-def _native(array: Any) -> NDArray[Any]:
-    """Return a copy in native byte order that does not hold on to the mapped file."""
-    array = np.asarray(array)
-    return np.array(array, dtype=array.dtype.newbyteorder("="))

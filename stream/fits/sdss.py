@@ -22,7 +22,7 @@ import numpy as np
 from stream.fits.axes import log10_axis_fields
 from stream.fits.errors import FitsError
 from stream.fits.frames import Frame, documented, medium_of_header
-from stream.fits.opening import Extension, FitsFile, Rows
+from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import (
     flux_unit_of,
     magnitude,
@@ -32,6 +32,7 @@ from stream.fits.records import (
     text_of,
     whole,
 )
+from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
 NAME: Final = "SDSS, BOSS, eBOSS spec"

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stream.expression import Expression
-from stream.fits.opening import Extension, FitsFile, Rows
+from stream.fits.opening import Extension, FitsFile
+from stream.fits.rows import Rows
 
 
 class _RowView(Mapping[str, Any]):

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from stream.fits.axes import grid
 from stream.fits.errors import FitsError
 from stream.fits.frames import Frame, documented, medium_of_header, specsys_of
-from stream.fits.opening import Extension, FitsFile, Rows
+from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import magnitude, spectrum_record, text_of, wavelength_scale_of, whole
+from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
 NAME: Final = "WEAVE L1"
