@@ -1,6 +1,7 @@
 """What a classifier is given: one spectrum or one set of stamps, as arrays with everything explicit.
 
 These are the only forms in which data enters ``classifiers``. They check nothing: ``stream/decode`` has done that.
+Nobody changes one; ``Spectrum`` is not frozen only because it then takes three times as long to make, once per record.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class InlineAxis:
 Axis: TypeAlias = GridAxis | InlineAxis
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Spectrum:
     """One raw spectrum.
 

@@ -45,6 +45,8 @@ class DecodedRecord:
         schema_id: Confluent id (decimal) or CRC-64-AVRO fingerprint (16 hex digits) of the writer's schema.
         framing: How the message was framed: confluent, single-object, container or bare.
         schema_version: The writer schema's own version attribute; empty where it has none.
+        header: The bytes of the framing where they tell that the record was written with our current schema: every
+            message that begins with them was; else empty.
     """
 
     record: dict[str, Any]
@@ -52,6 +54,7 @@ class DecodedRecord:
     schema_id: str
     framing: str
     schema_version: str = ""
+    header: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,8 @@ class Codec:
         if frame.framing is not Framing.SINGLE_OBJECT:
             check_plausible(record, schema.name)
         schema_id = frame.schema_id or format_fingerprint(schema.fingerprint)
-        return DecodedRecord(record, schema.name, schema_id, frame.framing.value, schema.version)
+        header = value[: frame.start] if schema.fingerprint in self._decoders else b""
+        return DecodedRecord(record, schema.name, schema_id, frame.framing.value, schema.version, header)
 
     def _schema_of(self, frame: Frame, value: bytes) -> WriterSchema:
         if frame.framing is Framing.CONFLUENT and frame.schema_key is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from classifiers.items import Spectrum, Stamps
 from stream.errors import Reason
@@ -35,13 +35,31 @@ class Identity:
     mjd_end: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A message that becomes exactly one L2 record; ``schema`` names its writer schema."""
+class EncodedIdentity(NamedTuple):
+    """An identity on its way to its L2 record.
+
+    Attributes:
+        survey: upper-case name.
+        key: of the L2 message: the object's identifier, else the input's.
+        placed: True when the input has coordinates.
+        fields: the L2 record's fields ``l1_id`` to ``mjd_end`` in Avro's binary encoding.
+    """
+
+    survey: str
+    key: bytes
+    placed: bool
+    fields: bytes
+
+
+class Accepted(NamedTuple):
+    """A message that becomes exactly one L2 record; ``schema`` names its writer schema.
+
+    A named tuple, not a dataclass, because one is made for every record on the hot path.
+    """
 
     message: Message
     lane: Lane
-    identity: Identity
+    identity: EncodedIdentity
     item: Spectrum | Stamps
     schema: str
     size_bytes: int

@@ -6,17 +6,20 @@ away is not the message's fault: it passes through as ``Retryable``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 import numpy as np
 
+from schemas.catalogue import Catalogue
 from schemas.codec import DecodedRecord
 from schemas.errors import RegistryRefused, RegistryUnavailable, Undecodable
 from stream.alerts import decode_alert
+from stream.decode.plain import PlainSpectra
 from stream.decode.spectrum import SpectrumDecoder
 from stream.decoded import Accepted, Decoded, Lane, Rejected
 from stream.errors import ConfigurationError, Reason, Rejectable, Retryable
+from stream.records.identity import encode_identity
 from stream.transports.contract import Message
 
 SPECTRUM_SCHEMA: Final = "org.specstream.l1_spectrum"
@@ -27,8 +30,19 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """Largest message that is decoded [byte]; a 4MOST spectrum is 278 kB, the largest alerts are a few MB."""
 
 
+MAX_PLAIN_BYTES: Final = 1024 * 1024
+"""Largest spectrum that is read among others [byte]."""
+MIN_PLAIN_RECORDS: Final = 4
+"""Fewer messages of one framing are decoded one by one [1]."""
+
+
 class Decoder(Protocol):
     """What decoding needs of the codec."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Return the schemas."""
+        ...
 
     def decode(self, value: bytes) -> DecodedRecord:
         """Return the record of a framed message."""
@@ -53,12 +67,33 @@ class MessageDecoder:
     ) -> None:
         self._codec = codec
         self._spectra = SpectrumDecoder()
+        self._plain = PlainSpectra(codec.catalogue.current(SPECTRUM_SCHEMA).schema, self._spectra)
+        self._headers: dict[bytes, str] = {}
         self._image_topics = frozenset(image_topics)
         self._max_message_bytes = max_message_bytes
 
-    def decode_all(self, messages: Iterable[Message]) -> list[Decoded]:
-        """Return what decoding makes of messages, in their order."""
-        return [self.decode(message) for message in messages]
+    def decode_plain(self, messages: Sequence[Message]) -> list[Accepted | None]:
+        """Return what ``decode`` makes of those messages that can be read together, and None for the others.
+
+        Those are spectra of a framing and schema that ``decode`` has met before. Asks nobody and raises nothing.
+        """
+        found: list[Accepted | None] = [None] * len(messages)
+        for header, schema in self._headers.items():
+            rows = [
+                row
+                for row, message in enumerate(messages)
+                if message.value is not None
+                and message.value.startswith(header)
+                and len(message.value) <= min(MAX_PLAIN_BYTES, self._max_message_bytes)
+            ]
+            if len(rows) < MIN_PLAIN_RECORDS:
+                continue
+            spectra = self._plain.read([messages[row].value or b"" for row in rows], len(header))
+            for row, plain in zip(rows, spectra, strict=True):
+                if plain is not None:
+                    identity, spectrum, size_bytes = plain
+                    found[row] = Accepted(messages[row], "spectrum", identity, spectrum, schema, size_bytes)
+        return found
 
     def decode(self, message: Message) -> Decoded:
         """Return what decoding makes of one message.
@@ -89,7 +124,10 @@ class MessageDecoder:
                 lane = "spectrum"
                 survey = self._spectra.survey(record["survey"])
                 identity, spectrum, size_bytes = self._spectra.decode(record)
-                return Accepted(message, lane, identity, spectrum, schema_text(schema_name, schema_id), size_bytes)
+                schema = schema_text(schema_name, schema_id)
+                if decoded.header:
+                    self._headers[decoded.header] = schema
+                return Accepted(message, lane, encode_identity(identity, lane), spectrum, schema, size_bytes)
             if schema_name in OTHER_SCHEMAS:
                 raise Rejectable(
                     Reason.WRONG_SCHEMA,
@@ -101,7 +139,8 @@ class MessageDecoder:
             identity, stamps = decode_alert(record, schema_name)
             images = (stamps.science, stamps.template, stamps.difference)
             size_bytes = sum(image.nbytes for image in images if isinstance(image, np.ndarray))
-            return Accepted(message, lane, identity, stamps, schema_text(schema_name, schema_id), size_bytes)
+            schema = schema_text(schema_name, schema_id)
+            return Accepted(message, lane, encode_identity(identity, lane), stamps, schema, size_bytes)
         except Undecodable as error:
             return Rejected(
                 message,

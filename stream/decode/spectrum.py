@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,22 @@ _BARYCENTRIC: Final = frozenset({"BARYCENT", "HELIOCEN"})
 _SURVEY = re.compile(r"[A-Z0-9][A-Z0-9_+./ -]{0,31}")
 
 
+class Setting(NamedTuple):
+    """In which frame and unit a spectrum is; the fields are those of ``Spectrum``."""
+
+    medium: Literal["AIR", "VACUUM"]
+    flux_unit: str
+    velocity_correction_km_s: float
+    resolving_power: float | None
+
+
 class SpectrumDecoder:
     """Decodes ``l1_spectrum`` records; holds caches of checked axes, units and surveys, and no other state."""
 
     def __init__(self) -> None:
         self._units: dict[str, UnitError | None] = {}
         self._surveys: dict[str, str] = {}
-        self._axes = AxisReader()
+        self.axes = AxisReader()
 
     def decode(self, record: Mapping[str, Any]) -> tuple[Identity, Spectrum, int]:
         """Return identity, spectrum and the bytes that its arrays hold.
@@ -46,7 +55,7 @@ class SpectrumDecoder:
             Rejectable: the record cannot be classified.
         """
         identity = self._identity(record)
-        axis, n = self._axes.read(record)
+        axis, n = self.axes.read(record)
         flux = np.asarray(record["flux"], dtype=np.float32)
         uncertainty = np.asarray(record["uncertainty"], dtype=np.float32)
         quality = record["quality"]
@@ -59,8 +68,29 @@ class SpectrumDecoder:
             if quality.shape[0] != n:
                 raise _length("quality", n, quality.shape[0])
             good = quality == 0
-        kind = record["uncertainty_kind"]
-        _check_pixels(flux, uncertainty, good)
+        check_pixels(flux, uncertainty, good)
+        setting = self.setting(record)
+        spectrum = Spectrum(
+            axis,
+            setting.medium,
+            flux,
+            uncertainty,
+            record["uncertainty_kind"],
+            setting.flux_unit,
+            good,
+            setting.velocity_correction_km_s,
+            setting.resolving_power,
+            record["sampling"],
+            record["fibre_use"] == "SKY",
+        )
+        return identity, spectrum, flux.nbytes + uncertainty.nbytes + (n if good is not None else 0)
+
+    def setting(self, record: Mapping[str, Any]) -> Setting:
+        """Return what the fields flux_unit, resolving_power, medium, specsys and helio_correction_km_s say.
+
+        Raises:
+            Rejectable: one of them is not known or not possible.
+        """
         unit = record["flux_unit"]
         refused = self._units[unit] if unit in self._units else self._try_unit(unit)
         if refused is not None:
@@ -79,20 +109,8 @@ class SpectrumDecoder:
                 expected="AIR or VACUUM",
                 received=str(medium),
             )
-        spectrum = Spectrum(
-            axis,
-            medium,
-            flux,
-            uncertainty,
-            kind,
-            unit,
-            good,
-            _velocity_correction_km_s(record["specsys"], record["helio_correction_km_s"]),
-            resolving_power,
-            record["sampling"],
-            record["fibre_use"] == "SKY",
-        )
-        return identity, spectrum, flux.nbytes + uncertainty.nbytes + (n if good is not None else 0)
+        velocity_km_s = _velocity_correction_km_s(record["specsys"], record["helio_correction_km_s"])
+        return Setting(medium, unit, velocity_km_s, resolving_power)
 
     def _try_unit(self, unit: str) -> UnitError | None:
         """Return why a unit is refused, None when it is known; remembers both, because parsing costs milliseconds."""
@@ -213,15 +231,16 @@ def _velocity_correction_km_s(specsys: str, correction_km_s: float | None) -> fl
     )
 
 
-def _check_pixels(flux: NDArray[np.float32], uncertainty: NDArray[np.float32], good: NDArray[np.bool_] | None) -> None:
+def check_pixels(flux: NDArray[np.float32], uncertainty: NDArray[np.float32], good: NDArray[np.bool_] | None) -> None:
     """Check that one pixel at least is valid; looks at the middle one first, because nearly always it is.
 
     Valid means: not masked, finite flux, finite uncertainty above 0 (an infinite SIGMA or VARIANCE and a zero IVAR both
     say that nothing is known).
     """
     middle = flux.shape[0] // 2
-    if math.isfinite(flux[middle]) and 0 < uncertainty[middle] < math.inf and (good is None or good[middle]):
-        return
+    if math.isfinite(flux.item(middle)) and 0 < uncertainty.item(middle) < math.inf:
+        if good is None or good.item(middle):
+            return
     valid = np.isfinite(flux) & (uncertainty > 0) & (uncertainty < np.inf)
     if good is not None:
         valid &= good

@@ -16,6 +16,7 @@ from stream.decoded import Accepted, Identity, Lane
 from stream.errors import Fatal
 from stream.records.finished import SKY_FIBRE, Finished
 from stream.records.identifiers import L2Identifiers
+from stream.records.identity import encode_identity
 from stream.records.l2_columns import L2ColumnEncoder
 from stream.records.l2_plain import FLOAT_COLUMNS, l2_record, quality_flags_of
 from stream.transports.contract import Message, TopicPartition
@@ -92,13 +93,22 @@ class L2Writer:
                 ("l1_append_ms", str(append_ms).encode()),
                 classified,
             )
-            key = (identity.object_id or identity.l1_id).encode()
             top_class = names[top] if top >= 0 else ""
             if bits & Quality.SKY_FIBRE.value:
                 p_value = math.nan
             finished.append(
                 Finished(
-                    topic, key, value, headers, item.lane, identity.survey, append_ms, None, top_class, counted, p_value
+                    topic,
+                    identity.key,
+                    value,
+                    headers,
+                    item.lane,
+                    identity.survey,
+                    append_ms,
+                    None,
+                    top_class,
+                    counted,
+                    p_value,
                 )
             )
         return finished
@@ -114,8 +124,11 @@ def _check_fit(accepted: Sequence[Accepted], verdicts: Verdicts) -> None:
 
 def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEncoder:
     """Return an encoder of columns that writes the same bytes as the codec for a full and an empty record."""
-    items, verdicts = _probe()
-    records = [l2_record(item, verdicts, row, engines) for row, item in enumerate(items)]
+    items, identities, verdicts = _probe()
+    records = [
+        l2_record(item, identity, verdicts, row, engines)
+        for row, (item, identity) in enumerate(zip(items, identities, strict=True))
+    ]
     framed = [codec.encode(SCHEMA, record) for record in records]
     header = framed[0][: len(framed[0]) - len(codec.encode_datum(SCHEMA, records[0]))]
     encoder = L2ColumnEncoder(engines, header)
@@ -126,15 +139,22 @@ def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEnco
     return encoder
 
 
-def _probe() -> tuple[list[Accepted], Verdicts]:
-    """Return two items and verdicts that fill every field of the first record and as few as possible of the second."""
+def _probe() -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
+    """Return two items, their identities and verdicts: all fields of the first record filled, few of the second."""
     stamps = Stamps(None, None, None, "PROBE", 0)
     text = {name: name for name in Identity.__dataclass_fields__ if name not in _NUMBERS}
     numbers = {name: index + 0.5 for index, name in enumerate(_NUMBERS[1:])}
     identities = (Identity(**text, fibre_id=300, **numbers), Identity("b", "B"))  # type: ignore[arg-type]
     lanes: tuple[Lane, Lane] = ("spectrum", "image")
     items = [
-        Accepted(Message(TopicPartition("t", 1), 70_000, 1, None, None, (), 0), lane, identity, stamps, "schema", 0)
+        Accepted(
+            Message(TopicPartition("t", 1), 70_000, 1, None, None, (), 0),
+            lane,
+            encode_identity(identity, lane),
+            stamps,
+            "schema",
+            0,
+        )
         for lane, identity in zip(lanes, identities, strict=True)
     ]
     verdicts = Verdicts(
@@ -153,7 +173,7 @@ def _probe() -> tuple[list[Accepted], Verdicts]:
         alternative_redshift=np.array([[1.5, 0.0], [0.0, 0.0]]),
         alternative_probability=np.array([[0.125, 0.0], [0.0, 0.0]]),
     )
-    return items, verdicts
+    return items, identities, verdicts
 
 
 _NUMBERS: Final = ("fibre_id", "ra_deg", "dec_deg", "mjd_start", "mjd_end")

@@ -16,21 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.classifier import EngineUse, Lines, Verdicts
-from stream.decoded import Accepted, Identity
+from stream.decoded import Accepted
 from stream.records.avro_bytes import (
     NULL,
     double_map_rows,
     long_bytes,
-    nullable_double,
     nullable_double_rows,
     nullable_long,
-    nullable_string,
     pack_double,
     string_bytes,
 )
 from stream.transports.contract import TopicPartition
 
-_LANES: Final = {"spectrum": long_bytes(0), "image": long_bytes(1)}
 _BOOLEANS: Final = (b"\x00", b"\x01")
 _MAX_REMEMBERED: Final = 4_096
 
@@ -91,7 +88,7 @@ class L2ColumnEncoder:
         return [
             join(
                 (
-                    head, l2_id.encode(), self._source(item), self._identity(item), quality, fixed, classes, top_class,
+                    head, l2_id.encode(), self._source(item), item.identity.fields, quality, fixed, classes, top_class,
                     p_other, other_type, redshift, zwarn, alternatives, velocity, lines, scores, _BOOLEANS[unknown],
                     p_value, rate, reason, place, long(bits),
                 )
@@ -109,32 +106,6 @@ class L2ColumnEncoder:
             source = string_bytes(message.source.topic) + long_bytes(message.source.partition)
             self._sources[message.source] = source
         return source + long_bytes(message.offset) + self._text(item.schema)
-
-    def _identity(self, item: Accepted) -> bytes:
-        identity: Identity = item.identity
-        text, optional = self._text, self._optional
-        return b"".join(
-            (
-                string_bytes(identity.l1_id),
-                _LANES[item.lane],
-                text(identity.survey),
-                text(identity.instrument),
-                nullable_string(identity.spec_uid),
-                nullable_string(identity.object_uid),
-                nullable_string(identity.object_id),
-                nullable_string(identity.cname),
-                optional(identity.programme_id),
-                optional(identity.ob_id),
-                nullable_long(identity.fibre_id),
-                optional(identity.fibre_use),
-                optional(identity.product_level),
-                nullable_string(identity.supersedes),
-                nullable_double(identity.ra_deg),
-                nullable_double(identity.dec_deg),
-                nullable_double(identity.mjd_start),
-                nullable_double(identity.mjd_end),
-            )
-        )
 
     def _text(self, text: str) -> bytes:
         """Encode a text that comes again and again."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from classifiers.classifier import EngineUse, Lines, Verdicts
 from classifiers.quality import Quality
-from stream.decoded import Accepted
+from stream.decoded import Accepted, Identity
 from stream.records.identifiers import L2Identifiers
 
 FLOAT_COLUMNS: Final = (
@@ -43,9 +43,10 @@ FLOAT_COLUMNS: Final = (
 """Columns of ``Verdicts`` that are nullable doubles of the L2 record."""
 
 
-def l2_record(item: Accepted, verdicts: Verdicts, row: int, engines: Sequence[EngineUse]) -> dict[str, Any]:
-    """Return the L2 record (schema ``l2_classification``) of one item of a batch."""
-    identity = asdict(item.identity)
+def l2_record(
+    item: Accepted, identity: Identity, verdicts: Verdicts, row: int, engines: Sequence[EngineUse]
+) -> dict[str, Any]:
+    """Return the L2 record (schema ``l2_classification``) of one item of a batch, whose identity is given as well."""
     names = verdicts.class_names
     top = int(verdicts.top_class[row])
     zwarn = int(verdicts.zwarn[row])
@@ -59,7 +60,7 @@ def l2_record(item: Accepted, verdicts: Verdicts, row: int, engines: Sequence[En
             "schema": item.schema,
         },
         "lane": item.lane,
-        **identity,
+        **asdict(identity),
         **{name: _number(verdicts, name, row) for name in FLOAT_COLUMNS},
         "engines": [asdict(engine) for engine in engines],
         "class_scheme": verdicts.class_scheme,
@@ -78,7 +79,7 @@ def l2_record(item: Accepted, verdicts: Verdicts, row: int, engines: Sequence[En
 
 def quality_flags_of(item: Accepted, flags: int) -> int:
     """Return the engines' quality flags, with NO_POSITION where the input has no coordinates."""
-    return flags if item.identity.ra_deg is not None else flags | int(Quality.NO_POSITION)
+    return flags if item.identity.placed else flags | int(Quality.NO_POSITION)
 
 
 def _number(verdicts: Verdicts, name: str, row: int) -> float | None:

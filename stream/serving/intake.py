@@ -164,13 +164,15 @@ class Intake:
         When a drain begins while it waits, it returns what it has decoded: the rest comes again to the next owner.
         """
         shared = self._shared
+        plain = self._decoder.decode_plain(messages)
         decoded: list[Decoded] = []
         backoff = Backoff()
         resume = False
         try:
-            while len(decoded) < len(messages):
+            while (row := len(decoded)) < len(messages):
+                done = plain[row] if row < len(plain) else None
                 try:
-                    decoded.append(self._routed(self._decoder.decode(messages[len(decoded)])))
+                    decoded.append(self._routed(done or self._decoder.decode(messages[row])))
                 except Retryable as error:
                     resume = self._stop_fetching() or resume
                     self._wait_to_decode(error, backoff, messages)

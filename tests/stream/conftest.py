@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import fastavro
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from classifiers.items import GridAxis, Spectrum
 from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from stream.decoded import Accepted, Identity, Lane
+from stream.records.identity import encode_identity
 from stream.transports.contract import CommitOutcome, CommitUnit, Message, Output, TopicPartition
 
 
@@ -284,6 +287,23 @@ def spectrum_value(codec: Codec) -> Callable[..., bytes]:
     return make
 
 
+@pytest.fixture(scope="session")
+def identity_of(codec: Codec) -> Callable[[Accepted], dict[str, Any]]:
+    """Return a reader of the identity fields that an L2 record will hold."""
+    schema = codec.catalogue.current("l2_classification").schema
+    names = [field["name"] for field in schema["fields"]]
+    fields = schema["fields"][names.index("l1_id") : names.index("mjd_end") + 1]
+    parsed = fastavro.parse_schema({"type": "record", "name": "identity", "fields": fields})
+
+    def read(accepted: Accepted) -> dict[str, Any]:
+        stream = io.BytesIO(accepted.identity.fields)
+        record = fastavro.schemaless_reader(stream, parsed, None)
+        assert stream.read() == b""
+        return dict(record)
+
+    return read
+
+
 @pytest.fixture
 def memory_transport() -> type[MemoryTransport]:
     """Return the in-memory transport's class."""
@@ -321,6 +341,6 @@ def accepted() -> Callable[..., Accepted]:
             sky_fibre=False,
         )
         fields = {"l1_id": f"l1-{message.offset}", "survey": "TEST", **identity}
-        return Accepted(message, lane, Identity(**fields), spectrum, "test", 64)
+        return Accepted(message, lane, encode_identity(Identity(**fields), lane), spectrum, "test", 64)
 
     return make

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from classifiers.items import GridAxis, Spectrum
 from stream.batching import BatchPolicy
-from stream.decoded import Accepted, Decoded, Identity, Rejected
+from stream.decoded import Accepted, Decoded, EncodedIdentity, Rejected
 from stream.errors import Reason
 from stream.ledger.account import Account, LedgerImbalance
 from stream.partition_log import OffsetWentBack
@@ -23,6 +23,7 @@ from stream.transports.contract import CommitOutcome, Message, Output, TopicPart
 from stream.work import Batch, Commit, Limits
 
 SOURCES = tuple(TopicPartition("l1", number) for number in range(3))
+IDENTITY = EncodedIdentity("TEST", b"x", placed=True, fields=b"")
 SPECTRUM = Spectrum(
     GridAxis("LINEAR", 4000.0, 1.0, 4), "VACUUM", np.zeros(4, np.float32), np.ones(4, np.float32), "IVAR", "Jy", None,
     0.0, None, "DISPERSED", sky_fibre=False,
@@ -48,7 +49,7 @@ def decoded(message: Message, kind: str) -> Decoded:
     if kind == "bad":
         return Rejected(message, "spectrum", Reason.UNDECODABLE, "bad")
     lane: Any = "image" if kind == "image" else "spectrum"
-    return Accepted(message, lane, Identity(l1_id="x", survey="TEST"), SPECTRUM, "s", 32)
+    return Accepted(message, lane, IDENTITY, SPECTRUM, "s", 32)
 
 
 def limits(**changes: int) -> Limits:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.items import GridAxis, InlineAxis, Spectrum, Stamps
+from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from schemas.errors import RegistryRefused, RegistryUnavailable
 from stream.decode.message import MessageDecoder
@@ -49,11 +50,13 @@ def spectrum(item: Decoded) -> Spectrum:
     return item.item
 
 
-def test_a_valid_spectrum_is_accepted_with_its_identity(decode_spectrum: Any) -> None:
+def test_a_valid_spectrum_is_accepted_with_its_identity(decode_spectrum: Any, identity_of: Any) -> None:
     """Identity, axis, arrays and writer schema arrive."""
     item = decode_spectrum(fibre_use="SKY", quality=np.array([0] * 99 + [3], dtype=np.int32))
-    assert item.identity.l1_id == "spec-0"
-    assert (item.identity.survey, item.identity.ra_deg, item.identity.fibre_use) == ("SDSS", 180.0, "SKY")
+    identity = identity_of(item)
+    assert identity["l1_id"] == "spec-0"
+    assert (identity["survey"], identity["ra_deg"], identity["fibre_use"]) == ("SDSS", 180.0, "SKY")
+    assert (item.identity.survey, item.identity.placed) == ("SDSS", True)
     assert item.lane == "spectrum"
     assert item.schema.startswith("org.specstream.l1_spectrum:")
     decoded = spectrum(item)
@@ -229,6 +232,8 @@ def test_a_registry_that_is_away_is_not_the_messages_fault(error: Exception, rai
     """It passes through, and the message is decoded later."""
 
     class Away:
+        catalogue = Catalogue.embedded()
+
         def decode(self, value: bytes) -> Any:  # noqa: ARG002 - the protocol's
             raise error
 

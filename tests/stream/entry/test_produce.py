@@ -143,7 +143,7 @@ def test_a_container_of_several_records_is_split_into_one_message_each(
     came = values(tmp_path)
     accepted = outcomes(came, codec)
     assert [(type(item), item.lane, item.identity.survey) for item in accepted] == [(Accepted, "image", "LSST")] * 7
-    assert len({item.identity.l1_id for item in accepted}) == 7
+    assert len({item.identity.fields for item in accepted}) == 7
     with seven_alerts.open("rb") as file:
         expected = list(fastavro.reader(file))
     assert [repr(next(fastavro.reader(io.BytesIO(value or b"")))) for value in came] == list(map(repr, expected))

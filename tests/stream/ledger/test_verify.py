@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,7 +121,7 @@ def test_an_output_of_both_kinds_is_found(night: Any, verify: Verify, codec: Cod
     l2 = next(o for o in night.outputs if o.topic == "specstream.l2.classification")
     record = codec.decode(l2.value).record
     record["source"] = {k: codec.decode(dead.value).record["source"][k] for k in ("topic", "partition", "offset")}
-    result = verify([*night.outputs, replace(l2, value=codec.encode("l2_classification", record))])
+    result = verify([*night.outputs, l2._replace(value=codec.encode("l2_classification", record))])
     assert result.difference is not None
     assert result.difference.received == "both"
 
@@ -143,7 +142,7 @@ def test_a_changed_ledger_entry_is_found(
     """Counts, ranges and digests of the ledger are compared with the topics."""
     entry = [o for o in night.outputs if o.topic == "specstream.ledger"][1]
     record = codec.decode(entry.value).record
-    changed = replace(entry, value=codec.encode("ledger", {**record, field: change(record[field])}))
+    changed = entry._replace(value=codec.encode("ledger", {**record, field: change(record[field])}))
     result = verify([changed if o is entry else o for o in night.outputs])
     assert not result.holds
 

@@ -17,6 +17,7 @@ from classifiers.quality import Quality
 from schemas.codec import Codec
 from stream.decoded import Accepted, Identity
 from stream.records.identifiers import NAMESPACE, L2Identifiers
+from stream.records.identity import encode_identity
 from stream.records.l2 import L2Writer, VerdictsMismatch
 from stream.records.l2_plain import FLOAT_COLUMNS, l2_record
 from stream.transports.contract import Message, TopicPartition
@@ -49,17 +50,19 @@ def identities(draw: Any) -> Identity:
 
 
 @st.composite
-def batches(draw: Any) -> tuple[list[Accepted], Verdicts]:
+def batches(draw: Any) -> tuple[list[Accepted], list[Identity], Verdicts]:
     n = draw(st.integers(1, 5))
     k = draw(st.sampled_from([0, 3]))
     column = st.lists(floats, min_size=n, max_size=n).map(np.array)
+    known = [draw(identities()) for _ in range(n)]
+    lanes = [draw(st.sampled_from(["spectrum", "image"])) for _ in range(n)]
     items = [
         Accepted(
             Message(TopicPartition(draw(st.sampled_from(["a", "b"])), draw(st.integers(0, 300))),
                     draw(st.integers(0, 2**62)), 1, None, None, (), 5),
-            draw(st.sampled_from(["spectrum", "image"])), draw(identities()), NO_STAMPS, "s:1", 0,
+            lane, encode_identity(identity, lane), NO_STAMPS, "s:1", 0,
         )
-        for _ in range(n)
+        for identity, lane in zip(known, lanes, strict=True)
     ]  # fmt: skip
     present = draw(st.sets(st.sampled_from(FLOAT_COLUMNS)))
     lines = None
@@ -83,7 +86,7 @@ def batches(draw: Any) -> tuple[list[Accepted], Verdicts]:
         alternative_probability=np.array([[draw(st.floats(0, 1)) for _ in range(2)] for _ in range(n)]),
         lines=lines,
     )
-    return items, verdicts
+    return items, known, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +96,13 @@ def writer(codec: Codec) -> L2Writer:
 
 @given(batch=batches())
 def test_the_fast_encoder_writes_the_bytes_of_the_plain_form(
-    codec: Codec, writer: L2Writer, batch: tuple[list[Accepted], Verdicts]
+    codec: Codec, writer: L2Writer, batch: tuple[list[Accepted], list[Identity], Verdicts]
 ) -> None:
     """For any identity and verdicts, both encoders agree to the byte, and the record reads back."""
-    items, verdicts = batch
+    items, known, verdicts = batch
     finished = writer.finish(items, verdicts, 0)
     for row, (item, done) in enumerate(zip(items, finished, strict=True)):
-        plain = l2_record(item, verdicts, row, ENGINES)
+        plain = l2_record(item, known[row], verdicts, row, ENGINES)
         assert done.value == codec.encode("l2_classification", plain)
         assert codec.decode(done.value).record["l2_id"] == plain["l2_id"]
 
@@ -109,7 +112,7 @@ def make(n: int = 2, **changes: Any) -> tuple[list[Accepted], Verdicts]:
         Accepted(
             Message(TopicPartition("t", 0), offset, 1, None, None, (), 1_000 + offset),
             "spectrum",
-            Identity(f"l1-{offset}", "SDSS", object_id=None if offset else "object"),
+            encode_identity(Identity(f"l1-{offset}", "SDSS", object_id=None if offset else "object"), "spectrum"),
             Stamps(None, None, None, "X", 0),
             "s",
             0,

@@ -1,7 +1,7 @@
-"""The transports that the contract suite (test_contract.py) runs against, each as a harness.
+"""The transports that the contract suites (test_*_contract.py) run against, each as a harness.
 
-A transport is added by a fixture ``<name>_harness`` here and its name in ``TRANSPORTS``; ``Harness`` in
-test_contract.py says what the fixture returns.
+A transport is added by a fixture ``<name>_harness`` here and its name in ``TRANSPORTS``; ``Harness`` says what the
+fixture returns: a thing that makes a transport's topics and opens its ends.
 """
 
 from __future__ import annotations
@@ -9,24 +9,63 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from stream.transports.broker import BrokerPublisher, BrokerReader, BrokerTransport, TopicSpec
 from stream.transports.broker import create_topics as create_broker_topics
-from stream.transports.contract import Message, Output
+from stream.transports.contract import Message, Output, Publisher, Reader, Transport
 from stream.transports.folder import FolderPublisher, FolderReader, FolderTransport, FolderWriter, create_topics
 
 TRANSPORTS: list[object] = ["folder", pytest.param("broker", marks=pytest.mark.kafka)]
 
 
+class Harness(Protocol):
+    """What a transport's tests supply."""
+
+    def name(self, base: str) -> str:
+        """Return a topic, group or identity name that no other test uses."""
+        ...
+
+    def create(self, topic: str, partitions: int) -> None:
+        """Create a topic."""
+        ...
+
+    def append(self, topic: str, partition: int, messages: Sequence[Output]) -> None:
+        """Append messages, committed, in order; their own ``topic`` and ``partition`` are not looked at."""
+        ...
+
+    def open(self, topics: Sequence[str], group: str, instance: str | None = None) -> Transport:
+        """Open the input of a group."""
+        ...
+
+    def open_reader(self, topics: Sequence[str]) -> Reader:
+        """Open a reader from the first offset."""
+        ...
+
+    def open_publisher(self, identity: str) -> Publisher:
+        """Open a publisher on a state topic that the harness has created."""
+        ...
+
+    def read_all(self, topic: str) -> list[Message]:
+        """Return everything committed in a topic, in offset order per partition."""
+        ...
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
 @pytest.fixture(params=TRANSPORTS)
-def harness(request: pytest.FixtureRequest) -> object:
+def harness(request: pytest.FixtureRequest) -> Harness:
     """Return the harness of each transport in turn."""
-    return request.getfixturevalue(f"{request.param}_harness")
+    found: Harness = request.getfixturevalue(f"{request.param}_harness")
+    return found
 
 
 class FolderHarness:
@@ -43,7 +82,7 @@ class FolderHarness:
         create_topics(self.folder, {topic: partitions})
 
     def append(self, topic: str, partition: int, messages: Sequence[Output]) -> None:
-        self.writer.commit([replace(each, topic=topic, partition=partition) for each in messages])
+        self.writer.commit([each._replace(topic=topic, partition=partition) for each in messages])
 
     def open(self, topics: Sequence[str], group: str, instance: str | None = None) -> FolderTransport:
         del instance  # one process is the group on a folder, whatever it is called
@@ -88,7 +127,7 @@ class BrokerHarness:
     def append(self, topic: str, partition: int, messages: Sequence[Output]) -> None:
         if self._writer is None:
             self._writer = BrokerPublisher(self.bootstrap, self.name("harness"), self.name("harness-state"))
-        self._writer.publish([replace(each, topic=topic, partition=partition) for each in messages], {})
+        self._writer.publish([each._replace(topic=topic, partition=partition) for each in messages], {})
 
     def open(self, topics: Sequence[str], group: str, instance: str | None = None) -> BrokerTransport:
         return BrokerTransport(self.bootstrap, topics, group, instance=instance)

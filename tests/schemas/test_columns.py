@@ -1,0 +1,156 @@
+"""Records read side by side: positions are those of the record, and what is plain never depends on its neighbours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import fastavro
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from schemas.catalogue import Catalogue
+from schemas.columns import FIRST_WINDOW, MAX_ITEMS, ColumnReader, Columns
+from schemas.definitions import parse
+from schemas.errors import CatalogueError
+
+SCHEMA = Catalogue.embedded().current("l1_spectrum").schema
+READER = ColumnReader(SCHEMA)
+HEADER = b"0123456789"
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+SIMPLE = parse(
+    {
+        "type": "record",
+        "name": "r",
+        "fields": [
+            {"name": "text", "type": "string"},
+            {"name": "number", "type": ["null", "long"]},
+            {"name": "list", "type": {"type": "array", "items": "string"}},
+            {"name": "data", "type": "bytes"},
+            {"name": "after", "type": ["null", "double"]},
+            {"name": "flag", "type": "boolean"},
+        ],
+    }
+)
+SIMPLE_READER = ColumnReader(SIMPLE)
+
+
+def written(schema: Any, record: Any) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, schema, record)
+    return HEADER + out.getvalue()
+
+
+def simple(**changes: Any) -> bytes:
+    record = {"text": "ab", "number": 5, "list": ["x"], "data": b"12345678", "after": 1.5, "flag": True}
+    return written(SIMPLE, {**record, **changes})
+
+
+def read(*values: bytes) -> Columns:
+    return SIMPLE_READER.read(values, len(HEADER))
+
+
+def field(columns: Columns, value: bytes, name: str, row: int) -> bytes:
+    column = columns.fields[name]
+    return value[column.at[row] : column.end[row]]
+
+
+@RELAXED
+@given(data=st.data())
+def test_each_field_of_a_plain_record_is_where_its_encoding_is(
+    data: st.DataObject, records_of: Callable[..., st.SearchStrategy[Any]]
+) -> None:
+    """Cut out, each field decodes alone to its value."""
+    assert isinstance(SCHEMA, dict)
+    records = data.draw(st.lists(records_of(SCHEMA), min_size=1, max_size=4))
+    values = [written(SCHEMA, record) for record in records]
+    columns = READER.read(values, len(HEADER))
+    for row, (record, value) in enumerate(zip(records, values, strict=True)):
+        if not columns.plain[row]:
+            continue
+        for part in SCHEMA["fields"]:
+            one = parse({"type": "record", "name": "one", "fields": [part]})
+            cut = field(columns, value, part["name"], row)
+            expected = written(one, {part["name"]: record[part["name"]]})[len(HEADER) :]
+            assert cut == expected, part["name"]
+
+
+@RELAXED
+@given(data=st.data())
+def test_what_is_said_of_a_message_does_not_depend_on_its_neighbours(
+    data: st.DataObject, records_of: Callable[..., st.SearchStrategy[Any]]
+) -> None:
+    """Broken, foreign and short messages beside it change nothing."""
+    values = [written(SCHEMA, record) for record in data.draw(st.lists(records_of(SCHEMA), min_size=1, max_size=3))]
+    values += data.draw(st.lists(st.binary(min_size=1, max_size=80), max_size=3))
+    values += [simple(text="z" * n) for n in data.draw(st.lists(st.integers(0, 2_500), max_size=2))]
+    values = data.draw(st.permutations(values))
+    together = READER.read(values, len(HEADER))
+    for row, value in enumerate(values):
+        alone = READER.read([value], len(HEADER))
+        assert together.plain[row] == alone.plain[0]
+        if alone.plain[0]:
+            for name, column in alone.fields.items():
+                if "." not in name:
+                    assert field(together, value, name, row) == field(alone, value, name, 0)
+                    assert together.fields[name].present[row] == column.present[0]
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_a_changed_byte_is_never_plain_where_the_library_refuses_it(data: st.DataObject) -> None:
+    """Whatever is plain decodes."""
+    value = bytearray(simple(list=["abc", "d"], number=2**40))
+    for _ in range(data.draw(st.integers(1, 3))):
+        value[data.draw(st.integers(len(HEADER), len(value) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(value[: data.draw(st.integers(len(HEADER) + 1, len(value)))])
+    columns = read(cut, simple())
+    assert columns.plain[1]
+    if columns.plain[0]:
+        stream = io.BytesIO(cut)
+        stream.seek(len(HEADER))
+        record: Any = fastavro.schemaless_reader(stream, SIMPLE, None)
+        assert stream.tell() == len(cut)
+        assert record["text"].isprintable()
+        assert written(SIMPLE, record) == HEADER + cut[len(HEADER) :]
+
+
+def test_values_of_numbers_arrive() -> None:
+    columns = read(simple(), simple(number=None, after=None, flag=False), simple(number=-(2**33), after=-2.0))
+    assert columns.plain.all()
+    assert columns.fields["number"].number.tolist() == [5, 0, -(2**33)]
+    assert columns.fields["number"].present.tolist() == [True, False, True]
+    assert columns.fields["flag"].number.tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(columns.fields["after"].doubles(), [1.5, np.nan, -2.0])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        simple(text="é"),
+        simple(text="a\nb"),
+        simple(list=["\x7f"]),
+        simple(text="t" * FIRST_WINDOW),
+        simple(list=["i"] * (MAX_ITEMS + 1)),
+        simple()[:-1],
+        simple() + b"\x00",
+        HEADER + b"\x84\x80\x00" + simple()[len(HEADER) + 1 :],  # a length in more bytes than it needs
+        HEADER + b"\x03" + simple()[len(HEADER) + 1 :],  # a negative length
+        HEADER + simple()[len(HEADER) :].replace(b"\x02\x02x\x00", b"\x01\x04\x02x\x00"),  # a block with its size
+        HEADER + simple()[len(HEADER) :].replace(b"\x02\x0a", b"\x04\x0a"),  # a branch that is not there
+        simple()[:-1] + b"\x02",  # neither false nor true
+        HEADER,
+    ],
+)
+def test_what_is_not_plain_is_left_to_others(value: bytes) -> None:
+    assert read(value, simple()).plain.tolist() == [False, True]
+
+
+def test_schemas_that_have_no_columns_are_refused() -> None:
+    odd = parse({"type": "record", "name": "m", "fields": [{"name": "x", "type": {"type": "map", "values": "int"}}]})
+    with pytest.raises(CatalogueError, match="columns"):
+        ColumnReader(odd)
