@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from stream.fits.frames import Frame, documented
 from stream.fits.joining import ArmSpectrum, JoinPlan
 from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import (
+    first_known,
     flux_unit_of,
     magnitude_of_flux,
     signed_64,
@@ -65,7 +67,7 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
     for arm in arms:
         for name in ("FLUX", "IVAR"):
             _check_shape(file.require(f"{arm}_{name}"), fibermap.n_rows, file.require(f"{arm}_WAVELENGTH").shape[0])
-    times = _Times(file.find("EXP_FIBERMAP"))
+    exposures = _exposures(file.find("EXP_FIBERMAP"))
     for cells in fibermap.chunks(CHUNK_ROWS):
         chosen = [row for row in range(len(cells)) if selection.selects(cells, row)]
         if not chosen:
@@ -98,7 +100,7 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
                     quality=joined.quality,
                     frame=_FRAME,
                     arm=None if len(arms) > 1 else arms[0],
-                    **_identity(file, cells, row, times),
+                    **_identity(file, cells, row, exposures),
                 )
             except FitsError as error:
                 report(error.at_row(cells.start + row))
@@ -127,23 +129,52 @@ def _unit(file: FitsFile, arms: list[str]) -> str:
     return units[arms[0]]
 
 
+@dataclass(frozen=True, slots=True)
 class _Times:
-    """First and last exposure of each target, from EXP_FIBERMAP where there is one."""
+    """Start, end [MJD] and sum [s] of a target's exposures; None where unknown; a sentence where estimated."""
 
-    def __init__(self, table: Extension | None) -> None:
-        self.spans: dict[int, tuple[float, float, int]] = {}
-        wanted = ("TARGETID", "MJD", "EXPTIME")
-        if table is None or not all(name in table.columns for name in wanted):
-            return
-        spans: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
-        for cells in table.chunks(4096):
-            for target, mjd, exptime in zip(*(cells.array(name).tolist() for name in wanted), strict=True):
-                if np.isfinite(mjd):
-                    spans[target].append((mjd, mjd + exptime / _SECONDS_PER_DAY))
-        self.spans = {t: (min(s[0] for s in e), max(s[1] for s in e), len(e)) for t, e in spans.items()}
+    start: float | None = None
+    end: float | None = None
+    exptime_s: float | None = None
+    assumptions: tuple[str, ...] = ()
 
 
-def _identity(file: FitsFile, cells: Rows, row: int, times: _Times) -> dict[str, Any]:
+def _exposures(table: Extension | None) -> dict[int, _Times]:
+    """Return the times of each target from EXP_FIBERMAP, where there is one."""
+    wanted = ("TARGETID", "MJD", "EXPTIME")
+    if table is None or not all(name in table.columns for name in wanted):
+        return {}
+    spans: defaultdict[int, list[tuple[float, float]]] = defaultdict(list)
+    for cells in table.chunks(4096):
+        for target, mjd, exptime in zip(*(cells.array(name).tolist() for name in wanted), strict=True):
+            if np.isfinite(mjd) and np.isfinite(exptime):
+                spans[target].append((mjd, exptime))
+    return {
+        target: _Times(
+            min(mjd for mjd, _ in span),
+            max(mjd + exptime / _SECONDS_PER_DAY for mjd, exptime in span),
+            sum(exptime for _, exptime in span),
+        )
+        for target, span in spans.items()
+    }
+
+
+def _times_of_row(cells: Rows, row: int, exposures: dict[int, _Times], target: int | None) -> _Times:
+    """Return the times of one spectrum: of its one exposure, of EXP_FIBERMAP, or of the coadd's own columns."""
+    mjd, exptime = cells.value("MJD", row), cells.value("EXPTIME", row)
+    if mjd is not None:
+        return _Times(mjd, None if exptime is None else mjd + exptime / _SECONDS_PER_DAY, exptime)
+    known, total = exposures.get(target or 0), cells.value("COADD_EXPTIME", row)
+    if known is not None:
+        return _Times(known.start, known.end, known.exptime_s if total is None else total)
+    first, last, number = (cells.value(name, row) for name in ("MIN_MJD", "MAX_MJD", "COADD_NUMEXP"))
+    if last is None or total is None or not number:
+        return _Times(first, None, total)
+    sentence = "mjd_end: estimated from MAX_MJD, the start of the last exposure, and the mean exposure time"
+    return _Times(first, last + total / number / _SECONDS_PER_DAY, total, (sentence,))
+
+
+def _identity(file: FitsFile, cells: Rows, row: int, exposures: dict[int, _Times]) -> dict[str, Any]:
     header = file.primary
 
     def cell(name: str) -> Any:
@@ -152,7 +183,7 @@ def _identity(file: FitsFile, cells: Rows, row: int, times: _Times) -> dict[str,
     target = signed_64(cell("TARGETID"))
     production, group = _production(file), _group(file)
     exposure = whole(cell("EXPID"))
-    start, end, _ = times.spans.get(target or 0, (None, None, 0))
+    times = _times_of_row(cells, row, exposures, target)
     parallax = cell("PARALLAX")
     return {
         "l1_id": "/".join(str(p) for p in (production, group, target, exposure) if p is not None),
@@ -172,15 +203,15 @@ def _identity(file: FitsFile, cells: Rows, row: int, times: _Times) -> dict[str,
         "provenance": [v for k in header.keywords() if k.startswith("INFIL") and (v := header.text(k))],
         "pipeline_name": "desispec",
         "pipeline_version": _dependency(file, "desispec"),
-        "ra_deg": cell("TARGET_RA"),
-        "dec_deg": cell("TARGET_DEC"),
+        "ra_deg": first_known(cell("TARGET_RA"), cell("MEAN_FIBER_RA"), cell("FIBER_RA")),
+        "dec_deg": first_known(cell("TARGET_DEC"), cell("MEAN_FIBER_DEC"), cell("FIBER_DEC")),
         "pm_ra_mas_yr": cell("PMRA"),
         "pm_dec_mas_yr": cell("PMDEC"),
         "parallax_mas": parallax,
         "epoch_yr": cell("REF_EPOCH"),
-        "mjd_start": start if start is not None else cell("MIN_MJD"),
-        "mjd_end": end if end is not None else cell("MAX_MJD"),
-        "exptime_s": cell("COADD_EXPTIME") if exposure is None else cell("EXPTIME"),
+        "mjd_start": times.start,
+        "mjd_end": times.end,
+        "exptime_s": times.exptime_s,
         "ebv": cell("EBV"),
         "is_extended": None if (m := text_of(cell("MORPHTYPE"))) is None else m not in {"PSF", "GPSF"},
         "magnitudes": [
@@ -192,6 +223,7 @@ def _identity(file: FitsFile, cells: Rows, row: int, times: _Times) -> dict[str,
         "sky_subtracted": True,
         "telluric_corrected": True,
         "dereddened": False,
+        "assumptions": times.assumptions,
     }
 
 

@@ -29,8 +29,9 @@ from stream.fits.frames import (
     specsys_of,
 )
 from stream.fits.opening import Extension, FitsFile
-from stream.fits.records import flux_unit_of, spectrum_record, text_of, wavelength_scale_of, whole
+from stream.fits.records import first_known, flux_unit_of, spectrum_record, text_of, wavelength_scale_of, whole
 from stream.fits.selection import RowSelection
+from stream.fits.units import is_flux_density
 
 NAME: Final = "ESO Phase 3 spectrum"
 
@@ -178,7 +179,6 @@ def _identity(file: FitsFile, table: Extension, unit: str) -> dict[str, Any]:
     name = header.text("ARCFILE") or file.path.name
     stem = name.removesuffix(".gz").removesuffix(".fits")
     ob = header.text("OBID1") or header.text("ESO OBS ID")
-    counts = not any(word in unit for word in ("erg", "W", "J"))
     stated = {"ABSOLUTE": "ABSOLUTE", "RELATIVE": "RELATIVE"}.get((header.text("FLUXCAL") or "").upper())
     return {
         "l1_id": stem,
@@ -192,14 +192,18 @@ def _identity(file: FitsFile, table: Extension, unit: str) -> dict[str, Any]:
         "n_combine": whole(header.number("NCOMBINE")),
         "provenance": [v for k in header.keywords() if k.startswith("PROV") and (v := header.text(k))],
         "pipeline_name": header.text("PROCSOFT"),
-        "ra_deg": header.number("RA"),
-        "dec_deg": header.number("DEC"),
+        "ra_deg": first_known(header.number("RA"), table.header.number("RA")),
+        "dec_deg": first_known(header.number("DEC"), table.header.number("DEC")),
         "mjd_start": header.number("MJD-OBS"),
         "mjd_end": header.number("MJD-END"),
         "exptime_s": header.number("TEXPTIME") or header.number("EXPTIME"),
         "is_extended": value if isinstance(value := header.get("EXT_OBJ"), bool) else None,
         "resolving_power": header.number("SPEC_RES"),
         "flux_calibration": (
-            "NORMALIZED" if header.get("CONTNORM") is True else "UNCALIBRATED" if counts or stated is None else stated
+            "NORMALIZED"
+            if header.get("CONTNORM") is True
+            else stated
+            if stated is not None and is_flux_density(unit)
+            else "UNCALIBRATED"
         ),
     }

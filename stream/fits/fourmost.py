@@ -1,4 +1,4 @@
-"""What the two kinds of 4MOST files share: codes of the data exchange unit, frame, calibration, names.
+"""What the two kinds of 4MOST files share: codes of the data exchange unit, frame, names.
 
 4MOST's L1 products (data exchange unit VIS-TNO-4MOST-47110-0143-0001) have air wavelengths and heliocentric velocities:
 the full mock files state both (TUCD ``em.wl;obs.atmos``, SPECSYS HELIOCEN, HELIOCR as *applied*), bare ones neither.
@@ -59,15 +59,3 @@ def frame_of(file: FitsFile, table: Extension, wave: Column | None, *ctype_keywo
     if specsys == "TOPOCENT":
         raise table.error("4MOST L1 spectra are heliocentric; TOPOCENT without a velocity is not supported", "SPECSYS")
     return Frame(medium, specsys, assumptions=tuple(assumptions))
-
-
-def calibration(stated: Any, normalised: Any, unit: str) -> tuple[str, list[str]]:
-    """Return flux_calibration and assumptions from FLUXCAL, CONTNORM and the unit."""
-    if normalised is True:
-        return "NORMALIZED", []
-    word = str(stated or "").strip().upper()
-    if word in {"ABSOLUTE", "RELATIVE", "UNCALIBRATED"}:
-        return word, []
-    if "erg" in unit or "W" in unit:
-        return "ABSOLUTE", ["flux_calibration ABSOLUTE: FLUXCAL is missing, taken from the flux unit"]
-    return "UNCALIBRATED", ["flux_calibration UNCALIBRATED: FLUXCAL is missing, taken from the flux unit"]

@@ -16,15 +16,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream.fits import fourmost
 from stream.fits.axes import grid
-from stream.fits.columns import Column
 from stream.fits.errors import FitsError
+from stream.fits.fourmost_flux import FluxColumns
 from stream.fits.fourmost_tables import ObservingBlocks, Provenance, identity
 from stream.fits.opening import Extension, FitsFile
-from stream.fits.records import flux_unit_of, spectrum_record, text_of, wavelength_scale_of
+from stream.fits.records import spectrum_record, text_of, wavelength_scale_of
 from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
@@ -98,15 +97,10 @@ class _Layout:
     def __init__(self, file: FitsFile, spectra: Extension) -> None:
         columns = spectra.columns
         self.spectra = spectra
-        self.flux: Column = columns.require("FLUX")
-        self.error: Column = columns.require("FLUX_IVAR", "ERR_FLUX")
-        self.kind = "IVAR" if self.error.name.upper() == "FLUX_IVAR" else "SIGMA"
+        self.flux = FluxColumns(spectra)
         self.quality = columns.find("QUAL")
-        self.unit = flux_unit_of(spectra, f"TUNIT{self.flux.number}", self.flux.unit)
-        self.assumptions: list[str] = []
-        if self.flux.unit is None:
-            self.assumptions.append(f"flux unit: TUNIT{self.flux.number} is missing, taken as dimensionless")
-        number = next((n for n in (self.flux.number, 1) if f"1CRVL{n}" in spectra.header), None)
+        self.flux_number = columns.require("FLUX").number
+        number = next((n for n in (self.flux_number, 1) if f"1CRVL{n}" in spectra.header), None)
         self.start = self.step = None
         if number is not None:
             header = spectra.header
@@ -129,12 +123,8 @@ class _Layout:
         start, step = cells.value("WAVELMIN", row), cells.value("SPEC_BIN", row)
         if start is None or step is None or not (start > 0 and step > 0):
             message = "the axis is missing: neither 1CRVLn nor WAVELMIN and SPEC_BIN of the fibre state it"
-            raise self.spectra.error(message, f"1CRVL{self.flux.number}")
+            raise self.spectra.error(message, f"1CRVL{self.flux_number}")
         return {"grid": grid("LINEAR", round(start * _NM, 6), round(step * _NM, 6), n)}
-
-
-def _vector(data: Rows, name: str, at: int) -> NDArray[Any]:
-    return np.ravel(data.array(name)[at])
 
 
 def _spectrum(
@@ -147,22 +137,20 @@ def _spectrum(
     blocks: ObservingBlocks,
     provenance: Provenance,
 ) -> dict[str, Any]:
-    flux = _vector(data, "FLUX", at)
+    flux = layout.flux.of_row(
+        data,
+        at,
+        stated=cells.value("FLUXCAL", row) or file.primary.text("FLUXCAL") or layout.spectra.header.text("FLUXCAL"),
+        normalised=cells.value("CONTNORM", row),
+    )
     known = identity(file, cells, row, blocks, provenance, spec_uid=text_of(data.value("SPECUID", at)))
-    stated = cells.value("FLUXCAL", row) or file.primary.text("FLUXCAL") or layout.spectra.header.text("FLUXCAL")
-    calibrated, assumptions = fourmost.calibration(stated, cells.value("CONTNORM", row), layout.unit)
     return spectrum_record(
         layout.spectra,
-        axis=layout.axis(cells, row, flux.size),
-        flux=flux,
-        flux_unit=layout.unit,
-        uncertainty=_vector(data, layout.error.name, at),
-        uncertainty_kind=layout.kind,
-        quality=None if layout.quality is None else _vector(data, layout.quality.name, at),
+        axis=layout.axis(cells, row, flux["flux"].size),
+        quality=None if layout.quality is None else np.ravel(data.array(layout.quality.name)[at]),
         frame=layout.frame,
-        assumptions=[*layout.assumptions, *assumptions],
-        flux_calibration=calibrated,
         arm=layout.arm,
         product_level="SINGLE" if layout.arm else "JOINED",
+        **flux,
         **known,
     )

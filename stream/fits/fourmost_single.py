@@ -1,8 +1,9 @@
 """4MOST single-spectrum L1 files (PHASE3SPECTRUM): joined low-resolution arms, or one high-resolution arm.
 
 The mock QL1 files call the target TRG_* and have a 32-bit QUAL; newer files call it OBJ_*, have a 16-bit QUAL and may
-give FLUX_IVAR instead of ERR_FLUX. The SENSFUNC of high-resolution files is not applied: FLUX is in the unit that TUNIT
-says.
+give FLUX_IVAR instead of ERR_FLUX. SENSFUNC, which high-resolution files add, is applied where the file states by
+units what it is (``stream.fits.fourmost_flux``). A file of one arm says so by its name
+(``qmost_<cname>_<date>_<run>_HB1.fits``); ``stream.fits.arms`` joins the arms of one exposure.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from stream.fits import fourmost
 from stream.fits.axes import axis_fields
 from stream.fits.columns import wavelength_column
 from stream.fits.errors import FitsError
+from stream.fits.fourmost_flux import FluxColumns
 from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import (
-    flux_unit_of,
+    first_known,
     magnitude,
     signed_64,
     spectrum_record,
@@ -43,25 +45,18 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
     if not selection.selects_file(file):
         return
     columns, rows = table.columns, table.rows(0, 1)
-    wave, flux = wavelength_column(columns), columns.require("FLUX")
-    error = columns.require("FLUX_IVAR", "ERR_FLUX")
+    wave = wavelength_column(columns)
     stored = np.ravel(rows.array(wave.name))
     scale = wavelength_scale_of(table, f"TUNIT{wave.number}", wave.unit)
-    unit = flux_unit_of(table, f"TUNIT{flux.number}", flux.unit)
     frame = fourmost.frame_of(file, table, wave)
     keyword = _Keywords(file, table)
-    calibrated, assumptions = fourmost.calibration(keyword("FLUXCAL"), keyword("CONTNORM"), unit)
+    flux = FluxColumns(table)
     yield spectrum_record(
         table,
         axis=axis_fields(np.asarray(stored, dtype=np.float64) * scale, stored.dtype),
-        flux=np.ravel(rows.array("FLUX")),
-        flux_unit=unit,
-        uncertainty=np.ravel(rows.array(error.name)),
-        uncertainty_kind="IVAR" if error.name.upper() == "FLUX_IVAR" else "SIGMA",
         quality=np.ravel(rows.array("QUAL")) if "QUAL" in columns else None,
         frame=frame,
-        assumptions=assumptions,
-        flux_calibration=calibrated,
+        **flux.of_row(rows, 0, stated=keyword("FLUXCAL"), normalised=keyword("CONTNORM")),
         **_identity(file, keyword),
     )
 
@@ -108,8 +103,6 @@ def _identity(file: FitsFile, keyword: _Keywords) -> dict[str, Any]:
     built = f"{cname}-{ob}-{fibre}-{start:.6f}" if None not in (cname, ob, fibre) and start is not None else stem
     product = fourmost.product_of(file.path.name)
     arm = None if product is None else fourmost.ARM_NAMES.get(product[1])
-    right_ascension = keyword.target_number("RA")
-    declination = keyword.target_number("DEC")
     return {
         "l1_id": spec_uid or built,
         "survey": fourmost.SURVEY,
@@ -130,8 +123,8 @@ def _identity(file: FitsFile, keyword: _Keywords) -> dict[str, Any]:
         "provenance": [v for k in file.primary.keywords() if k.startswith("PROV") and (v := file.primary.text(k))],
         "pipeline_name": text_of(keyword("PROCSOFT")),
         "pipeline_version": text_of(keyword("CASUVERS")),
-        "ra_deg": keyword.number("RA") if right_ascension is None else right_ascension,
-        "dec_deg": keyword.number("DEC", "DECL") if declination is None else declination,
+        "ra_deg": first_known(keyword.target_number("RA"), keyword.number("RA")),
+        "dec_deg": first_known(keyword.target_number("DEC"), keyword.number("DEC", "DECL")),
         "pm_ra_mas_yr": keyword.target_number("PMRA"),
         "pm_dec_mas_yr": keyword.target_number("PMDE"),
         "parallax_mas": keyword.target_number("PRLX"),

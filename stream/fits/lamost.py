@@ -3,9 +3,12 @@
 Both are on a log10 lattice (COEFF0, COEFF1), in vacuum, heliocentric, and *relatively* flux-calibrated: the flux has no
 unit (https://www.lamost.org/dr8/v1.0/doc/lr-data-production-description). The third row of the image is the wavelength
 only in later releases: in the pilot and DR1 files it is the continuum-subtracted spectrum, so the lattice of the header
-is used, and the row is only checked where EXTEN0 says that it is a wavelength. ``quality`` is ``ANDMASK``: pixels bad
-in every exposure; ``ORMASK`` concerns single exposures that the pipeline already left out. Dates in DATE-BEG and
-DATE-END are Beijing time, UTC + 8 h.
+is used, and the row is only checked where EXTEN0 says that it is a wavelength. Dates in DATE-BEG and DATE-END are
+Beijing time, UTC + 8 h.
+
+``quality`` is ``ANDMASK``: pixels bad in every exposure; ``ORMASK`` concerns single exposures that the pipeline already
+left out. Some files are padded at an end with flux exactly 0, though IVAR > 0 and no mask bit says so: those pixels get
+the bit ``PADDED``, which LAMOST itself does not use.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from stream.fits.selection import RowSelection
 NAME: Final = "LAMOST low-resolution spectrum"
 
 _DOCUMENTATION: Final = "the LAMOST data production description"
+PADDED: Final = 1 << 30
 _BEIJING_DAYS: Final = 8 / 24
 # By slit mode, at 5500 Angstrom, as the description says.
 _RESOLVING_POWER: Final = {"x2/3": 1800.0}
@@ -99,7 +103,7 @@ def _record(
         flux_unit="",
         uncertainty=ivar,
         uncertainty_kind="IVAR",
-        quality=None if mask is None else np.nan_to_num(mask, nan=1.0).astype(np.int64),
+        quality=_quality(flux, mask),
         frame=_frame(header),
         l1_id=f"{stem}-{header.text('VERSPIPE') or ''}",
         survey="LAMOST",
@@ -129,6 +133,17 @@ def _record(
         sky_subtracted=True,
         dereddened=False,
     )
+
+
+def _quality(flux: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[np.int64] | None:
+    measured = np.flatnonzero(flux != 0)
+    padded = np.ones(flux.shape, dtype=bool)
+    if measured.size:
+        padded[measured[0] : measured[-1] + 1] = False
+    if mask is None and not padded.any():
+        return None
+    bits = np.zeros(flux.shape) if mask is None else np.nan_to_num(mask, nan=1.0)
+    return bits.astype(np.int64) | np.where(padded, PADDED, 0)
 
 
 def _frame(header: Header) -> Frame:

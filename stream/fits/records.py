@@ -107,6 +107,11 @@ def magnitude_of_flux(band: str, nanomaggies: Any, ivar: Any = None) -> list[dic
     return magnitude(band, "AB", 22.5 - 2.5 * float(np.log10(flux)), error)
 
 
+def first_known(*values: Any) -> Any:
+    """Return the first value that is not None, or None."""
+    return next((value for value in values if value is not None), None)
+
+
 def text_of(value: Any) -> str | None:
     """Return an identifier as text, None for what files write where there is none (empty, -1, NULL)."""
     if value is None:

@@ -24,6 +24,7 @@ from stream.fits.errors import FitsError
 from stream.fits.frames import Frame, documented, medium_of_header
 from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import (
+    first_known,
     flux_unit_of,
     magnitude,
     magnitude_of_flux,
@@ -33,6 +34,7 @@ from stream.fits.records import (
     whole,
 )
 from stream.fits.rows import Rows
+from stream.fits.sdss_times import observed_span
 from stream.fits.selection import RowSelection
 
 NAME: Final = "SDSS, BOSS, eBOSS spec"
@@ -93,7 +95,8 @@ def _spectrum(file: FitsFile, coadd: Extension, cells: Rows | None) -> dict[str,
     mjd = whole(cell("MJD") or header.number("MJD"))
     fibre = whole(cell("FIBERID") or header.number("FIBERID"))
     run2d = text_of(cell("RUN2D")) or header.text("RUN2D") or header.text("VERS2D") or ""
-    assumptions = []
+    observed = observed_span(file)
+    assumptions = list(observed.assumptions)
     unit = header.text("BUNIT")
     if unit is None:
         unit = "1e-17 erg/cm^2/s/Angstrom"
@@ -135,8 +138,10 @@ def _spectrum(file: FitsFile, coadd: Extension, cells: Rows | None) -> dict[str,
         provenance=[v for k in header.keywords() if k.startswith("EXPID") and (v := header.text(k))],
         pipeline_name="idlspec2d",
         pipeline_version=run2d or None,
-        ra_deg=_position(cell("PLUG_RA"), header.number("PLUG_RA")),
-        dec_deg=_position(cell("PLUG_DEC"), header.number("PLUG_DEC")),
+        ra_deg=first_known(cell("PLUG_RA"), header.number("PLUG_RA")),
+        dec_deg=first_known(cell("PLUG_DEC"), header.number("PLUG_DEC")),
+        mjd_start=observed.start,
+        mjd_end=observed.end,
         exptime_s=header.number("EXPTIME"),
         ebv=_reddening(cells),
         magnitudes=_magnitudes(cells),
@@ -145,10 +150,6 @@ def _spectrum(file: FitsFile, coadd: Extension, cells: Rows | None) -> dict[str,
         telluric_corrected=True,
         dereddened=False,
     )
-
-
-def _position(cell: float | None, keyword: float | None) -> float | None:
-    return keyword if cell is None else cell
 
 
 def _resolving_power(lsf: Any, loglam: Any) -> float | None:

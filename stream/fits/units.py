@@ -241,6 +241,11 @@ def _written(unit: _Product) -> str:
     return text if unit.scale == 1 else f"{scale} {text}"
 
 
+def is_flux_density(canonical: str) -> bool:
+    """Return whether a canonical unit is a calibrated flux (energy or nanomaggies), not counts or dimensionless."""
+    return any(unit in canonical for unit in (*_ENERGY, *_JANSKYS, "W"))
+
+
 def angstroms_per(written: str | None) -> float:
     """Return how many Angstrom one unit of a wavelength axis is; ``A`` is the Angstrom here.
 

@@ -184,17 +184,25 @@ def make_weave() -> Callable[..., Path]:
 def make_single() -> Callable[..., Path]:
     """Return a function that writes a newer 4MOST single-spectrum file, low or high resolution."""
 
-    def make(path: Path, wave: Any = None, high: bool = False, header: dict[str, Any] | None = None) -> Path:
+    def make(
+        path: Path,
+        wave: Any = None,
+        high: bool = False,
+        header: dict[str, Any] | None = None,
+        sensfunc_unit: str | None = None,
+        counts: float = 2e-17,
+        error: str = "FLUX_IVAR",
+    ) -> Path:
         wave = 3700.0 + 0.25 * np.arange(400) if wave is None else wave
         n = len(wave)
         columns = [
             fits.Column("WAVE", f"{n}D", unit="Angstrom", array=[wave]),
-            fits.Column("FLUX", f"{n}E", unit="adu" if high else CGS, array=[np.full(n, 2e-17)]),
-            fits.Column("FLUX_IVAR", f"{n}E", array=[np.full(n, 1e34)]),
+            fits.Column("FLUX", f"{n}E", unit="adu" if high else CGS, array=[np.full(n, counts)]),
+            fits.Column(error, f"{n}E", array=[np.full(n, 1e34 if counts < 1 else 4.0)]),
             fits.Column("QUAL", f"{n}I", array=[np.zeros(n, dtype=np.int16)], null=-1),
         ]
         if high:
-            columns.append(fits.Column("SENSFUNC", f"{n}E", array=[np.full(n, 1e-18)]))
+            columns.append(fits.Column("SENSFUNC", f"{n}E", unit=sensfunc_unit, array=[np.full(n, 1e-18)]))
         table = fits.BinTableHDU.from_columns(columns, name="PHASE3SPECTRUM")
         table.header.update(
             {"TUCD1": "em.wl;obs.atmos", "OBJ_UID": 77, "OBJ_NME": "J0001", "FIB_ID": 12, "FIB_USE": 3, "HELIOCR": 3.1}

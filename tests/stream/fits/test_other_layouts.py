@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from stream.fits import FitsError, read_fits
 from stream.fits.eso_phase3 import der_snr_sigma
+from stream.fits.lamost import PADDED
 
 Make = Callable[..., Path]
 
@@ -34,19 +35,48 @@ def test_lamost_spectrum_without_heliocentric_correction_carries_the_velocity(
     assert (record["specsys"], record["helio_correction_km_s"]) == ("TOPOCENT", -3.0)
 
 
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_ends_of_a_lamost_spectrum_that_are_exactly_zero_are_masked(
+    make_lamost_coadd: Make, tmp_path: Path, with_mask: bool
+) -> None:
+    path = make_lamost_coadd(tmp_path / "spec.fits")
+    with fits.open(path) as hdus:
+        hdus[1].data["FLUX"][0, [0, 1, 200, 497, 498, 499]] = 0.0
+        if not with_mask:
+            hdus[1].columns.del_col("ANDMASK")
+        hdus.writeto(path, overwrite=True)
+    (record,) = read_fits(path)
+    assert np.flatnonzero(record["quality"] & PADDED).tolist() == [0, 1, 497, 498, 499]  # 200 was measured
+    assert record["quality"][3] == (1 if with_mask else 0)
+
+
+def test_lamost_spectrum_without_mask_and_padding_has_no_quality(make_lamost_coadd: Make, tmp_path: Path) -> None:
+    path = make_lamost_coadd(tmp_path / "spec.fits")
+    with fits.open(path) as hdus:
+        hdus[1].columns.del_col("ANDMASK")
+        hdus.writeto(path, overwrite=True)
+    assert next(read_fits(path)).get("quality") is None
+
+
+def test_red_end_of_a_real_lamost_spectrum_is_masked_where_nothing_was_measured(data_dir: Path) -> None:
+    (record,) = read_fits(data_dir / "fits" / "lamost-spec-58575-sp03-010.fits")
+    padded = record["quality"] & PADDED != 0
+    assert np.flatnonzero(padded).tolist() == list(range(3889, 3909))
+    assert np.all(record["flux"][padded] == 0)
+    assert np.all(record["uncertainty"][padded] > 0)
+    (earlier,) = read_fits(data_dir / "fits" / "lamost-dr1-spec-55862-B6212_sp06-003.fits")
+    padded = earlier["quality"] & PADDED != 0
+    assert padded.any()
+    assert not np.any(earlier["flux"][padded])
+    assert not np.any(earlier["uncertainty"][padded])  # earlier releases gave padding no weight either
+
+
 def test_newer_4most_single_spectrum_uses_obj_keywords_and_inverse_variance(make_single: Make, tmp_path: Path) -> None:
     (record,) = read_fits(make_single(tmp_path / "single.fits"))
     assert (record["l1_id"], record["object_uid"], record["fibre_use"]) == ("4MOST-00042", "77", "SKY")
     assert (record["uncertainty_kind"], record["product_level"]) == ("IVAR", "JOINED")
     assert record["grid"] == {"kind": "LINEAR", "start": 3700.0, "step": 0.25, "n": 400}
     assert record["assumptions"] == []
-
-
-def test_high_resolution_single_spectrum_keeps_its_own_unit(make_single: Make, tmp_path: Path) -> None:
-    path = make_single(tmp_path / "qmost_x_HB1.fits", wave=3926 + 0.03 * np.arange(500), high=True)
-    (record,) = read_fits(path)
-    assert (record["flux_unit"], record["flux_calibration"]) == ("adu", "UNCALIBRATED")
-    assert (record["arm"], record["product_level"]) == ("BLUE", "SINGLE")
 
 
 def test_axis_with_a_gap_is_given_inline(make_single: Make, tmp_path: Path) -> None:
