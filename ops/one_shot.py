@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.engines import open_classifiers
 from ops.metrics.declared import declare
 from ops.metrics.telemetry import PrometheusTelemetry
-from ops.patience import patiently
-from ops.wiring import open_classifiers, open_input, open_topic
+from ops.reading import everything
+from ops.wiring import open_input, open_topic
 from schemas.codec import Codec
 from stream.decode.message import MessageDecoder
 from stream.decoded import Accepted
@@ -18,10 +19,7 @@ from stream.sections import SchemasSettings, TopicsSettings
 from stream.service import ServiceReport, serve
 from stream.settings import Settings, load_settings
 from stream.telemetry import Telemetry
-from stream.transports.contract import Message, Reader
-
-READ_RECORDS = 1000
-READ_S = 0.2
+from stream.transports.contract import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +70,6 @@ def collect(settings: Settings, codec: Codec, report: ServiceReport) -> Run:
         for message in everything(lambda: open_topic(settings, settings.topics.dead_letter))
     ]
     return Run(records, dead, report)
-
-
-def everything(open_reader: Callable[[], Reader]) -> Iterator[Message]:
-    """Yield every committed message of a reader's topics, up to the end; a broker that is away is waited for."""
-    reader = patiently(open_reader)
-    try:
-        while not patiently(reader.at_end):
-            yield from patiently(lambda: reader.read(READ_RECORDS, READ_S))
-    finally:
-        reader.close()
 
 
 def inputs_of(

@@ -18,8 +18,9 @@ from ops.bench.measurement import Measurement, machine, to_json, to_markdown
 from ops.bench.memory import memory
 from ops.bench.throughput import exposure, throughput
 from ops.console import messages, output
+from ops.engines import open_classifiers
 from ops.kafka.launcher import running_broker
-from ops.wiring import open_classifiers, open_codec
+from ops.wiring import open_codec
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
 from stream.transports.url import KafkaBroker, parse_broker_url

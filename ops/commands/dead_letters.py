@@ -16,8 +16,8 @@ from ops.commands.tail import Format
 from ops.console import messages, output
 from ops.listing.columns import Column, cell
 from ops.listing.writers import open_writer
-from ops.one_shot import everything
 from ops.patience import patiently
+from ops.reading import everything
 from ops.wiring import open_codec, open_topic
 from schemas.errors import Undecodable
 from stream.errors import ConfigurationError

@@ -11,7 +11,7 @@ from classifiers.suite import default_bundles
 from classifiers.training.evaluate import evaluate as evaluate_spectra
 from ops.commands.options import DATA_DEFAULT, DataFolder
 from ops.console import messages, output
-from ops.wiring import open_classifiers
+from ops.engines import open_classifiers
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
 

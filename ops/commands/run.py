@@ -11,12 +11,13 @@ import structlog
 import typer
 
 from ops.commands.options import ConfigFile
+from ops.engines import open_classifiers
 from ops.logs import configure_logs
 from ops.metrics.declared import declare
 from ops.metrics.server import HealthServer
 from ops.metrics.telemetry import PrometheusTelemetry
 from ops.version import versions
-from ops.wiring import open_classifiers, open_codec, open_input, service_schemas
+from ops.wiring import open_codec, open_input, service_schemas
 from stream.service import serve
 from stream.settings import load_settings
 
