@@ -3,6 +3,9 @@
 Only ops that any runtime parses (matrix products, elementwise): no asinh, no scatter. Sums over a row are matrix
 products with a column of ones, because onnxruntime's ReduceSum adds up in an order that depends on where a row lies in
 memory, and a spectrum's answer must not depend on the batch it comes in.
+
+The three networks call the same functions on the same inputs, so that a runtime which holds their graphs together
+computes the common part once.
 """
 
 from __future__ import annotations
@@ -16,11 +19,16 @@ _COARSE = PIXELS // _POOL
 _WINDOW = 11
 _TINY = 1e-30
 _RELATIVE_ERROR_FLOOR = 0.015
+_STEEP = 1e30
 
 
-def compress(x: Tensor) -> Tensor:
-    """Return asinh(x) as sign(x) log(|x| + sqrt(x^2 + 1))."""
-    return torch.sign(x) * torch.log(torch.abs(x) + torch.sqrt(x * x + 1.0))
+def compress(x: Tensor, factor: float = 1.0) -> Tensor:
+    """Return factor x asinh(x), asinh(x) being sign(x) log(|x| + sqrt(x^2 + 1)).
+
+    The sign is a steep ramp that is clipped: onnxruntime takes 4.2 us for the Sign of a spectrum, 1.8 us for these two.
+    """
+    sign = torch.clamp(x * _STEEP, -factor, factor)
+    return sign * torch.log(torch.abs(x) + torch.sqrt(x * x + 1.0))
 
 
 def row_sum(x: Tensor) -> Tensor:
@@ -53,16 +61,22 @@ def box_matrix() -> Tensor:
 
 
 def tent_matrix() -> Tensor:
-    """Return (173, 1557): linear interpolation from bins of 9 pixels to pixels, flat beyond the outer centres."""
-    position = ((torch.arange(PIXELS, dtype=torch.float64) - _POOL // 2) / _POOL).clamp(0, _COARSE - 1)
-    bins = torch.arange(_COARSE, dtype=torch.float64)
-    return torch.clamp(1.0 - (bins[:, None] - position[None, :]).abs(), min=0.0).float()
+    """Return (3, 9): the shares of the bin before, of its own and of the bin after in each pixel of a bin."""
+    offset = (torch.arange(_POOL) - _POOL // 2) / _POOL
+    return torch.stack([torch.relu(-offset), 1.0 - torch.abs(offset), torch.relu(offset)])
 
 
 def sum_bins(x: Tensor) -> Tensor:
     """Return the sums of 9 neighbouring pixels, (b, 1557) to (b, 173)."""
     ones = torch.ones(1, 1, _POOL, dtype=x.dtype, device=x.device)
     return nn.functional.conv1d(x[:, None], ones, stride=_POOL)[:, 0]
+
+
+def interpolate_bins(x: Tensor, tent: Tensor) -> Tensor:
+    """Interpolate linearly from bins of 9 pixels to pixels, (b, 173) to (b, 1557), flat beyond the outer centres."""
+    before = torch.cat([x[:, :1], x[:, :-1]], dim=1)
+    after = torch.cat([x[:, 1:], x[:, -1:]], dim=1)
+    return (torch.stack([before, x, after], dim=2) @ tent).reshape(-1, PIXELS)
 
 
 class Channels(nn.Module):
@@ -89,8 +103,10 @@ class Channels(nn.Module):
         """
         x, significance = normalise(flux, inverse_variance)
         weight = significance * significance
-        continuum = ((sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6)) @ self.tent
+        continuum = interpolate_bins(
+            (sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6), self.tent
+        )
         floor = _RELATIVE_ERROR_FLOOR * significance * continuum
         lines = (x - continuum) * significance / torch.sqrt(1.0 + floor * floor)
         snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.4342945
-        return torch.stack([compress(x), 0.5 * compress(lines), snr], dim=1)
+        return torch.stack([compress(x), compress(lines, 0.5), snr], dim=1)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from classifiers.training.networks.channels import Channels, row_sum
 from classifiers.training.networks.correlation import Correlation, evidence, peaks
-from classifiers.training.networks.trunk import Trunk
+from classifiers.training.networks.trunk import RowConvolution, Trunk
 
 CLASSES = 13
 GALAXY, QSO, STAR = slice(0, 4), slice(4, 6), slice(6, 13)
@@ -38,8 +38,8 @@ class SpectralClassifier(nn.Module):
         self.members, self.hidden = members, hidden
         self.channels = Channels()
         self.trunk = Trunk(widths)
-        self.galaxy_maps = nn.Conv1d(widths[0], GALAXY_MAPS, 1)
-        self.quasar_maps = nn.Conv1d(widths[1], QSO_MAPS, 1)
+        self.galaxy_maps = RowConvolution(widths[0], GALAXY_MAPS, 1)
+        self.quasar_maps = RowConvolution(widths[1], QSO_MAPS, 1)
         self.galaxy = Correlation(GALAXY_MAPS, Trunk.FINE, GALAXY_BINS)
         self.quasar = Correlation(QSO_MAPS, Trunk.COARSE, QSO_BINS)
         self.dense = nn.Linear(self.trunk.vector_size, members * hidden)

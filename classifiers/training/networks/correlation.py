@@ -28,7 +28,7 @@ class Correlation(nn.Module):
         """Score each shift.
 
         Args:
-            features: (b, maps, pixels).
+            features: (b, maps, 1, pixels).
 
         Returns:
             (b, bins) logits.

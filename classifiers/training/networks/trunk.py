@@ -57,9 +57,8 @@ class Trunk(nn.Module):
         self.vector_size = third * 29
 
     def forward(self, channels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return feature maps (b, first, 519) and (b, second, 173) and a vector (b, vector_size), rectified."""
+        """Return feature maps (b, first, 1, 519), (b, second, 1, 173) and a vector (b, vector_size), rectified."""
         fine = torch.relu(self.blocks[0](self.stem(channels[:, :, None])))
         coarse = torch.relu(self.blocks[1](self.down1(fine)))
         x = torch.relu(self.blocks[2](self.down2(coarse)))
-        pooled = 0.5 * (x[..., 0:58:2] + x[..., 1:58:2])
-        return fine[:, :, 0], coarse[:, :, 0], pooled.flatten(1)
+        return fine, coarse, nn.functional.avg_pool2d(x, (1, 2)).flatten(1)

@@ -94,7 +94,13 @@ class ExportedVae(nn.Module):
         chi2 = binned_chi_square(x, significance, self.network.decode(latent))
         chi2 = torch.clamp(chi2, max=LARGEST_CHI2)
         good = (inverse_variance > 0).to(flux.dtype)
-        occupied = row_sum((sum_bins(good) > 0).to(flux.dtype))
+        occupied = row_sum((sum_bins(significance * significance) > 0).to(flux.dtype))
         score = (row_sum(chi2) / torch.clamp(occupied, min=1.0))[:, 0]
-        contribution = (chi2[:, :, None] * good.reshape(-1, chi2.shape[1], BIN_PIXELS)).reshape(-1, PIXELS)
+        contribution = spread_bins(chi2) * good
         return score, contribution, (latent - self.centre) @ self.projection
+
+
+def spread_bins(x: Tensor) -> Tensor:
+    """Give each pixel its bin's value, (b, 173) to (b, 1557), as a matrix product: onnxruntime's Expand takes 18 us."""
+    ones = torch.ones(1, BIN_PIXELS, dtype=x.dtype, device=x.device)
+    return (x[:, :, None] @ ones).reshape(-1, PIXELS)
