@@ -200,11 +200,11 @@ def _identity(file: FitsFile, cells: Rows, row: int, exposures: dict[int, _Times
         "spectrograph": text_of(cell("PETAL_LOC")) or header.text("PETAL"),
         "product_level": "COADD" if exposure is None else "SINGLE",
         "n_combine": whole(cell("COADD_NUMEXP")),
-        "provenance": [v for k in header.keywords() if k.startswith("INFIL") and (v := header.text(k))],
+        "provenance": header.texts("INFIL"),
         "pipeline_name": "desispec",
         "pipeline_version": _dependency(file, "desispec"),
-        "ra_deg": first_known(cell("TARGET_RA"), cell("MEAN_FIBER_RA"), cell("FIBER_RA")),
-        "dec_deg": first_known(cell("TARGET_DEC"), cell("MEAN_FIBER_DEC"), cell("FIBER_DEC")),
+        "ra_deg": first_known(map(cell, ("TARGET_RA", "MEAN_FIBER_RA", "FIBER_RA"))),
+        "dec_deg": first_known(map(cell, ("TARGET_DEC", "MEAN_FIBER_DEC", "FIBER_DEC"))),
         "pm_ra_mas_yr": cell("PMRA"),
         "pm_dec_mas_yr": cell("PMDEC"),
         "parallax_mas": parallax,
@@ -235,7 +235,7 @@ def _group(file: FitsFile) -> str:
     """Return the name of the coadd's group: survey, programme and healpix, or tile and night; else the file's."""
     header = file.primary
     parts = [header.text(k) for k in ("SURVEY", "PROGRAM", "SPGRP", "TILEID", "PETAL", "SPGRPVAL")]
-    return "-".join(p for p in parts if p) if header.text("SPGRPVAL") else file.path.name.split(".")[0]
+    return "-".join(p for p in parts if p) if header.text("SPGRPVAL") else file.stem
 
 
 def _dependency(file: FitsFile, name: str) -> str | None:

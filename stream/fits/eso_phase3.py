@@ -28,7 +28,7 @@ from stream.fits.frames import (
     site_of,
     specsys_of,
 )
-from stream.fits.opening import Extension, FitsFile
+from stream.fits.opening import Extension, FitsFile, stem_of
 from stream.fits.records import first_known, flux_unit_of, spectrum_record, text_of, wavelength_scale_of, whole
 from stream.fits.selection import RowSelection
 from stream.fits.units import is_flux_density
@@ -176,12 +176,10 @@ def _computed(file: FitsFile, table: Extension, frame: Frame) -> Frame:
 
 def _identity(file: FitsFile, table: Extension, unit: str) -> dict[str, Any]:
     header = file.primary
-    name = header.text("ARCFILE") or file.path.name
-    stem = name.removesuffix(".gz").removesuffix(".fits")
     ob = header.text("OBID1") or header.text("ESO OBS ID")
     stated = {"ABSOLUTE": "ABSOLUTE", "RELATIVE": "RELATIVE"}.get((header.text("FLUXCAL") or "").upper())
     return {
-        "l1_id": stem,
+        "l1_id": stem_of(header.text("ARCFILE") or file.path.name),
         "survey": "ESO",
         "instrument": header.text("INSTRUME") or "",
         "object_id": text_of(header.text("OBJECT") or table.header.text("OBJECT")),
@@ -190,10 +188,10 @@ def _identity(file: FitsFile, table: Extension, unit: str) -> dict[str, Any]:
         "arm": header.text("DISPELEM"),
         "product_level": "COADD" if (header.number("NCOMBINE") or 1) > 1 else "SINGLE",
         "n_combine": whole(header.number("NCOMBINE")),
-        "provenance": [v for k in header.keywords() if k.startswith("PROV") and (v := header.text(k))],
+        "provenance": header.texts("PROV"),
         "pipeline_name": header.text("PROCSOFT"),
-        "ra_deg": first_known(header.number("RA"), table.header.number("RA")),
-        "dec_deg": first_known(header.number("DEC"), table.header.number("DEC")),
+        "ra_deg": first_known((header.number("RA"), table.header.number("RA"))),
+        "dec_deg": first_known((header.number("DEC"), table.header.number("DEC"))),
         "mjd_start": header.number("MJD-OBS"),
         "mjd_end": header.number("MJD-END"),
         "exptime_s": header.number("TEXPTIME") or header.number("EXPTIME"),

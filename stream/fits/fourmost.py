@@ -7,11 +7,14 @@ the full mock files state both (TUCD ``em.wl;obs.atmos``, SPECSYS HELIOCEN, HELI
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from stream.fits.columns import Column
-from stream.fits.frames import Frame, documented, medium_of_header, medium_of_ucd, specsys_of
+from stream.fits.frames import Frame, corrected_frame, medium_of_header, medium_of_ucd
 from stream.fits.opening import Extension, FitsFile
+from stream.fits.records import magnitude
 
 SURVEY: Final = "4MOST"
 INSTRUMENT: Final = "QMOST"
@@ -21,9 +24,25 @@ _DOCUMENT: Final = "4MOST's L1 data exchange unit (VIS-TNO-4MOST-47110-0143)"
 # FIB_USE, as the header comments say: 1:OBJ 2:REF 3:SKY 4:CAL 5:ACT.GUID 6:INACT.GUID
 _FIBRE_USE: Final = {1: "OBJECT", 2: "STANDARD", 3: "SKY"}
 _SPECTROGRAPHS: Final = {1: "LRS-A", 2: "LRS-B", 3: "HRS"}
+# Arms that estimate SDSS-like magnitudes of the catalogue: OBJ_BL, OBJ_GR, OBJ_RD.
+_BANDS: Final = (("BL", "g"), ("GR", "r"), ("RD", "i"))
 # File and provenance names hold resolution (L, H), arm (B, G, R, or J for joined) and stack level: LJ1, HB11.
-_PRODUCT: Final = re.compile(r"(?:^|_)([LH])([BGRJ])(\d+)(?=_|\.|$)")
-ARM_NAMES: Final = {"B": "BLUE", "G": "GREEN", "R": "RED"}
+_PRODUCT: Final = re.compile(r"(?P<before>(?:.*_)?[LH])(?P<arm>[BGRJ])(?P<after>\d+(?:[_.].*)?)")
+_ARM_NAMES: Final = {"B": "BLUE", "G": "GREEN", "R": "RED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What the name of a product states.
+
+    Attributes:
+        before, after: the name without the letter of the arm, which all arms of an exposure share.
+        arm: BLUE, GREEN or RED; None for joined arms.
+    """
+
+    before: str
+    arm: str | None
+    after: str
 
 
 def fibre_use(code: Any) -> str:
@@ -38,24 +57,29 @@ def spectrograph(path: Any, root: Any) -> str | None:
     return None if root is None else _SPECTROGRAPHS.get(int(root))
 
 
-def product_of(name: str) -> tuple[str, str, str] | None:
-    """Return resolution, arm and stack level that a file's name states, or None."""
-    match = _PRODUCT.search(name)
-    return None if match is None else (match.group(1), match.group(2), match.group(3))
+def product_of(name: str) -> Product | None:
+    """Return what the name of a product states, or None where it is none of 4MOST's."""
+    match = _PRODUCT.fullmatch(name)
+    if match is None:
+        return None
+    return Product(match["before"], _ARM_NAMES.get(match["arm"]), match["after"])
+
+
+def arm_of(name: str) -> str | None:
+    """Return the arm that the name of a product states; None for joined arms and other names."""
+    product = product_of(name)
+    return None if product is None else product.arm
 
 
 def frame_of(file: FitsFile, table: Extension, wave: Column | None, *ctype_keywords: str) -> Frame:
     """Return the frame: from UCD, VACUUM, AIRORVAC or CTYPE and SPECSYS, else from 4MOST's documentation."""
-    assumptions = []
-    medium = None if wave is None else medium_of_ucd(wave.ucd)
-    medium = medium or medium_of_header(table.header, *ctype_keywords) or medium_of_header(file.primary)
-    if medium is None:
-        medium = "AIR"
-        assumptions.append(documented("medium", medium, _DOCUMENT))
-    specsys = specsys_of(table.header, file.primary)
-    if specsys is None:
-        specsys = "HELIOCEN"
-        assumptions.append(documented("specsys", specsys, _DOCUMENT))
-    if specsys == "TOPOCENT":
-        raise table.error("4MOST L1 spectra are heliocentric; TOPOCENT without a velocity is not supported", "SPECSYS")
-    return Frame(medium, specsys, assumptions=tuple(assumptions))
+    stated = None if wave is None else medium_of_ucd(wave.ucd)
+    stated = stated or medium_of_header(table.header, *ctype_keywords) or medium_of_header(file.primary)
+    return corrected_frame(
+        stated, table.header, file.primary, medium=("AIR", _DOCUMENT), specsys=("HELIOCEN", _DOCUMENT)
+    )
+
+
+def magnitudes(value: Callable[[str], Any]) -> list[dict[str, Any]]:
+    """Return the catalogue magnitudes of a target; ``value`` gives ``<code>`` and its error ``<code>ER``, or None."""
+    return [entry for code, band in _BANDS for entry in magnitude(band, "AB", value(code), value(f"{code}ER"))]

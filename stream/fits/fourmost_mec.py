@@ -113,8 +113,7 @@ class _Layout:
             if not (self.start > 0 and step > 0):
                 raise spectra.error(f"the axis starts at {self.start} with step {step} Angstrom", f"1CDLT{number}")
         self.frame = fourmost.frame_of(file, spectra, None, f"1CTYP{number}" if number else "1CTYP1", "CTYPE1")
-        product = fourmost.product_of(file.path.name)
-        self.arm = None if product is None else fourmost.ARM_NAMES.get(product[1])
+        self.arm = fourmost.arm_of(file.path.name)
 
     def axis(self, cells: Rows, row: int, n: int) -> dict[str, Any]:
         """Return the axis of one spectrum of ``n`` pixels."""

@@ -21,7 +21,6 @@ from stream.fits.fourmost_flux import FluxColumns
 from stream.fits.opening import Extension, FitsFile
 from stream.fits.records import (
     first_known,
-    magnitude,
     signed_64,
     spectrum_record,
     text_of,
@@ -68,20 +67,11 @@ class _Keywords:
         self._headers = (table.header, file.primary)
 
     def __call__(self, *names: str) -> Any:
-        for name in names:
-            for header in self._headers:
-                value = header.get(name)
-                if value is not None:
-                    return value
-        return None
+        return first_known(header.get(name) for name in names for header in self._headers)
 
     def number(self, *names: str) -> float | None:
-        for name in names:
-            for header in self._headers:
-                value = header.number(name)
-                if value is not None:
-                    return value
-        return None
+        value: float | None = first_known(header.number(name) for name in names for header in self._headers)
+        return value
 
     def target(self, name: str) -> Any:
         return self(f"OBJ_{name}", f"TRG_{name}")
@@ -99,10 +89,8 @@ def _identity(file: FitsFile, keyword: _Keywords) -> dict[str, Any]:
     cname = text_of(keyword("CNAME"))
     ob, fibre = text_of(keyword("OBID1")), whole(keyword.number("FIB_ID"))
     start = keyword.number("MJD-OBS")
-    stem = file.path.name.split(".fits")[0]
-    built = f"{cname}-{ob}-{fibre}-{start:.6f}" if None not in (cname, ob, fibre) and start is not None else stem
-    product = fourmost.product_of(file.path.name)
-    arm = None if product is None else fourmost.ARM_NAMES.get(product[1])
+    built = f"{cname}-{ob}-{fibre}-{start:.6f}" if None not in (cname, ob, fibre) and start is not None else file.stem
+    arm = fourmost.arm_of(file.path.name)
     return {
         "l1_id": spec_uid or built,
         "survey": fourmost.SURVEY,
@@ -120,11 +108,11 @@ def _identity(file: FitsFile, keyword: _Keywords) -> dict[str, Any]:
         "arm": arm,
         "product_level": "SINGLE" if arm else "JOINED",
         "n_combine": whole(keyword.number("NCOMBINE")),
-        "provenance": [v for k in file.primary.keywords() if k.startswith("PROV") and (v := file.primary.text(k))],
+        "provenance": file.primary.texts("PROV"),
         "pipeline_name": text_of(keyword("PROCSOFT")),
         "pipeline_version": text_of(keyword("CASUVERS")),
-        "ra_deg": first_known(keyword.target_number("RA"), keyword.number("RA")),
-        "dec_deg": first_known(keyword.target_number("DEC"), keyword.number("DEC", "DECL")),
+        "ra_deg": first_known((keyword.target_number("RA"), keyword.number("RA"))),
+        "dec_deg": first_known((keyword.target_number("DEC"), keyword.number("DEC", "DECL"))),
         "pm_ra_mas_yr": keyword.target_number("PMRA"),
         "pm_dec_mas_yr": keyword.target_number("PMDE"),
         "parallax_mas": keyword.target_number("PRLX"),
@@ -134,11 +122,7 @@ def _identity(file: FitsFile, keyword: _Keywords) -> dict[str, Any]:
         "exptime_s": keyword.number("TEXPTIME", "EXPTIME"),
         "ebv": keyword.number("EBV", "OBJ_EBV"),
         "is_extended": keyword.flag("EXT_OBJ"),
-        "magnitudes": [
-            m
-            for code, band in (("BL", "g"), ("GR", "r"), ("RD", "i"))
-            for m in magnitude(band, "AB", keyword.target_number(code), keyword.target_number(f"{code}ER"))
-        ],
+        "magnitudes": fourmost.magnitudes(keyword.target_number),
         "resolving_power": keyword.number("SPEC_RES"),
         "sky_subtracted": keyword.flag("SKYSUB"),
         "telluric_corrected": keyword.flag("TELLSUB"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from stream.fits import fourmost
 from stream.fits.opening import Extension, FitsFile
-from stream.fits.records import magnitude, signed_64, text_of, whole
+from stream.fits.records import first_known, signed_64, text_of, whole
 from stream.fits.rows import Rows
 
 # Columns that FIBMETATAB and OBMETATAB may share to say which observing block a fibre belongs to.
@@ -76,15 +76,14 @@ def identity(
     """Return the identity, sky and time fields of one fibre's spectrum."""
 
     def cell(*names: str) -> Any:
-        return next((v for name in names if (v := cells.value(name, row)) is not None), None)
+        return first_known(cells.value(name, row) for name in names)
 
     header = file.primary
     spec_uid = text_of(cell("SPECUID")) or spec_uid
     fibre, target = whole(cell("FIB_ID")), text_of(cell("OBJ_UID", "TRG_UID"))
-    stem = file.path.name.split(".fits")[0]
     extended = cell("EXT_OBJ")
     return {
-        "l1_id": spec_uid or f"{stem}-{fibre if fibre is not None else cells.start + row}-{target}",
+        "l1_id": spec_uid or f"{file.stem}-{fibre if fibre is not None else cells.start + row}-{target}",
         "survey": fourmost.SURVEY,
         "instrument": fourmost.INSTRUMENT,
         "spec_uid": spec_uid,
@@ -114,11 +113,7 @@ def identity(
         or blocks.value(cells, row, "EXPTIME", max),
         "ebv": cell("EBV", "OBJ_EBV"),
         "is_extended": extended if isinstance(extended, bool) else None,
-        "magnitudes": [
-            m
-            for code, band in (("BL", "g"), ("GR", "r"), ("RD", "i"))
-            for m in magnitude(band, "AB", cell(f"OBJ_{code}", f"TRG_{code}"), cell(f"OBJ_{code}ER", f"TRG_{code}ER"))
-        ],
+        "magnitudes": fourmost.magnitudes(lambda code: cell(f"OBJ_{code}", f"TRG_{code}")),
         "resolving_power": cell("SPEC_RES"),
         "sky_subtracted": value if isinstance(value := header.get("SKYSUB"), bool) else None,
         "telluric_corrected": value if isinstance(value := header.get("TELLSUB"), bool) else None,

@@ -99,6 +99,26 @@ def specsys_of(*headers: Header) -> str | None:
     return None
 
 
+def corrected_frame(
+    stated: Medium | None, *headers: Header, medium: tuple[Medium, str], specsys: tuple[str, str]
+) -> Frame:
+    """Return the frame of a survey whose wavelengths are free of the Earth's motion.
+
+    Args:
+        stated: the medium that the file states, or None.
+        headers: where SPECSYS may stand; the first one is named where it contradicts.
+        medium: what the survey's documentation says where the file is silent, and the name of that documentation.
+        specsys: the same for the frame.
+    """
+    assumptions = [] if stated is not None else [documented("medium", *medium)]
+    written = specsys_of(*headers)
+    if written is None:
+        assumptions.append(documented("specsys", *specsys))
+    if written == "TOPOCENT":
+        raise headers[0].error(f"expected {specsys[0]}; TOPOCENT without a velocity is not supported", "SPECSYS")
+    return Frame(stated or medium[0], written or specsys[0], assumptions=tuple(assumptions))
+
+
 def documented(what: str, value: str, source: str) -> str:
     """Return the sentence for ``assumptions`` that a value comes from documentation."""
     return f"{what} {value}: not stated in the file, taken from {source}"

@@ -9,7 +9,6 @@ stands alone, so that it does not take the other arms down with it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +18,9 @@ from typing import Final, TypeAlias
 from stream.fits import weave
 from stream.fits.errors import FitsError
 from stream.fits.first_header import first_header
-from stream.fits.fourmost import ARM_NAMES
+from stream.fits.fourmost import product_of
 from stream.fits.opening import open_fits, parse_header
 
-# <...>_<resolution><arm><level>_<...>.fits; joined files (J) name no arm
-_FOURMOST_NAME: Final = re.compile(r"(?P<before>(?:^|.*_)[LH])(?P<arm>[BGRJ])(?P<after>\d+(?:_.*|\..*))")
 _FOURMOST_ARMS: Final = 3
 _WEAVE_ARMS: Final = 2
 _ARMS: Final = ("BLUE", "GREEN", "RED")
@@ -129,11 +126,10 @@ def _slot(identity: ArmIdentity) -> int:
 
 def _identity(path: Path) -> ArmIdentity | None:
     """Return what tells the arms of one exposure, from the name or the first header; None for any other file."""
-    match = _FOURMOST_NAME.fullmatch(path.name)
-    if match is not None:
-        arm = ARM_NAMES.get(match["arm"])
-        key = ("4MOST", str(path.parent), match["before"], match["after"])
-        return None if arm is None else ArmIdentity(key, 0.0, arm, _FOURMOST_ARMS)
+    product = product_of(path.name)
+    if product is not None:
+        key = ("4MOST", str(path.parent), product.before, product.after)
+        return None if product.arm is None else ArmIdentity(key, 0.0, product.arm, _FOURMOST_ARMS)
     try:
         return _weave_identity(path)
     except FitsError:
@@ -171,6 +167,6 @@ def _joins(path: Path) -> bool:
     """Return whether a file opens and holds what its name or first header announced."""
     try:
         with open_fits(path) as file:
-            return _FOURMOST_NAME.fullmatch(path.name) is not None or weave.recognises(file)
+            return product_of(path.name) is not None or weave.recognises(file)
     except FitsError:
         return False

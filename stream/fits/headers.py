@@ -74,6 +74,10 @@ class Header:
         """Return the names of all keywords but comments."""
         return [k for k in self._keywords if k and k not in {"COMMENT", "HISTORY"}]
 
+    def texts(self, start: str) -> list[str]:
+        """Return the values of all keywords that begin so (numbered ones), in order; empty ones left out."""
+        return [value for keyword in self.keywords() if keyword.startswith(start) and (value := self.text(keyword))]
+
     def error(self, reason: str, keyword: str) -> FitsError:
         """Return a FitsError that names this header and keyword."""
         return FitsError(reason, file=self.file, extension=self.extension, keyword=keyword)

@@ -24,7 +24,7 @@ from stream.fits.axes import axis_fields, grid
 from stream.fits.errors import FitsError
 from stream.fits.frames import Frame, documented, medium_of_header
 from stream.fits.headers import Header
-from stream.fits.opening import Extension, FitsFile
+from stream.fits.opening import Extension, FitsFile, stem_of
 from stream.fits.records import magnitude, spectrum_record, text_of, whole
 from stream.fits.selection import RowSelection
 
@@ -93,8 +93,7 @@ def _record(
     mask: NDArray[Any] | None,
 ) -> dict[str, Any]:
     header = file.primary
-    name = header.text("FILENAME") or file.path.name
-    stem = name.removesuffix(".gz").removesuffix(".fits")
+    stem = stem_of(header.text("FILENAME") or file.path.name)
     obsid = text_of(header.text("OBSID"))
     return spectrum_record(
         where,
@@ -119,7 +118,7 @@ def _record(
         spectrograph=text_of(header.text("SPID")),
         product_level="COADD",
         n_combine=whole(header.number("NEXP")),
-        provenance=[v for k in header.keywords() if k.startswith("EXPID") and (v := header.text(k))],
+        provenance=header.texts("EXPID"),
         pipeline_name="LAMOST Pipeline",
         pipeline_version=header.text("VERSPIPE"),
         ra_deg=header.number("RA"),

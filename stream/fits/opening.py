@@ -11,6 +11,7 @@ aside: it covers the header too, which archives edit without renewing it.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,6 +148,11 @@ class FitsFile:
         self.extensions = extensions
         self.primary = extensions[0].header
 
+    @property
+    def stem(self) -> str:
+        """The file's name without its endings."""
+        return stem_of(self.path.name)
+
     def find(self, name: str) -> Extension | None:
         """Return the first extension of that EXTNAME, or None."""
         return next((e for e in self.extensions if e.name == name), None)
@@ -162,6 +168,11 @@ class FitsFile:
     def error(self, reason: str, keyword: str | None = None) -> FitsError:
         """Return a FitsError for the whole file."""
         return FitsError(reason, file=self.path, keyword=keyword)
+
+
+def stem_of(name: str) -> str:
+    """Return the name of a FITS file without its endings: .fits, .fit or .fts, packed (.gz, .fz) or not."""
+    return re.sub(r"\.(fits|fit|fts)(\.gz|\.fz)?$", "", name, flags=re.IGNORECASE)
 
 
 @contextmanager

@@ -107,8 +107,8 @@ def magnitude_of_flux(band: str, nanomaggies: Any, ivar: Any = None) -> list[dic
     return magnitude(band, "AB", 22.5 - 2.5 * float(np.log10(flux)), error)
 
 
-def first_known(*values: Any) -> Any:
-    """Return the first value that is not None, or None."""
+def first_known(values: Iterable[Any]) -> Any:
+    """Return the first value that is not None, or None; values after it are not asked for."""
     return next((value for value in values if value is not None), None)
 
 

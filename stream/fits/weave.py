@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from stream.fits.axes import grid
 from stream.fits.errors import FitsError
-from stream.fits.frames import Frame, documented, medium_of_header, specsys_of
-from stream.fits.opening import Extension, FitsFile
-from stream.fits.records import magnitude, spectrum_record, text_of, wavelength_scale_of, whole
+from stream.fits.frames import Frame, corrected_frame, documented, medium_of_header
+from stream.fits.opening import Extension, FitsFile, stem_of
+from stream.fits.records import first_known, magnitude, spectrum_record, text_of, wavelength_scale_of, whole
 from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
@@ -139,38 +139,26 @@ def _axis(data: Extension) -> dict[str, Any]:
 
 
 def _frame(file: FitsFile, data: Extension) -> Frame:
-    assumptions = []
-    medium = medium_of_header(data.header, "CTYPE1") or medium_of_header(file.primary)
-    if medium is None:
-        medium = "AIR"
-        assumptions.append(documented("medium", medium, _APS))
-    specsys = specsys_of(data.header, file.primary)
-    if specsys is None:
-        specsys = "HELIOCEN"
-        assumptions.append(documented("specsys", specsys, _DATA_MODEL))
-    if specsys == "TOPOCENT":
-        raise data.error("WEAVE L1 spectra are heliocentric; TOPOCENT is not supported", "SPECSYS")
-    return Frame(medium, specsys, assumptions=tuple(assumptions))
+    stated = medium_of_header(data.header, "CTYPE1") or medium_of_header(file.primary)
+    return corrected_frame(stated, data.header, file.primary, medium=("AIR", _APS), specsys=("HELIOCEN", _DATA_MODEL))
 
 
 def _identity(file: FitsFile, cells: Rows, row: int, arm: str, axis: dict[str, Any]) -> dict[str, Any]:
     header = file.primary
 
     def cell(*names: str) -> Any:
-        return next((v for name in names if (v := cells.value(name, row)) is not None), None)
+        return first_known(cells.value(name, row) for name in names)
 
     cname, fibre = text_of(cell("CNAME")), whole(cell("FIBREID"))
     ob, run, level = header.text("OBID"), header.text("RUN"), level_of(file)
-    start, exptime = header.number("MJD-OBS"), cell("EXPTIME")
-    if exptime is None:
-        exptime = header.number("EXPTIME")
+    start, exptime = header.number("MJD-OBS"), first_known((cell("EXPTIME"), header.number("EXPTIME")))
     middle = axis["grid"]["start"] + 0.5 * axis["grid"]["step"] * axis["grid"]["n"]
     fwhm = cell("RESOL")
     single = level == "SINGLE" and start is not None and exptime is not None
     end = start + exptime / _SECONDS_PER_DAY if single else None
-    product = header.text("PROV0000") or file.path.name
+    product = stem_of(header.text("PROV0000") or file.path.name)
     return {
-        "l1_id": f"{product.split('.fit')[0]}-{run or ''}-{fibre if fibre is not None else cname}-{arm}",
+        "l1_id": f"{product}-{run or ''}-{fibre if fibre is not None else cname}-{arm}",
         "survey": "WEAVE",
         "instrument": "WEAVE",
         "spec_uid": text_of(cell("SPECID")),
@@ -185,9 +173,7 @@ def _identity(file: FitsFile, cells: Rows, row: int, arm: str, axis: dict[str, A
         "spectrograph": header.text("FPMODE") or header.text("PLATE"),
         "product_level": level,
         "n_combine": whole(header.number("NCOMB")),
-        "provenance": [
-            v for k in header.keywords() if k.startswith("PROV0") and k != "PROV0000" and (v := header.text(k))
-        ],
+        "provenance": [name for name in header.texts("PROV0") if name != header.text("PROV0000")],
         "pipeline_name": "CPS",
         "pipeline_version": header.text("CASUVERS") or header.text("CASUID"),
         "ra_deg": cell("TARGRA", "FIBRERA"),
