@@ -1,4 +1,7 @@
-"""Calibration on held-out simulations: factors worked by hand, and the three bundles made to fit together."""
+"""Calibration on held-out simulations: factors worked by hand, and the three bundles made to fit together.
+
+``classifiers.training.calibration`` imports torch, which takes seconds: only the tests import it, not collection.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,31 @@ import numpy as np
 import pytest
 
 from classifiers.suite import MODELS, load_engines, suites
-from classifiers.training.bundles import BUNDLES
-from classifiers.training.calibration import calibrate_bundles, error_factor
 
 
+@pytest.mark.slow
 def test_the_error_factor_brings_pulls_to_unit_width() -> None:
+    from classifiers.training.calibration import error_factor
+
     rng = np.random.default_rng(1)
     truth = rng.uniform(0.0, 3.0, 20_000)
     found = (truth + 0.02 * rng.standard_normal(truth.size)).astype(np.float32)
     assert error_factor(found, np.full(truth.size, 0.01, np.float32), truth) == pytest.approx(2.0, rel=0.03)
 
 
+@pytest.mark.slow
 def test_no_redshifts_to_judge_by_leave_errors_as_they_are() -> None:
+    from classifiers.training.calibration import error_factor
+
     empty = np.zeros(0, np.float32)
     assert error_factor(empty, empty, np.zeros(0)) == 1.0
 
 
 @pytest.mark.slow
 def test_calibrated_bundles_fit_together_and_say_what_they_were_calibrated_on(tmp_path: Path) -> None:
+    from classifiers.training.bundles import BUNDLES
+    from classifiers.training.calibration import calibrate_bundles
+
     for name in BUNDLES:
         shutil.copytree(MODELS / name, tmp_path / name)
     written = calibrate_bundles(tmp_path, n=6144, seed=77)
@@ -41,6 +51,9 @@ def test_calibrated_bundles_fit_together_and_say_what_they_were_calibrated_on(tm
 
 @pytest.mark.slow
 def test_too_few_held_out_spectra_are_refused(tmp_path: Path) -> None:
+    from classifiers.training.bundles import BUNDLES
+    from classifiers.training.calibration import calibrate_bundles
+
     for name in BUNDLES:
         shutil.copytree(MODELS / name, tmp_path / name)
     with pytest.raises(ValueError, match="known objects"):

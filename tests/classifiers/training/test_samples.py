@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from classifiers.items import GridAxis, Spectrum
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
-from classifiers.training.networks.channels import normalise
 from classifiers.training.samples import draw_samples, level, rebin
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
@@ -44,7 +42,12 @@ def test_training_and_use_rebin_alike(batch: SimulatedBatch) -> None:
     assert np.median(np.abs(ratio - 1)) < 1e-3
 
 
+@pytest.mark.slow
 def test_level_in_the_graph_equals_level_of_the_samples(batch: SimulatedBatch) -> None:
+    import torch  # takes seconds, so only where it is needed
+
+    from classifiers.training.networks.channels import normalise
+
     flux, weight = rebin(batch.flux, batch.inverse_variance)
     x, significance = normalise(torch.from_numpy(flux), torch.from_numpy(weight))
     scale = level(flux, weight)
@@ -54,6 +57,10 @@ def test_level_in_the_graph_equals_level_of_the_samples(batch: SimulatedBatch) -
 
 @pytest.mark.slow
 def test_normalisation_does_not_depend_on_the_unit_of_flux(batch: SimulatedBatch) -> None:
+    import torch
+
+    from classifiers.training.networks.channels import normalise
+
     flux, weight = (torch.from_numpy(array) for array in rebin(batch.flux, batch.inverse_variance))
     x, significance = normalise(flux, weight)
     scaled_x, scaled_significance = normalise(flux * 64.0, weight / 4096.0)
@@ -61,6 +68,7 @@ def test_normalisation_does_not_depend_on_the_unit_of_flux(batch: SimulatedBatch
     torch.testing.assert_close(scaled_significance, significance)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_samples_and_a_prefix(simulator: Simulator) -> None:
     few = draw_samples(simulator, 10, seed=4)
     again = draw_samples(simulator, 20, seed=4)

@@ -14,12 +14,12 @@ from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.suite import MODELS, load_engines, suites
-from classifiers.training.bundles import BUNDLES
 from classifiers.training.evaluate import evaluate
 from classifiers.training.report import Report
 from classifiers.training.samples import draw_samples
 from classifiers.training.simulation.simulator import Simulator
 
+SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 FLOORS = {
     "GALAXY recall": 0.85,
     "QSO recall": 0.95,
@@ -37,7 +37,7 @@ CEILINGS = {"false unknown, known objects": 0.10, "QSO finder: others taken for 
 
 @pytest.fixture(scope="module")
 def report(data_dir: Path) -> Report:
-    engines = load_engines([MODELS / name for name in BUNDLES], threads=2)
+    engines = load_engines([MODELS / name for name in SPECTRAL], threads=2)
     return evaluate(suites(engines)["spectrum"], data_dir / "spectra")
 
 
@@ -53,7 +53,7 @@ def test_false_alarms_on_real_spectra_stay_below_the_ceiling(report: Report, mea
     assert report.proportion(measure).value <= CEILINGS[measure], report.to_markdown()
 
 
-@pytest.mark.parametrize("name", BUNDLES)
+@pytest.mark.parametrize("name", SPECTRAL)
 def test_a_shipped_bundle_is_intact_calibrated_and_gives_its_golden_outputs(name: str) -> None:
     bundle = load_bundle(MODELS / name)
     assert bundle.calibration("onnxruntime", "fp32").domain == "SIMULATED"
@@ -65,7 +65,8 @@ def test_a_shipped_bundle_is_intact_calibrated_and_gives_its_golden_outputs(name
             np.testing.assert_allclose(value, golden[f"output_{output}"], rtol=2e-3, atol=2e-4, err_msg=output)
 
 
-@pytest.mark.parametrize("name", BUNDLES)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPECTRAL)
 def test_a_rows_answer_does_not_depend_on_its_batch(name: str) -> None:
     flux, inverse_variance = draw_samples(Simulator.load(), 70, seed=21).inputs()
     engine = OnnxEngine(load_bundle(MODELS / name))
@@ -73,6 +74,7 @@ def test_a_rows_answer_does_not_depend_on_its_batch(name: str) -> None:
     assert dependent_outputs(engine, inputs, np.random.default_rng(2)) == ()
 
 
+@pytest.mark.slow
 def test_scaling_flux_by_a_power_of_two_changes_no_class() -> None:
     flux, inverse_variance = draw_samples(Simulator.load(), 64, seed=22).inputs()
     engine = OnnxEngine(load_bundle(MODELS / "spectral-classifier"))
@@ -81,6 +83,7 @@ def test_scaling_flux_by_a_power_of_two_changes_no_class() -> None:
     np.testing.assert_allclose(np.exp(scaled), np.exp(plain), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_probabilities_sum_to_one_and_entropy_splits_into_parts_that_are_not_negative() -> None:
     flux, inverse_variance = draw_samples(Simulator.load(), 64, seed=23).inputs()
     engine = OnnxEngine(load_bundle(MODELS / "spectral-classifier"))

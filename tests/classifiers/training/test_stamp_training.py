@@ -1,4 +1,7 @@
-"""A small training end to end, and what the shipped bundle promises."""
+"""A small training end to end, and what the shipped bundle promises.
+
+Training imports torch, which takes seconds: only the tests that train import it, not collection.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="training needs the extra `train`")
-
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.images.prepare import prepare_stamps
 from classifiers.runtimes.golden import compare_golden
@@ -17,13 +18,14 @@ from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.opening import open_engine
 from classifiers.training.stamps.evaluate import auroc, evaluate_stamp_bundle
 from classifiers.training.stamps.simulate import simulate_stamps
-from classifiers.training.stamps.train import train_stamp_bundle
 
 SHIPPED = Path(__file__).resolve().parents[3] / "classifiers" / "models" / "stamp-anomaly"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[tuple[str, float]]]:
+    from classifiers.training.stamps.train import train_stamp_bundle
+
     folder = tmp_path_factory.mktemp("bundle") / "stamp-anomaly"
     events: list[tuple[str, float]] = []
     metrics = train_stamp_bundle(
@@ -57,8 +59,11 @@ def test_evaluation_reports_plain_numbers(trained: tuple[Path, dict[str, Any], l
     assert -1 <= report["real_bogus"]["rank_correlation_with_p_value"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "epochs"), [(0, 1), (10, 0)])
 def test_nothing_to_train_on_is_refused(n: int, epochs: int, tmp_path: Path) -> None:
+    from classifiers.training.stamps.train import train_stamp_bundle
+
     with pytest.raises(ValueError, match="at least 1"):
         train_stamp_bundle(1, n, epochs, tmp_path)
 

@@ -1,24 +1,28 @@
-"""Training from nothing: a tiny run of each bundle exports a graph that answers as torch does."""
+"""Training from nothing: a tiny run of each bundle exports a graph that answers as torch does.
+
+What imports torch, which takes seconds, is imported by the tests that need it: collection stays quick.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
 from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
 from classifiers.bundle.manifest import OUTPUTS
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
-from classifiers.training.bundles import BUNDLES, ROLES
-from classifiers.training.fitting import principal_plane
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.simulator import Simulator
-from classifiers.training.train import Trained, train_bundle
+
+if TYPE_CHECKING:
+    from classifiers.training.train import Trained
 
 N, SEED = 512, 7
+SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +30,27 @@ def samples() -> Samples:
     return draw_samples(Simulator.load(), N, SEED)
 
 
-@pytest.fixture(scope="module", params=BUNDLES)
+@pytest.fixture(scope="module", params=SPECTRAL)
 def trained(request: pytest.FixtureRequest, samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    from classifiers.training.train import train_bundle
+
     folder = tmp_path_factory.mktemp("bundles") / request.param
     return train_bundle(request.param, SEED, N, 1, folder, samples=samples)
 
 
 @pytest.mark.slow
+def test_every_spectral_bundle_is_trained_here() -> None:
+    from classifiers.training.bundles import BUNDLES
+
+    assert SPECTRAL == BUNDLES
+
+
+@pytest.mark.slow
 def test_a_tiny_training_exports_a_bundle_that_answers_as_torch_does(trained: Trained, samples: Samples) -> None:
+    import torch
+
+    from classifiers.training.bundles import ROLES
+
     bundle = load_bundle(trained.folder)
     assert bundle.manifest.role == ROLES[bundle.manifest.name]
     flux, inverse_variance = samples.rows(slice(0, 40)).inputs()
@@ -63,14 +80,22 @@ def test_blank_and_fully_masked_rows_get_finite_answers(trained: Trained) -> Non
             assert np.isfinite(value).all(), name
 
 
+@pytest.mark.slow
 def test_bad_requests_are_refused_before_anything_is_simulated(tmp_path: Path) -> None:
+    from classifiers.training.train import train_bundle
+
     with pytest.raises(ValueError, match="qso-finder"):
         train_bundle("oracle", 1, 10, 1, tmp_path)
     with pytest.raises(ValueError, match="epochs = 0"):
         train_bundle("qso-finder", 1, 10, 0, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_map_shows_the_two_widest_axes_at_unit_variance() -> None:
+    import torch
+
+    from classifiers.training.fitting import principal_plane
+
     generator = torch.Generator().manual_seed(3)
     latent = torch.randn(4000, 5, generator=generator) * torch.tensor([0.1, 3.0, 0.1, 2.0, 0.1])
     centre, projection = principal_plane(latent)
