@@ -275,8 +275,7 @@ def _places(fields: Fields) -> Iterator[_Place]:
         present: list[bool] = fields[name].present.tolist()
         return present
 
-    return map(
-        _Place,
+    places = zip(
         at("l1_id"), *content("l1_id"), at("survey"), at("instrument"),
         has("object_id"), *content("object_id"), at("sub_surveys"), at("ob_id"), at("fibre_use"),
         number("fibre_use"), number("product_level"), at("supersedes"), at("pipeline_name"),
@@ -284,4 +283,6 @@ def _places(fields: Fields) -> Iterator[_Place]:
         has("grid"), at("grid"), at("medium"), at("lsf"),
         *content("flux"), at("flux_unit"), at("flux_calibration"), *content("uncertainty"), number("uncertainty_kind"),
         has("quality"), *content("quality"), number("sampling"),
+        strict=True,
     )  # fmt: skip
+    return map(_Place._make, places)

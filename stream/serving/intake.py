@@ -234,11 +234,8 @@ class Intake:
         with shared.condition:
             shared.pipeline.accept(decoded, shared.clock.monotonic())
             shared.condition.notify_all()
-        counts: Counter[tuple[str, str]] = Counter()
-        for item in decoded:
-            if isinstance(item, Accepted):
-                counts[item.identity.survey, item.lane] += 1
-                continue
+        counts = Counter([(item.identity.survey, item.lane) for item in decoded if isinstance(item, Accepted)])
+        for item in (item for item in decoded if isinstance(item, Rejected)):
             counts[item.survey or "", item.lane] += 1
             _log.warning(
                 "record_rejected",
