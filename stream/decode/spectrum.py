@@ -238,9 +238,9 @@ def check_pixels(flux: NDArray[np.float32], uncertainty: NDArray[np.float32], go
     say that nothing is known).
     """
     middle = flux.shape[0] // 2
-    if math.isfinite(flux.item(middle)) and 0 < uncertainty.item(middle) < math.inf:
-        if good is None or good.item(middle):
-            return
+    told = math.isfinite(flux.item(middle)) and 0 < uncertainty.item(middle) < math.inf
+    if told and (good is None or good.item(middle)):
+        return
     valid = np.isfinite(flux) & (uncertainty > 0) & (uncertainty < np.inf)
     if good is not None:
         valid &= good
