@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import random
 import shutil
@@ -12,7 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from schemas.codec import Codec
 from stream.entry import EntryLimits
@@ -101,6 +104,38 @@ def test_bad_files_are_reported_once_and_the_rest_goes_on(
     assert "a.fits" in lines[0]
     assert "c.fits" in lines[1]
     assert not any("\n" in line for line in lines)
+
+
+def test_folder_of_all_sorts_gives_its_spectra_and_one_line_for_each_other_file(
+    data_dir: Path, tmp_path: Path, codec: Codec, heard: Any
+) -> None:
+    night = tmp_path / "night"
+    (night / "deeper.fits").mkdir(parents=True)
+    spectrum = (data_dir / "fits" / "sdss-spec-1599-53089-0469.fits").read_bytes()
+    (night / "deeper.fits" / "whole.fits.gz").write_bytes(gzip.compress(spectrum, compresslevel=1))
+    (night / "notes.txt").write_text("not asked for")
+    fits.PrimaryHDU(np.zeros((20, 20), np.float32)).writeto(night / "image.fits")
+    positions = fits.BinTableHDU.from_columns([fits.Column("RA", "D", array=[1.0, 2.0])], name="CATALOGUE")
+    fits.HDUList([fits.PrimaryHDU(), positions]).writeto(night / "catalogue.fits")
+    (night / "cut.fits").write_bytes(spectrum[:90_000])
+    (night / "cut.fits.gz").write_bytes(gzip.compress(spectrum, compresslevel=1)[:20_000])
+    (night / "empty.fits").touch()
+    (night / "text.fits").write_text("no FITS file")
+    summary = run(tmp_path / "f", [night], codec, report=heard)
+    lines = [f"{source} {why}" for source, why in heard.of("refused")]
+    assert (summary.records, summary.finished, summary.refused) == (1, 1, len(lines))
+    says = {
+        "catalogue.fits": "extensions PRIMARY, CATALOGUE",
+        "cut.fits[COADD]": "truncated",
+        "cut.fits.gz": "truncated",
+        "empty.fits": "is empty",
+        "image.fits": "no survey's layout is recognised",
+        "text.fits": "is not a FITS file",
+    }
+    for (name, why), line in zip(says.items(), lines, strict=True):
+        assert name in line
+        assert why in line
+        assert "\n" not in line
 
 
 def test_missing_path_ends_before_anything_enters(tmp_path: Path, codec: Codec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def test_empty_file(tmp_path: Path) -> None:
     path = tmp_path / "empty.fits"
     path.touch()
     assert "is empty" in str(failure(path))
+
+
+def test_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "locked.fits"
+    path.write_bytes(b"SIMPLE  =")
+    path.chmod(0)
+    user = os.geteuid()
+    os.seteuid(65534 if user == 0 else user)  # no permission stops root
+    try:
+        assert list(group_arms([path])) == [(path,)]
+        assert "cannot be opened (Permission denied)" in str(failure(path))
+    finally:
+        os.seteuid(user)
 
 
 @pytest.mark.parametrize(
