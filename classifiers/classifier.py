@@ -59,7 +59,8 @@ class Verdicts:
         quality_flags: (n,) int64 bits of ``classifiers.quality.Quality``.
         alternative_class, alternative_redshift, alternative_probability: (n, a); class index -1 ends a row's list.
         lines: measured lines or None.
-        stage_seconds: wall seconds by stage ("preprocess", engine names, "verdict") for telemetry only.
+        stage_seconds: seconds by stage ("preprocess", engine names, "verdict"), summed over the threads that worked on
+            it; engines computed in one call are one stage, their names joined by "+". For telemetry only.
     """
 
     class_scheme: str

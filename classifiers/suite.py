@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import MANIFEST_FILE, Bundle, load_bundle
 from classifiers.bundle.manifest import SPECTRAL_ROLES
 from classifiers.classifier import Classifier, EngineUse, Verdicts
-from classifiers.engine import Engine
+from classifiers.engine import Arrays, Engine
 from classifiers.images.prepare import prepare_stamps
 from classifiers.items import Spectrum, Stamps
 from classifiers.preprocess.grid import COMMON_GRID
-from classifiers.preprocess.prepare import prepare
+from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.runtimes.opening import AUTO, open_engine
+from classifiers.runtimes.stages import stages
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.blank import without_classes
 from classifiers.verdict.images import image_verdicts
@@ -59,10 +59,9 @@ class LoadedEngine:
             prior_id=manifest.prior_id,
         )
 
-    def answer(self, inputs: Mapping[str, NDArray[np.float32]]) -> Answer:
-        """Run the engine."""
-        calibration = self.bundle.calibration(self.engine.runtime, self.engine.dtype)
-        return Answer(self.bundle.manifest, calibration, self.engine.run(inputs))
+    def answer(self, outputs: Arrays) -> Answer:
+        """Return outputs with what is needed to read them."""
+        return Answer(self.bundle.manifest, self.bundle.calibration(self.engine.runtime, self.engine.dtype), outputs)
 
 
 class SpectralSuite:
@@ -73,7 +72,8 @@ class SpectralSuite:
 
         Args:
             engines: of the spectral roles.
-            threads: CPU threads for preparation; changes speed, never results.
+            threads: CPU threads, each of which takes pieces of a batch from preparation through the engines; changes
+                speed, never results.
 
         Raises:
             BundleError: two bundles of one role, different grids, no calibration, or a fused score that was calibrated
@@ -88,25 +88,51 @@ class SpectralSuite:
         self._grid = COMMON_GRID if grid is None else grid.grid()
         self._uses = tuple(loaded.use() for loaded in self._engines.values())
         _check_partner(self._engines)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare") if threads > 1 else None
+        self._stages = stages([(loaded.bundle, loaded.engine) for loaded in self._engines.values()])
+        rows = [stage.rows for stage in self._stages]
+        self._piece = max(rows, default=0) if all(rows) else 0
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="spectra") if threads > 1 else None
 
     def engines(self) -> tuple[EngineUse, ...]:
         """Return the engines that take part: classifier, anomaly, qso."""
         return self._uses
 
     def classify(self, items: Sequence[Spectrum]) -> Verdicts:
-        """Classify n >= 1 spectra."""
+        """Classify n >= 1 spectra.
+
+        A piece of the batch goes through preparation and engines while it is in the processor's cache, and threads
+        wait for each other only at the end.
+        """
+        n = len(items)
+        piece = self._piece or n
+        prepared = PreparedBatch.blank(n, self._grid)
+        outputs = {
+            loaded.bundle.manifest.name: {
+                tensor.name: np.empty((n, *tensor.shape), tensor.dtype) for tensor in loaded.bundle.manifest.outputs
+            }
+            for loaded in self._engines.values()
+        }
+
+        def compute(start: int) -> dict[str, float]:
+            watch, part = _Watch(), slice(start, start + piece)
+            rows = prepare(items[part], self._grid, prepared.rows(part))
+            watch.stop("preprocess")
+            inputs = {"flux": rows.flux, "inverse_variance": rows.inverse_variance}
+            for stage in self._stages:
+                for name, answers in stage.run(inputs).items():
+                    for output, values in answers.items():
+                        outputs[name][output][part] = values
+                watch.stop(stage.label)
+            return watch.seconds
+
+        starts = range(0, n, piece)
+        spent = list(self._pool.map(compute, starts) if self._pool and len(starts) > 1 else map(compute, starts))
         watch = _Watch()
-        prepared = prepare(items, self._grid, self._pool)
-        watch.stop("preprocess")
-        inputs = {"flux": prepared.flux, "inverse_variance": prepared.inverse_variance}
-        answers = {}
-        for role, loaded in self._engines.items():
-            answers[role] = loaded.answer(inputs)
-            watch.stop(loaded.bundle.manifest.name)
+        answers = {role: loaded.answer(outputs[loaded.bundle.manifest.name]) for role, loaded in self._engines.items()}
         verdicts = spectral_verdicts(items, prepared, answers)
         watch.stop("verdict")
-        return replace(verdicts, stage_seconds=watch.seconds)
+        seconds = {stage: sum(each[stage] for each in spent) for stage in spent[0]}
+        return replace(verdicts, stage_seconds=seconds | watch.seconds)
 
 
 class ImageSuite:
@@ -132,7 +158,8 @@ class ImageSuite:
         watch.stop("preprocess")
         answer = None
         if self._engine is not None:
-            answer = self._engine.answer({"stamps": prepared.stamps, "mask": prepared.mask})
+            outputs = self._engine.engine.run({"stamps": prepared.stamps, "mask": prepared.mask})
+            answer = self._engine.answer(outputs)
             watch.stop(self._engine.bundle.manifest.name)
         verdicts = image_verdicts(answer, prepared.snr, prepared.coverage, prepared.quality_flags)
         watch.stop("verdict")

@@ -46,7 +46,7 @@ def open_classifiers(
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
     """
-    threads = settings.engines.threads or len(os.sched_getaffinity(0))
+    threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     try:
         engines = load_engines(bundle_folders(settings), settings.engines.runtime, threads)
         by_lane = dict(suites(engines, threads))

@@ -139,7 +139,12 @@ class EnginesSettings(_Section):
     bundles: tuple[str, ...] = Field(
         default=(), description="Bundles by name or folder; empty = those that ship with specstream."
     )
-    threads: int = Field(default=0, ge=0, le=1_024, description="Threads of the CPU runtime; 0 = one per core [1].")
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=1_024,
+        description="Threads of the CPU runtime; 0 = one per core but one, which reads, decodes and commits [1].",
+    )
 
 
 class MetricsSettings(_Section):

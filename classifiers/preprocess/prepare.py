@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,30 +63,38 @@ class PreparedBatch:
     coverage: NDArray[np.float64]
     quality_flags: NDArray[np.int64]
 
+    @classmethod
+    def blank(cls, n: int, grid: CommonGrid) -> PreparedBatch:
+        """Return n rows without a valid pixel."""
+        return cls(
+            flux=np.zeros((n, grid.n), np.float32),
+            inverse_variance=np.zeros((n, grid.n), np.float32),
+            scale=np.ones(n),
+            snr=np.full(n, np.nan),
+            coverage=np.zeros(n),
+            quality_flags=np.zeros(n, np.int64),
+        )
 
-def prepare(spectra: Sequence[Spectrum], grid: CommonGrid, pool: Executor | None = None) -> PreparedBatch:
+    def rows(self, which: slice) -> PreparedBatch:
+        """Return some of the rows, as views."""
+        return PreparedBatch(*(getattr(self, name)[which] for name in self.__slots__))
+
+
+def prepare(spectra: Sequence[Spectrum], grid: CommonGrid, into: PreparedBatch | None = None) -> PreparedBatch:
     """Bring n >= 1 spectra onto the grid.
 
     Args:
         spectra: any axes, units and uncertainty kinds together.
         grid: the bundles' grid.
-        pool: threads that share the work; changes speed, never results.
+        into: n blank rows to fill; made where there are none.
 
     Raises:
         UnitError: a flux unit is not one that can be classified (the stream rejects such records before).
     """
-    n = len(spectra)
-    batch = PreparedBatch(
-        flux=np.zeros((n, grid.n), np.float32),
-        inverse_variance=np.zeros((n, grid.n), np.float32),
-        scale=np.ones(n),
-        snr=np.full(n, np.nan),
-        coverage=np.zeros(n),
-        quality_flags=np.zeros(n, np.int64),
-    )
-    tasks = [task for rows in _groups(spectra) for task in _blocks(spectra, rows, grid)]
-    for _ in (map if pool is None else pool.map)(lambda task: _fill(task, spectra, batch), tasks):
-        pass  # every block writes its own rows; iterating raises what a block raised
+    batch = PreparedBatch.blank(len(spectra), grid) if into is None else into
+    for rows in _groups(spectra):
+        for block in _blocks(spectra, rows, grid):
+            _fill(block, spectra, batch)
     return batch
 
 

@@ -12,7 +12,7 @@ a column of ones; ``independence`` tests a bundle for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GRAPH_FILE, Bundle
+from classifiers.bundle.manifest import Manifest
 from classifiers.runtimes.contract import check_inputs, check_output, check_signature, chunk
+from classifiers.runtimes.joining import CannotJoin, join, output_name
 
 SMALLEST_CHUNK = 16
 """Rows computed at once, if the bundle has a bucket of that size or more."""
@@ -56,20 +58,10 @@ class OnnxEngine:
             BundleError: the graph does not load, or has other inputs or outputs than the manifest declares.
         """
         self._manifest = bundle.manifest
-        buckets = bundle.manifest.batch_buckets
-        self._chunk = next((bucket for bucket in buckets if bucket >= SMALLEST_CHUNK), buckets[-1])
+        self.chunk = _chunk_size(bundle.manifest)
         self._outputs = [tensor.name for tensor in bundle.manifest.outputs]
         file = str(bundle.folder / GRAPH_FILE)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(bundle.graph, options, providers=["CPUExecutionProvider"])
-        except _OPAQUE as error:
-            raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
+        self._session = _session(file, bundle.graph)
         check_signature(file, "input", bundle.manifest.inputs, _signature(self._session.get_inputs()))
         check_signature(file, "output", bundle.manifest.outputs, _signature(self._session.get_outputs()))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=self.name) if threads > 1 else None
@@ -100,18 +92,80 @@ class OnnxEngine:
         """
         n = check_inputs(self._manifest, inputs)
         wanted = {tensor.name: inputs[tensor.name] for tensor in self._manifest.inputs}
-        starts = range(0, n, self._chunk)
+        starts = range(0, n, self.chunk)
 
         def compute(start: int) -> list[NDArray[Any]]:
-            computed: list[NDArray[Any]] = self._session.run(self._outputs, chunk(wanted, start, self._chunk))
+            computed: list[NDArray[Any]] = self._session.run(self._outputs, chunk(wanted, start, self.chunk))
             return computed
 
         parts = list(self._pool.map(compute, starts) if self._pool and len(starts) > 1 else map(compute, starts))
         results: dict[str, NDArray[Any]] = {}
         for i, tensor in enumerate(self._manifest.outputs):
-            check_output(self._manifest, tensor, parts[0][i], self._chunk)
-            results[tensor.name] = np.concatenate([part[i] for part in parts])[:n]
+            check_output(self._manifest, tensor, parts[0][i], self.chunk)
+            results[tensor.name] = _rows([part[i] for part in parts], n)
         return results
+
+
+class JoinedOnnxEngines:
+    """The graphs of several bundles as one session: what they have in common is computed once, the same bits."""
+
+    def __init__(self, bundles: Sequence[Bundle]) -> None:
+        """Join and open the graphs.
+
+        Args:
+            bundles: verified bundles, each of which opens as an ``OnnxEngine``.
+
+        Raises:
+            CannotJoin: they differ in inputs, operator sets or chunk.
+            BundleError: the joined graph does not load.
+        """
+        self._manifests = [bundle.manifest for bundle in bundles]
+        chunks = {_chunk_size(manifest) for manifest in self._manifests}
+        if len(chunks) != 1:
+            raise CannotJoin(f"chunks of {sorted(chunks)} rows")
+        self.chunk = chunks.pop()
+        graph = join({bundle.manifest.name: bundle.graph for bundle in bundles})
+        self._session = _session(", ".join(str(bundle.folder / GRAPH_FILE) for bundle in bundles), graph)
+        self._places = [(manifest, tensor) for manifest in self._manifests for tensor in manifest.outputs]
+        self._outputs = [output_name(manifest.name, tensor.name) for manifest, tensor in self._places]
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, NDArray[Any]]]:
+        """Compute the outputs of n >= 1 rows by bundle name and output name, as each ``OnnxEngine`` would."""
+        first = self._manifests[0]  # the others read the same
+        n = check_inputs(first, inputs)
+        wanted = {tensor.name: inputs[tensor.name] for tensor in first.inputs}
+        parts = [
+            self._session.run(self._outputs, chunk(wanted, start, self.chunk)) for start in range(0, n, self.chunk)
+        ]
+        results: dict[str, dict[str, NDArray[Any]]] = {manifest.name: {} for manifest in self._manifests}
+        for i, (manifest, tensor) in enumerate(self._places):
+            check_output(manifest, tensor, parts[0][i], self.chunk)
+            results[manifest.name][tensor.name] = _rows([part[i] for part in parts], n)
+        return results
+
+
+def _chunk_size(manifest: Manifest) -> int:
+    buckets = manifest.batch_buckets
+    return next((bucket for bucket in buckets if bucket >= SMALLEST_CHUNK), buckets[-1])
+
+
+def _session(file: str, graph: bytes) -> Any:
+    """Open a graph on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except _OPAQUE as error:
+        raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
+
+
+def _rows(parts: Sequence[NDArray[Any]], n: int) -> NDArray[Any]:
+    """Return the first n rows of chunks one after the other."""
+    return parts[0][:n] if len(parts) == 1 else np.concatenate(parts)[:n]
 
 
 def _signature(nodes: list[Any]) -> dict[str, tuple[str, list[Any]]]:

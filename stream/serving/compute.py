@@ -117,10 +117,12 @@ class Compute:
         return self._dead_letters.finish(refused_by_engines(item, error))
 
     def _time_stages(self, lane: Lane, verdicts: Verdicts) -> None:
+        """Report seconds by stage; engines computed in one call ("a+b") are one, as no share of it is any one's."""
         engines = self._engines[lane]
         for stage, seconds in verdicts.stage_seconds.items():
-            if stage in engines:
-                runtime, dtype = engines[stage]
+            first = stage.split("+")[0]
+            if first in engines:
+                runtime, dtype = engines[first]
                 self._shared.telemetry.engine_seconds(stage, runtime, dtype, seconds)
             else:
                 self._shared.telemetry.stage_seconds(stage, seconds)

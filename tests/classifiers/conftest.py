@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="the extra train brings onnx")
-
-from classifiers.bundle.calibration import Calibration, calibration_file  # noqa: E402
-from classifiers.bundle.folder import write_bundle  # noqa: E402
-from classifiers.bundle.manifest import INPUTS, OUTPUTS  # noqa: E402
+from classifiers.bundle.calibration import Calibration, calibration_file
+from classifiers.bundle.folder import write_bundle
+from classifiers.bundle.manifest import INPUTS, OUTPUTS
 
 PIXELS = 1557
 CLASSES = ("GALAXY", "QSO", "STAR")

@@ -73,7 +73,7 @@ def test_all_engines_answer_and_are_named_in_a_fixed_order(write_tiny: WriteTiny
     verdicts = suite.classify([spectrum(seed) for seed in range(5)])
     assert len(verdicts) == 5
     np.testing.assert_allclose(verdicts.class_probabilities.sum(axis=1), 1.0)
-    assert set(verdicts.stage_seconds) == {"preprocess", "verdict", *(use.name for use in suite.engines())}
+    assert set(verdicts.stage_seconds) == {"preprocess", "verdict", "+".join(use.name for use in suite.engines())}
     expected = {
         "p_other",
         "redshift",

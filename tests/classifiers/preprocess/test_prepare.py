@@ -74,8 +74,10 @@ def test_a_row_is_the_same_bits_in_any_batch(make_spectrum: Maker) -> None:
     spectra[5].flux[100] = np.nan
     whole = prepare(spectra, COMMON_GRID)
     order = np.random.default_rng(0).permutation(len(spectra))
+    shuffled, mixed = PreparedBatch.blank(len(spectra), COMMON_GRID), [spectra[i] for i in order]
     with ThreadPoolExecutor(2) as pool:
-        shuffled = prepare([spectra[i] for i in order], COMMON_GRID, pool)
+        parts = [slice(start, start + 7) for start in range(0, len(spectra), 7)]
+        list(pool.map(lambda part: prepare(mixed[part], COMMON_GRID, shuffled.rows(part)), parts))
     assert all(same(whole, i, shuffled, int(np.flatnonzero(order == i)[0])) for i in range(len(spectra)))
     assert all(same(whole, i, prepare([spectrum], COMMON_GRID), 0) for i, spectrum in enumerate(spectra))
 
