@@ -59,6 +59,7 @@ def field(columns: Columns, value: bytes, name: str, row: int) -> bytes:
     return value[column.at[row] : column.end[row]]
 
 
+@pytest.mark.slow
 @RELAXED
 @given(data=st.data())
 def test_each_field_of_a_plain_record_is_where_its_encoding_is(
@@ -79,6 +80,7 @@ def test_each_field_of_a_plain_record_is_where_its_encoding_is(
             assert cut == expected, part["name"]
 
 
+@pytest.mark.slow
 @RELAXED
 @given(data=st.data())
 def test_what_is_said_of_a_message_does_not_depend_on_its_neighbours(

@@ -47,6 +47,7 @@ def test_every_record_of_every_schema_is_read_as_the_library_reads_it(
     assert DECODERS[name](value, 7) == by_library(schema, value, 7)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(name=st.sampled_from(CATALOGUE.names), value=st.binary(max_size=200))
 def test_what_is_read_from_any_bytes_is_what_the_library_reads(name: str, value: bytes) -> None:

@@ -84,6 +84,7 @@ def test_simulation_needs_neither_torch_nor_onnxruntime() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_simulated_alerts_have_positions_on_the_sphere_and_identifiers_of_their_own() -> None:
     records = list(simulate_alerts(700, np.random.default_rng(9)))
     assert len({record["l1_id"] for record in records}) == 700

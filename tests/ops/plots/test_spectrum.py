@@ -12,6 +12,8 @@ from ops.plots.expected_lines import observed_lines
 from ops.plots.night import draw_night
 from ops.plots.spectrum import ALARM, LINE, draw_spectrum
 
+pytestmark = pytest.mark.slow  # matplotlib takes seconds to import
+
 N = 800
 WAVELENGTH = np.linspace(4000.0, 8000.0, N)
 

@@ -28,6 +28,7 @@ def test_one_byte_beyond_the_limit_is_refused() -> None:
         gunzip(gzip.compress(bytes(1001), mtime=0), max_bytes=1000)
 
 
+@pytest.mark.slow
 def test_a_bomb_never_takes_more_memory_than_the_limit() -> None:
     bomb = gzip.compress(bytes(256 << 20), mtime=0)
     tracemalloc.start()

@@ -165,6 +165,7 @@ def stamps_or_rejection(record: Mapping[str, Any], schema_name: str) -> Stamps |
         return error
 
 
+@pytest.mark.slow
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )

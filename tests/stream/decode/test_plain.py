@@ -117,6 +117,7 @@ CHANGES: dict[str, list[Any]] = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(data=st.data())
 def test_any_spectra_side_by_side_are_what_each_is_alone(

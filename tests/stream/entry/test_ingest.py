@@ -45,6 +45,7 @@ def run(folder: Path, paths: Sequence[Path], codec: Codec, **options: Any) -> An
         return ingest(paths, "l1", publisher, codec, **options)
 
 
+@pytest.mark.slow
 def test_every_spectrum_of_every_sample_file_enters_once(
     data_dir: Path, tmp_path: Path, codec: Codec, heard: Any
 ) -> None:

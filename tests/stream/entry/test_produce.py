@@ -135,6 +135,7 @@ def outcomes(messages: Sequence[bytes | None], codec: Codec) -> list[Any]:
     return [decoder.decode(Message(source, at, 0, None, value, (), 0)) for at, value in enumerate(messages)]
 
 
+@pytest.mark.slow
 def test_a_container_of_several_records_is_split_into_one_message_each(
     seven_alerts: Path, tmp_path: Path, codec: Codec
 ) -> None:

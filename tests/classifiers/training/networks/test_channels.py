@@ -10,6 +10,8 @@ from classifiers.training.networks.channels import PIXELS, compress, interpolate
 from classifiers.training.networks.qso import ExportedQsoFinder, QsoFinder
 from classifiers.training.networks.vae import BIN_PIXELS, spread_bins
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
 def test_compression_is_the_inverse_hyperbolic_sine(factor: float) -> None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -102,7 +103,7 @@ class FolderMachine(RuleBasedStateMachine):
         self.stack.close()
 
 
-TestFolderMachine = FolderMachine.TestCase
+TestFolderMachine = pytest.mark.slow(FolderMachine.TestCase)
 TestFolderMachine.settings = settings(
     max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
