@@ -66,7 +66,7 @@ def weigh(
         for row, spectrum in enumerate(spectra):
             good = spectrum.good
             if good is not None and not good.all():
-                v[row, np.flatnonzero(~good[source])] = 0
+                np.copyto(v[row], 0, where=~good[source])
             flux = spectrum.flux[source]
             if shifted and exponent[row]:
                 flux = _scaled(flux, int(exponent[row]))
