@@ -20,6 +20,7 @@ MAY_IMPORT = {
 }
 ONE_ADAPTER = {
     "confluent_kafka": ("stream/transports/broker/", "ops/bench/"),
+    "onnx": ("classifiers/runtimes/joining.py", "classifiers/training/"),
     "onnxruntime": ("classifiers/runtimes/",),
     "torch": ("classifiers/training/", "classifiers/runtimes/"),
     "matplotlib": ("ops/plots/",),

@@ -6,10 +6,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from classifiers.classifier import EngineUse, Verdicts
 from schemas.codec import Codec
 from schemas.errors import RegistryUnavailable
 from schemas.wire import confluent_header
@@ -87,6 +89,26 @@ def test_every_input_becomes_one_l2_record_or_one_dead_letter(
     assert telemetry.readiness[-1] == (False, "stopped")
     assert len(telemetry.latencies) == 104
     assert telemetry.engines["null", "none", "fp32"] > 0
+
+
+def test_engines_computed_in_one_call_are_timed_as_one(
+    run: Any, memory_transport: Any, spectrum_value: Any, null_engines: Any, telemetry: Any
+) -> None:
+    """No share of a joint call is invented for one of its engines."""
+
+    class Joined(null_engines):  # type: ignore[misc]
+        def engines(self) -> tuple[EngineUse, ...]:
+            (null,) = super().engines()
+            return null, replace(null, name="other")
+
+        def classify(self, items: Any) -> Verdicts:
+            return replace(super().classify(items), stage_seconds={"preprocess": 0.001, "null+other": 0.002})
+
+    transport = memory_transport()
+    transport.append(L1, 0, [spectrum_value(0)])
+    run(transport, engines=Joined())
+    assert set(telemetry.engines) == {("null+other", "none", "fp32")}
+    assert {"preprocess", "records"} <= set(telemetry.stages)
 
 
 def test_l2_records_carry_what_was_decoded_and_classified(
