@@ -22,13 +22,15 @@ def messages() -> Console:
 
 
 def progress_bar() -> Progress:
-    """Return a progress bar on standard error; a total of None shows a count only."""
+    """Return a progress bar on standard error, silent where that is no terminal; a total of None shows a count only."""
+    console = messages()
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=messages(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ops.console import messages
 from stream.errors import Retryable
+from stream.transports.contract import Message, Reader
 
 Result = TypeVar("Result")
 WAIT_S = 1.0
@@ -42,3 +43,22 @@ def patiently(
         if waited:
             messages().print("going on", style="green")
         return result
+
+
+class PatientReader:
+    """A reader that waits for a broker that is away, at its first step and at any other."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def read(self, max_records: int, timeout_s: float) -> list[Message]:
+        """Return the next messages, as ``Reader.read`` does."""
+        return patiently(lambda: self._reader.read(max_records, timeout_s))
+
+    def at_end(self) -> bool:
+        """Return whether everything was read, as ``Reader.at_end`` does."""
+        return patiently(self._reader.at_end)
+
+    def close(self) -> None:
+        """Release everything."""
+        self._reader.close()

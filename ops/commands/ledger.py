@@ -7,7 +7,7 @@ from rich.table import Table
 
 from ops.commands.options import ConfigFile
 from ops.console import messages, output
-from ops.patience import patiently
+from ops.patience import PatientReader
 from ops.wiring import open_codec, open_topic
 from stream.ledger.verify import verify_ledger
 from stream.settings import load_settings
@@ -31,7 +31,7 @@ def verify(config: ConfigFile) -> None:
     settings = load_settings(config)
     codec = open_codec(settings)
     result = verify_ledger(
-        settings.topics, settings.group, lambda topic: patiently(lambda: open_topic(settings, topic)), codec
+        settings.topics, settings.group, lambda topic: PatientReader(open_topic(settings, topic)), codec
     )
     table = Table(box=None, header_style="bold")
     for heading in ("topic", "partition", "in", "out", "dead", "not yet done", "last offset"):

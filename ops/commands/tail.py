@@ -12,7 +12,7 @@ import typer
 from ops.commands.options import OptionalConfigFile, WhereOption
 from ops.console import messages
 from ops.listing.writers import Writer, field_units, open_writer
-from ops.patience import patiently
+from ops.patience import PatientReader
 from ops.wiring import open_codec, open_topic_reader
 from schemas.codec import Codec
 from schemas.errors import CatalogueError, Undecodable
@@ -48,11 +48,11 @@ def tail(
     settings = load_settings(config)
     codec = open_codec(settings)
     condition = compile_expression(where) if where else None
-    reader = patiently(lambda: open_topic_reader(settings, topic))
+    reader = PatientReader(open_topic_reader(settings, topic))
     listing = _Listing(form, condition, limit, codec)
     try:
         while not listing.full():
-            arrived = patiently(lambda: reader.read(AT_A_TIME, POLL_S))
+            arrived = reader.read(AT_A_TIME, POLL_S)
             for message in arrived:
                 listing.show(message)
                 if listing.full():

@@ -86,7 +86,6 @@ def common(bootstrap: str) -> Configuration:
         "bootstrap.servers": bootstrap,
         "client.id": "specstream",
         "socket.nagle.disable": True,
-        "log.connection.close": False,
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2_000,
     }
@@ -105,6 +104,8 @@ def admin_configuration(bootstrap: str, librdkafka: Mapping[str, str]) -> Config
 def reader_configuration(bootstrap: str, group: str, librdkafka: Mapping[str, str]) -> Configuration:
     """Return the settings of any consumer: committed messages only, ends reported, a bounded queue.
 
+    ``fetch.max.bytes``: an answer of the broker stays below what malloc keeps for the next one (32 MiB). Above, each
+    answer's pages are mapped anew: 15 page faults and 25 us per spectrum of 55 kB. A larger message comes all the same.
     ``fetch.queue.backoff.ms``: by default a consumer whose queue filled waits 1 s before it fetches again.
     ``fetch.wait.max.ms``: how long the broker waits at the end of a partition before it says that there is no more.
     """
@@ -118,8 +119,9 @@ def reader_configuration(bootstrap: str, group: str, librdkafka: Mapping[str, st
         "enable.partition.eof": True,
         "allow.auto.create.topics": False,
         "auto.offset.reset": "earliest",
-        "queued.max.messages.kbytes": 64 * 1024,
-        "fetch.message.max.bytes": 8 * 1024 * 1024,
+        "queued.max.messages.kbytes": 32 * 1024,
+        "fetch.message.max.bytes": 4 * 1024 * 1024,
+        "fetch.max.bytes": 16 * 1024 * 1024,
         "fetch.queue.backoff.ms": 20,
         "fetch.wait.max.ms": 100,
         **_overrides(librdkafka, PRODUCER_ONLY),

@@ -11,7 +11,13 @@ from confluent_kafka import KafkaError, KafkaException
 
 from stream.errors import ConfigurationError, Retryable
 from stream.transports.broker.configuration import Configuration
-from stream.transports.broker.failures import MISSING, REFUSED, error_of, explained
+from stream.transports.broker.failures import (
+    MISSING,
+    error_of,
+    explained,
+    refused_connection,
+    refuses_connection,
+)
 
 LOGGER = logging.getLogger("stream.transports.broker.librdkafka")
 LOGGER.addHandler(logging.NullHandler())
@@ -26,18 +32,32 @@ AWAY = frozenset(
     {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._SSL, KafkaError._TIMED_OUT}
 )
 
+BEFORE_THE_FIRST_ANSWER = ("APIVERSION_QUERY", "SSL_HANDSHAKE", "AUTH_HANDSHAKE")
+"""States of a connection in which a broker that expects another protocol hangs up."""
+
 
 class Connection:
-    """Remembers what librdkafka reports about its connections; one for each transport, shared by its clients."""
+    """Remembers what librdkafka reports about its connections; one for each transport, shared by its clients.
+
+    It is also the logger of those clients: that a broker hangs up on the first request is told in their log alone.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._refused: KafkaError | None = None
         self._away: KafkaError | None = None
+        self._hangs_up = False
+
+    def log(self, level: int, message: str, *arguments: object) -> None:
+        """Pass a log line of a client on, and look for a broker that hangs up."""
+        said = message % arguments if arguments else message
+        if "Disconnected" in said and any(state in said for state in BEFORE_THE_FIRST_ANSWER):
+            self._hangs_up = True
+        LOGGER.log(level, "%s", said)
 
     def report(self, error: KafkaError) -> None:
         """Take an error from a client's background thread (librdkafka's ``error_cb``)."""
-        if error.code() in REFUSED:
+        if refuses_connection(error):
             self._refused = error
         elif error.code() in AWAY and (self._away is None or error.code() != KafkaError._ALL_BROKERS_DOWN):
             self._away = error
@@ -46,10 +66,10 @@ class Connection:
         """Raise what the broker refused.
 
         Raises:
-            ConfigurationError: It refused our credentials.
+            ConfigurationError: It refused our credentials, or we its certificate.
         """
         if self._refused is not None:
-            raise explained(self._refused, f"connecting to {self._bootstrap}")
+            raise refused_connection(self._refused, self._bootstrap)
 
     def away(self) -> bool:
         """Return whether a connection was lost and nothing has been heard since."""
@@ -57,12 +77,15 @@ class Connection:
 
     def heard(self) -> None:
         """Note that the broker has answered."""
-        self._away = None
+        self._away, self._hangs_up = None, False
 
     def missing(self, cause: KafkaError) -> Retryable:
         """Return the error to raise while no broker answers; it names the reason that the last connection gave."""
         reason = self._away or cause
-        return Retryable(f"no broker answers at {self._bootstrap}: {reason.str() or reason.name()}")
+        said = reason.str() or reason.name()
+        if self._hangs_up:
+            said = "who listens there hangs up at once; if it expects TLS, set security.protocol in kafka.librdkafka"
+        return Retryable(f"no broker answers at {self._bootstrap}: {said}")
 
 
 def make_client(kind: Callable[..., Any], configuration: Configuration, connection: Connection) -> Any:
@@ -72,13 +95,19 @@ def make_client(kind: Callable[..., Any], configuration: Configuration, connecti
         ConfigurationError: librdkafka does not take a setting.
     """
     try:
-        return kind({**configuration, "error_cb": connection.report}, logger=LOGGER)
+        return kind({**configuration, "error_cb": connection.report}, logger=connection)
     except KafkaException as failed:
         raise ConfigurationError(f"kafka.librdkafka: {error_of(failed).str()}") from failed
 
 
 def ask(client: Any, topic: str | None, connection: Connection, timeout_s: float) -> Any:
     """Return the cluster's description of a topic, or of all.
+
+    Args:
+        client: An admin client or a producer; no consumer, because it is polled, and what it brings is dropped.
+        topic: The topic; None: all.
+        connection: That of the client.
+        timeout_s: How long to wait for a broker, s.
 
     Raises:
         Retryable: No broker answers.
@@ -98,15 +127,29 @@ def ask(client: Any, topic: str | None, connection: Connection, timeout_s: float
             return described
 
 
-def check_topics(client: Any, topics: Iterable[str], connection: Connection, timeout_s: float) -> dict[str, int]:
+def check_topics(
+    client: Any,
+    topics: Iterable[str],
+    connection: Connection,
+    timeout_s: float,
+    *,
+    grace_s: float = NEW_TOPIC_GRACE_S,
+) -> dict[str, int]:
     """Ask the broker for topics; return how many partitions each has.
+
+    Args:
+        client: As in ``ask``.
+        topics: The topics.
+        connection: That of the client.
+        timeout_s: How long to wait for a broker, s.
+        grace_s: How long a topic may be unknown before it is missing, s.
 
     Raises:
         Retryable: No broker answers.
         ConfigurationError: A topic is missing or may not be read, or our credentials are refused.
     """
     found: dict[str, int] = {}
-    grace_ends = time.monotonic() + NEW_TOPIC_GRACE_S
+    grace_ends = time.monotonic() + grace_s
     for topic in topics:
         while topic not in found:
             description = ask(client, topic, connection, timeout_s).topics[topic]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from confluent_kafka import KafkaError, KafkaException
 
 from stream.errors import ConfigurationError, Fatal, Retryable, StreamError
 
 MISSING = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
-REFUSED = frozenset(
+LOGIN_REFUSED = frozenset(
+    {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM}
+)
+
+REFUSED = LOGIN_REFUSED | frozenset(
     {
-        KafkaError._AUTHENTICATION,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -64,10 +67,40 @@ EVICTED = PASSED - {KafkaError.STALE_MEMBER_EPOCH}
 """... and will not again: a rebalance that says so is on its way."""
 
 
+WHERE_IN_THE_CLIENT = re.compile(r" ?\(after \d+ms in state \w+\)")
+
+CONNECTING = (
+    ("mechanism handshake failed", "a sasl.mechanism that the broker offers"),
+    ("SASL", "a sasl.username and sasl.password that the broker accepts"),
+    ("certificate verify failed", "an ssl.ca.location that vouches for the broker's certificate and host name"),
+    ("certificate", "an ssl.keystore.location (or ssl.certificate.location) that the broker accepts"),
+    ("", "a security.protocol and ssl settings that the broker accepts"),
+)
+"""What to expect of ``kafka.librdkafka`` when a connection is refused, by a word of what librdkafka says."""
+
+
 def error_of(exception: KafkaException) -> KafkaError:
     """Return the error that an exception carries."""
     error = exception.args[0]
     return error if isinstance(error, KafkaError) else KafkaError(KafkaError._FAIL, str(error))
+
+
+def refuses_connection(error: KafkaError) -> bool:
+    """Return whether a broker is there and does not take us: our login, or one side's certificate, is refused.
+
+    A TLS failure is told apart from a connection that broke during the handshake, which passes.
+    """
+    said = error.str()
+    if "SSL routines" in said:  # TLS 1.3 tells us of a refused client certificate after the handshake: _TRANSPORT then
+        return "alert" in said or (error.code() == KafkaError._SSL and "unexpected eof" not in said)
+    return error.code() in LOGIN_REFUSED
+
+
+def refused_connection(error: KafkaError, bootstrap: str) -> ConfigurationError:
+    """Return the error to raise for a connection that the broker, or our side of TLS, refuses."""
+    said = WHERE_IN_THE_CLIENT.sub("", error.str())
+    expected = next(expected for word, expected in CONNECTING if word in said)
+    return ConfigurationError(f"kafka.librdkafka: expected {expected}, received from {bootstrap}: {said}")
 
 
 def means_configuration(error: KafkaError) -> bool:
@@ -89,6 +122,8 @@ def explained(error: KafkaError, doing: str, identity: str = "") -> StreamError:
         return Fatal(f"{doing}: another live process has the identity {identity or '(unset)'} ({error.name()})")
     if error.code() in MISSING:
         return ConfigurationError(f"{said}; create it with `specstream topics create`")
+    if error.code() in REFUSED or (error.code() == KafkaError._FATAL and "authorization failed" in error.str()):
+        return ConfigurationError(f"{said}; the account of kafka.librdkafka needs the right to it on the broker")
     if means_configuration(error):
         return ConfigurationError(said)
     return Fatal(said) if error.fatal() or error.code() == KafkaError._FATAL else Retryable(said)

@@ -10,13 +10,12 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Position
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]
 
 from stream.errors import Retryable
 from stream.transports.broker.configuration import (
     CLASSIC_SESSION_MS,
     GroupProtocol,
-    admin_configuration,
     reader_configuration,
 )
 from stream.transports.broker.connection import Connection, make_client
@@ -51,8 +50,9 @@ class Membership:
 
     Args:
         consumer: The group member.
+        admin: Asked for the group's session timeout.
         ownership: What it owns.
-        bootstrap: Where to ask for the group's session timeout.
+        bootstrap: Where to ask for the group's offsets.
         group: The group.
         protocol: ``classic`` revokes everything before each assignment; ``consumer`` moves partitions one by one.
         librdkafka: The user's settings.
@@ -63,6 +63,7 @@ class Membership:
     def __init__(
         self,
         consumer: Any,
+        admin: Any,
         ownership: Ownership,
         bootstrap: str,
         group: str,
@@ -72,6 +73,7 @@ class Membership:
         clock: Callable[[], float],
     ) -> None:
         self._consumer = consumer
+        self._admin = admin
         self._ownership = ownership
         self._bootstrap = bootstrap
         self._group = group
@@ -84,13 +86,10 @@ class Membership:
         self._metadata_at_assignment = b""
         self._empty_since: float | None = None
         self._sessions: Future[Any] | None = None
-        self._admin: Any = None
 
     def join(self, topics: Sequence[str]) -> None:
         """Subscribe; under KIP-848 also ask the broker for the group's session timeout, which is its to set."""
         if not self._classic:
-            connection = Connection(self._bootstrap)
-            self._admin = make_client(AdminClient, admin_configuration(self._bootstrap, self._librdkafka), connection)
             resource = ConfigResource(ConfigResource.Type.GROUP, self._group)
             self._sessions = self._admin.describe_configs([resource])[resource]
         self._consumer.subscribe(
@@ -182,10 +181,6 @@ class Membership:
                 session_ms = float(told["consumer.session.timeout.ms"].value)
                 heartbeat_ms = float(told["consumer.heartbeat.interval.ms"].value)
         return (session_ms + 2 * heartbeat_ms) / 1000 + REBALANCE_MARGIN_S
-
-    def close(self) -> None:
-        """Release what was asked with."""
-        self._admin = None
 
 
 def _sources(partitions: Iterable[Any]) -> list[TopicPartition]:

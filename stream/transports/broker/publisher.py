@@ -15,7 +15,7 @@ from stream.errors import Fatal
 from stream.transports.broker.configuration import MAX_MESSAGE_BYTES, producer_configuration
 from stream.transports.broker.connection import Connection
 from stream.transports.broker.reader import BrokerReader
-from stream.transports.broker.topics import TopicSpec, create_topics
+from stream.transports.broker.topics import TopicSpec, ensure_topic
 from stream.transports.broker.transaction import TransactionLost, Transactions
 from stream.transports.contract import Output
 
@@ -84,9 +84,7 @@ class BrokerPublisher:
 
     def _opened(self) -> dict[str, str]:
         if self._progress is None:
-            create_topics(
-                self._bootstrap, [TopicSpec(self._state_topic, partitions=1, compacted=True)], self._librdkafka
-            )
+            ensure_topic(self._bootstrap, TopicSpec(self._state_topic, partitions=1, compacted=True), self._librdkafka)
             self._transactions.open(OPEN_TIMEOUT_S)
             self._progress = self._read_progress()
         return self._progress

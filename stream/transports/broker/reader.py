@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import confluent_kafka as kafka
-from confluent_kafka import IsolationLevel, KafkaException
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from stream.transports.broker.configuration import admin_configuration, reader_configuration
@@ -50,7 +50,7 @@ class BrokerReader:
         self._admin: Any = make_client(AdminClient, admin_configuration(bootstrap, librdkafka or {}), self._connection)
         self._partitions: dict[tuple[str, int], OwnedPartition] = {}
         self._wanted: dict[tuple[str, int], int] = {}
-        self._failed: kafka.KafkaError | None = None
+        self._failed: KafkaError | None = None
         self._open = False
 
     def read(self, max_records: int, timeout_s: float) -> list[Message]:
@@ -70,7 +70,8 @@ class BrokerReader:
                     break
                 batch, waited = self._consumer.consume(1, timeout_s), True
             _, errors = take(batch, self._partitions, messages)
-            self._failed = errors[0] if errors else None
+            # librdkafka looks for the coordinator of the group all the same; nobody needs a right to it.
+            self._failed = next((e for e in errors if e.code() != KafkaError.GROUP_AUTHORIZATION_FAILED), None)
         if messages:
             # An error behind messages is raised by the next call: they are out of librdkafka's hands already.
             self._connection.heard()
@@ -80,13 +81,13 @@ class BrokerReader:
             raise explained(failed, f"reading {', '.join(self._topics)}")
         self._connection.raise_refusal()
         if self._connection.away():
-            check_topics(self._consumer, self._topics[:1], self._connection, OPEN_TIMEOUT_S)
+            check_topics(self._admin, self._topics[:1], self._connection, OPEN_TIMEOUT_S)
         return messages
 
     def _assign(self) -> None:
         if self._open:
             return
-        counts = check_topics(self._consumer, self._topics, self._connection, OPEN_TIMEOUT_S)
+        counts = check_topics(self._admin, self._topics, self._connection, OPEN_TIMEOUT_S)
         sources = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
         self._partitions = {(source.topic, source.partition): OwnedPartition(source, 0) for source in sources}
         self._consumer.assign(

@@ -15,6 +15,7 @@ from stream.transports.broker.connection import Connection, ask, check_topics, m
 from stream.transports.broker.failures import error_of, explained
 
 REQUEST_TIMEOUT_S = 15.0
+ASK_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,33 @@ def create_topics(
     """
     connection = Connection(bootstrap)
     admin = make_client(AdminClient, admin_configuration(bootstrap, librdkafka or {}), connection)
-    existing = ask(admin, None, connection, REQUEST_TIMEOUT_S).topics
-    missing = [spec for spec in specs if spec.name not in existing]
-    created = _create(admin, missing)
-    if created:
-        check_topics(admin, created, connection, REQUEST_TIMEOUT_S)
+    created = _create_missing(admin, specs, connection)
     return [
         TopicReport(spec.name, created=True)
         if spec.name in created
         else TopicReport(spec.name, created=False, differences=_differences(admin, spec, connection))
         for spec in specs
     ]
+
+
+def ensure_topic(bootstrap: str, spec: TopicSpec, librdkafka: Mapping[str, str]) -> None:
+    """Create a topic where it is missing; one that is there is not compared, which would need a right of its own.
+
+    Raises:
+        Retryable: No broker answers.
+        ConfigurationError: Not authorised, or the broker does not take a setting.
+    """
+    connection = Connection(bootstrap)
+    admin = make_client(AdminClient, admin_configuration(bootstrap, librdkafka), connection)
+    _create_missing(admin, [spec], connection)
+
+
+def _create_missing(admin: Any, specs: Sequence[TopicSpec], connection: Connection) -> set[str]:
+    existing = ask(admin, None, connection, ASK_TIMEOUT_S).topics
+    created = _create(admin, [spec for spec in specs if spec.name not in existing])
+    if created:
+        check_topics(admin, created, connection, REQUEST_TIMEOUT_S)
+    return created
 
 
 def _create(admin: Any, specs: Sequence[TopicSpec]) -> set[str]:

@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from stream.errors import ConfigurationError, Retryable, StreamError
 from stream.transports.broker.configuration import Configuration
-from stream.transports.broker.connection import Connection, make_client
+from stream.transports.broker.connection import Connection, check_topics, make_client
 from stream.transports.broker.failures import EVICTED, FENCED, PASSED, error_of, explained, means_configuration
 from stream.transports.contract import Output
 
@@ -96,6 +96,7 @@ class Transactions:
         self._began = 0.0
         self._producer: Any = make_client(Producer, self._configuration, connection)
         self._phase = Phase.CLOSED
+        self._last_failed = False
 
     def open(self, timeout_s: float) -> None:
         """Take the identity; a transaction that an earlier holder left open is aborted.
@@ -165,6 +166,11 @@ class Transactions:
 
     def _attempt(self, outputs: Sequence[Output], offsets: Offsets | None, check: Callable[[], None] | None) -> None:
         self.open(self._timeout_s)
+        topics = sorted({output.topic for output in outputs})
+        if self._last_failed:
+            # To a producer a topic that was deleted is one that does not answer; the broker says which it is.
+            check_topics(self._producer, topics, self._connection, self._timeout_s)
+        self._last_failed = True
         try:
             self._producer.begin_transaction()
             self._phase, self._began = Phase.OPEN, self._clock()
@@ -174,9 +180,10 @@ class Transactions:
             if check is not None:
                 check()
             self._commit()
+            self._last_failed = False
         except KafkaException as failed:
             self._give_up(failed)
-            raise self._reason(error_of(failed)) from failed
+            raise self._reason(error_of(failed), topics) from failed
         except (OwnershipPassed, ConfigurationError):
             self._abort()
             raise
@@ -268,17 +275,17 @@ class Transactions:
             if error.code() in FENCED and (self._exclusive or outlived):
                 self._discard()
                 raise TransactionLost(str(error)) from failed
-            raise self._explained(error, "committing") from failed
+            raise self._explained(error, f"committing as {self._identity}") from failed
         if error.txn_requires_abort():
             self._abort()
         self._discard()
 
-    def _reason(self, error: KafkaError) -> Exception:
+    def _reason(self, error: KafkaError, topics: Sequence[str]) -> Exception:
         """Return what to raise after an abort."""
         if error.code() in PASSED:
             return OwnershipPassed(error.str(), evicted=error.code() in EVICTED)
         if means_configuration(error):
-            return self._explained(error, "committing")
+            return self._explained(error, f"publishing to {', '.join(topics)} as {self._identity}")
         return TransactionAborted(f"the transaction was aborted: {error.str()}")
 
     def _explained(self, error: KafkaError, doing: str) -> StreamError:

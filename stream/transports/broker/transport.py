@@ -25,24 +25,26 @@ from typing import Any
 
 import confluent_kafka as kafka
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from stream.errors import Retryable
 from stream.transports.broker.configuration import (
     MAX_MESSAGE_BYTES,
     GroupProtocol,
+    admin_configuration,
     member_configuration,
     producer_configuration,
 )
-from stream.transports.broker.connection import Connection, check_topics, make_client
-from stream.transports.broker.convert import take
+from stream.transports.broker.connection import Connection, make_client
+from stream.transports.broker.convert import position_of, take
 from stream.transports.broker.failures import MISSING, error_of, explained
 from stream.transports.broker.membership import Membership
 from stream.transports.broker.ownership import Ownership
+from stream.transports.broker.topic_watch import TopicWatch
 from stream.transports.broker.transaction import OwnershipPassed, TransactionLost, Transactions
 from stream.transports.contract import CommitOutcome, CommitUnit, Message, TopicPartition
 
 OPEN_TIMEOUT_S = 5.0
-PROBE_TIMEOUT_S = 1.0
 LOOK_EVERY_S = 1.0
 COMMIT_ATTEMPTS = 3
 CHUNK = 64
@@ -82,8 +84,8 @@ class BrokerTransport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         settings = dict(librdkafka or {})
-        self._topics, self._output_topics = tuple(topics), tuple(output_topics)
-        self._identity = f"instance {instance!r} of group {group!r}"
+        self._topics = tuple(topics)
+        self._identity = f"group {group!r}" if instance is None else f"instance {instance!r} of group {group!r}"
         self._max_poll_bytes = max_poll_bytes
         self._connection = Connection(bootstrap)
         self._ownership = Ownership()
@@ -91,6 +93,8 @@ class BrokerTransport:
             bootstrap, group, instance=instance, group_protocol=group_protocol, librdkafka=settings
         )
         self._consumer: Any = make_client(kafka.Consumer, member, self._connection)
+        admin = make_client(AdminClient, admin_configuration(bootstrap, settings), self._connection)
+        self._watch = TopicWatch(admin, (*topics, *output_topics), self._connection, clock)
         transactional_id = f"{group}-{uuid.uuid4() if instance is None else instance}"
         self._transactions = Transactions(
             producer_configuration(bootstrap, transactional_id, max_message_bytes, settings),
@@ -101,8 +105,8 @@ class BrokerTransport:
             clock=clock,
         )
         self._membership = Membership(
-            self._consumer, self._ownership, bootstrap, group, group_protocol, settings, commit_timeout_s, clock
-        )
+            self._consumer, admin, self._ownership, bootstrap, group, group_protocol, settings, commit_timeout_s, clock
+        )  # fmt: skip
         self._unresolved: tuple[CommitUnit, ...] = ()
         self._failed: KafkaError | None = None
         self._open = False
@@ -120,6 +124,7 @@ class BrokerTransport:
         """
         self._start()
         self._membership.look()
+        self._watch.look()
         messages: list[Message] = []
         failed, self._failed = self._failed, None
         if failed is None:
@@ -134,13 +139,13 @@ class BrokerTransport:
             self._raise(failed)
         self._connection.raise_refusal()
         if self._connection.away():
-            check_topics(self._consumer, self._topics[:1], self._connection, PROBE_TIMEOUT_S)
+            self._watch.look(at_once=True)
         return messages
 
     def _start(self) -> None:
         if self._open:
             return
-        check_topics(self._consumer, (*self._topics, *self._output_topics), self._connection, OPEN_TIMEOUT_S)
+        self._watch.begin()
         self._transactions.open(OPEN_TIMEOUT_S)
         self._membership.join(self._topics)
         self._open = True
@@ -152,7 +157,7 @@ class BrokerTransport:
             return
         self._next_look = now + LOOK_EVERY_S
         for partition in self._ownership.table().values():
-            _, partition.end = self._consumer.get_watermark_offsets(_position(partition.source), cached=True)
+            _, partition.end = self._consumer.get_watermark_offsets(position_of(partition.source), cached=True)
 
     def _fill(self, messages: list[Message], max_records: int, timeout_s: float) -> KafkaError | None:
         """Take what is there, waiting only for the first message; return the first error."""
@@ -178,7 +183,7 @@ class BrokerTransport:
         if error.code() == KafkaError._MAX_POLL_EXCEEDED:
             raise Retryable(f"{error.str()}; the group is joined again")
         if error.code() in MISSING:
-            check_topics(self._consumer, self._topics, self._connection, PROBE_TIMEOUT_S)
+            self._watch.look(at_once=True)
             return
         raise explained(error, f"consuming {', '.join(self._topics)}", self._identity)
 
@@ -223,7 +228,7 @@ class BrokerTransport:
             check()
             metadata = self._membership.proof()
             after = {unit.source: unit.next_offset for unit in units}
-            return [_position(source, offset) for source, offset in after.items()], metadata
+            return [position_of(source, offset) for source, offset in after.items()], metadata
 
         try:
             self._transactions.run([output for unit in units for output in unit.outputs], offsets, check)
@@ -278,20 +283,15 @@ class BrokerTransport:
 
     def pause(self) -> None:
         """Fetch nothing until ``resume``; for the polling thread. Drops what was fetched ahead: for long stalls."""
-        self._consumer.pause([_position(partition.source) for partition in self._ownership.table().values()])
+        self._consumer.pause([position_of(partition.source) for partition in self._ownership.table().values()])
         self._paused = self._ownership.version()
 
     def resume(self) -> None:
         """Fetch again after ``pause``; for the polling thread."""
-        self._consumer.resume([_position(partition.source) for partition in self._ownership.table().values()])
+        self._consumer.resume([position_of(partition.source) for partition in self._ownership.table().values()])
         self._paused = -1
 
     def close(self) -> None:
         """Abort what is open, leave the group and release everything."""
         self._transactions.close()
         self._consumer.close()
-        self._membership.close()
-
-
-def _position(source: TopicPartition, offset: int = kafka.OFFSET_INVALID) -> kafka.TopicPartition:
-    return kafka.TopicPartition(source.topic, source.partition, offset)
