@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPECSTREAM_DATA ?= ../shared/data
 export SPECSTREAM_DATA
+# Tests run in this many processes side by side, each with a Kafka of its own (about 0.7 GB of memory each).
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# The tests start the program some hundred times; bytecode that nobody keeps would be compiled at every start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types kafka bench bundles clean
@@ -24,10 +29,11 @@ demo: $(BIN)/specstream ## simulate an exposure, classify it, draw pictures (nee
 
 test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 	@sh ops/setup/java.sh
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -c "from ops.kafka.jars import resolve_jars; resolve_jars()"
+	@$(PYTEST)
 
 check: $(VENV)/.developer ## the fast subset, 2 to 3 minutes: the inner loop
-	@$(BIN)/python -m pytest -q -m "not slow and not kafka"
+	@$(PYTEST) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training/networks
 
 lint: $(VENV)/.developer ## ruff: lint and format
 	@$(BIN)/ruff check .

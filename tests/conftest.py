@@ -11,12 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ops.kafka.launcher import running_broker
 from schemas.compatibility import incompatibilities
 from schemas.definitions import parse_text
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How fast a machine is decides no test. `make check` looks at fewer examples where a test names no number of its own.
+settings.register_profile("all", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("check", settings.get_profile("all"), max_examples=20)
+settings.load_profile("all")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that workers side by side end together."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
