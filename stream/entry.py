@@ -7,7 +7,7 @@ once: it is published in one transaction with the progress that says so.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -128,25 +128,52 @@ class Patience:
                     raise Interrupted(str(error)) from error
 
 
-class Feed:
-    """Gathers records with the progress they stand for, and publishes them in transactions of bounded size."""
+class Entry:
+    """One call of a way into the stream.
+
+    It gathers records with the progress they stand for, publishes them in transactions of bounded size, and counts and
+    reports what becomes of each source.
+
+    Args:
+        publisher: publishes; its progress is what earlier calls did.
+        limits: size of a transaction; None: the usual one.
+        report: hears what happens; None: nobody does.
+        stop: set by whoever wants the call to end; None: nobody does.
+
+    Attributes:
+        summary: what was done so far.
+        stop: set once the call is to end.
+        patience: does a call to a broker again while it is away.
+    """
 
     def __init__(
         self,
         publisher: Publisher,
-        limits: EntryLimits,
-        report: EntryReport,
-        patience: Patience,
-        summary: EntrySummary,
+        limits: EntryLimits | None,
+        report: EntryReport | None,
+        stop: threading.Event | None,
     ) -> None:
         self._publisher = publisher
-        self._limits = limits
-        self._report = report
-        self._patience = patience
-        self._summary = summary
+        self._limits = limits or EntryLimits()
+        self._report = report or Silence()
+        self.stop = stop or threading.Event()
+        self.patience = Patience(self._report, self.stop)
+        self.summary = EntrySummary()
         self._outputs: list[Output] = []
         self._progress: dict[str, Progress] = {}
         self._size_bytes = 0
+
+    def earlier(self) -> Mapping[str, str]:
+        """Return the progress that earlier calls published, as text by key.
+
+        Raises:
+            Interrupted: asked to stop while the broker was away.
+        """
+        return self.patience(self._publisher.progress)
+
+    def started(self, source: str, size_bytes: int) -> None:
+        """Begin a source of that size [byte]."""
+        self._report.started(source, size_bytes)
 
     def add(self, output: Output) -> None:
         """Take a record; its progress is to follow by ``note`` before the next ``flush_if_full``."""
@@ -157,9 +184,25 @@ class Feed:
         """Take the progress that stands for every record added so far."""
         self._progress[key] = value
 
-    def full(self) -> bool:
-        """Return True when what was gathered should be published now."""
-        return self._size_bytes >= self._limits.max_bytes or len(self._outputs) >= self._limits.max_records
+    def finished(self, source: str, records: int) -> None:
+        """End a source that gave so many records, those of earlier calls included."""
+        self.summary.finished += 1
+        self._report.finished(source, records)
+
+    def skipped(self, source: str, why: str) -> None:
+        """Pass over a source."""
+        self.summary.skipped += 1
+        self._report.skipped(source, why)
+
+    def refused(self, source: str, why: str) -> None:
+        """Give up a source, or a record in it."""
+        self.summary.refused += 1
+        self._report.refused(source, why)
+
+    def flush_if_full(self) -> None:
+        """Publish what was gathered once it is a transaction's size; raises as ``flush`` does."""
+        if self._size_bytes >= self._limits.max_bytes or len(self._outputs) >= self._limits.max_records:
+            self.flush()
 
     def flush(self) -> None:
         """Publish what was gathered.
@@ -170,9 +213,9 @@ class Feed:
         if not self._outputs and not self._progress:
             return
         progress = {key: value.to_text() for key, value in self._progress.items()}
-        self._patience(lambda: self._publisher.publish(self._outputs, progress))
+        self.patience(lambda: self._publisher.publish(self._outputs, progress))
         records, size_bytes = len(self._outputs), self._size_bytes
         self._outputs, self._progress, self._size_bytes = [], {}, 0
-        self._summary.records += records
-        self._summary.size_bytes += size_bytes
+        self.summary.records += records
+        self.summary.size_bytes += size_bytes
         self._report.published(records, size_bytes)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from schemas.errors import Unencodable
-from stream.entry import EntryLimits, EntryReport, EntrySummary, Feed, Interrupted, Patience, Silence
+from stream.entry import Entry, EntryLimits, EntryReport, EntrySummary, Interrupted
 from stream.fits import FitsError, group_arms, read_fits
 from stream.source_files import FITS_SUFFIXES, Completeness, FileProgress, FileStamp, KnownFiles, check_paths, expand
 from stream.transports.contract import Output, Publisher
@@ -66,45 +67,31 @@ def ingest(
         Fatal: another process has taken the publisher's identity.
     """
     check_paths(paths)
-    ended = stop or threading.Event()
-    work = _Ingest(topic, publisher, encoder, rows, limits or EntryLimits(), report or Silence(), ended)
-    try:
+    entry = Entry(publisher, limits, report, stop)
+    with suppress(Interrupted):  # asked to stop while the broker was away: the next run goes on where this one ended
+        work = _Ingest(topic, entry, encoder, rows)
         if watch:
             work.watch(paths, watch_interval_s, hold_s)
         else:
             work.take_all(expand(paths, FITS_SUFFIXES))
-    except Interrupted:
-        pass  # asked to stop while the broker was away: the next run goes on from the last transaction
-    return work.summary
+    return entry.summary
 
 
 class _Ingest:
-    def __init__(
-        self,
-        topic: str,
-        publisher: Publisher,
-        encoder: Encoder,
-        rows: str | None,
-        limits: EntryLimits,
-        report: EntryReport,
-        stop: threading.Event,
-    ) -> None:
-        self.summary = EntrySummary()
+    def __init__(self, topic: str, entry: Entry, encoder: Encoder, rows: str | None) -> None:
         self._topic = topic
+        self._entry = entry
+        self._stop = entry.stop
         self._encoder = encoder
         self._rows = rows
-        self._report = report
-        self._stop = stop
-        patience = Patience(report, stop)
-        self._feed = Feed(publisher, limits, report, patience, self.summary)
-        self._known = KnownFiles(patience(publisher.progress), f"?rows={rows}" if rows else "")
+        self._known = KnownFiles(entry.earlier(), f"?rows={rows}" if rows else "")
 
     def take_all(self, files: Iterable[Path]) -> None:
         for group in group_arms(list(files)):
             if self._stop.is_set():
                 break
             self._take(group)
-        self._feed.flush()
+        self._entry.flush()
 
     def watch(self, paths: Sequence[Path], interval_s: float, hold_s: float) -> None:
         completeness = Completeness()
@@ -121,7 +108,7 @@ class _Ingest:
                 settled.update(stamps)
                 looks_held.pop(stamps[0])
                 self._take(group)
-            self._feed.flush()
+            self._entry.flush()
             self._stop.wait(interval_s)
 
     def _take(self, group: tuple[Path, ...]) -> None:
@@ -129,63 +116,56 @@ class _Ingest:
         try:
             files = tuple((stamp, self._known.digest(stamp)) for stamp in map(FileStamp.of, group))
         except OSError as error:
-            self._refuse(name, f"{error.strerror or error}")
+            self._entry.refused(name, f"{error.strerror or error}")
             return
         key = self._known.key(digest for _, digest in files)
         known = self._known.progress(key)
         if known is not None and known.done:
-            self.summary.skipped += 1
-            self._report.skipped(name, "its content is in the topic")
+            self._entry.skipped(name, "its content is in the topic")
             return
-        self._report.started(name, sum(stamp.size for stamp, _ in files))
+        self._entry.started(name, sum(stamp.size for stamp, _ in files))
         done = self._take_spectra(
             group, key, FileProgress(files, known.records if known is not None else 0, done=False)
         )
         if done is None or self._stop.is_set():
             return
         if not _unchanged(files):
-            self._refuse(name, "changed while it was read")
+            self._entry.refused(name, "changed while it was read")
             return
         self._note(key, replace(done, done=True))
-        self.summary.finished += 1
-        self._report.finished(name, done.records)
+        self._entry.finished(name, done.records)
 
     def _take_spectra(self, group: tuple[Path, ...], key: str, before: FileProgress) -> FileProgress | None:
         """Publish the spectra that are not in yet; return how far that went, or None when the file broke."""
         now = before
-        records = enumerate(read_fits(group, self._rows, self._refuse_spectrum))
+        records = enumerate(read_fits(group, self._rows, self._refuse))
         while not self._stop.is_set():
             try:
                 number, record = next(records)
             except StopIteration:
                 break
             except FitsError as error:
-                self._refuse("", str(error))
+                self._refuse(error)
                 return None
             if number < before.records:
                 continue
             try:
                 value = self._encoder.encode(SCHEMA, record)
             except Unencodable as error:
-                self._refuse(str(group[0]), f"spectrum {number}: {error}")
+                self._entry.refused(str(group[0]), f"spectrum {number}: {error}")
             else:
-                self._feed.add(Output(self._topic, message_key(record), value))
+                self._entry.add(Output(self._topic, message_key(record), value))
             now = replace(now, records=number + 1)
             self._note(key, now)
-            if self._feed.full():
-                self._feed.flush()
+            self._entry.flush_if_full()
         return now
 
     def _note(self, key: str, progress: FileProgress) -> None:
-        self._feed.note(key, progress)
+        self._entry.note(key, progress)
         self._known.note(key, progress)
 
-    def _refuse(self, name: str, why: str) -> None:
-        self.summary.refused += 1
-        self._report.refused(name, why)
-
-    def _refuse_spectrum(self, error: FitsError) -> None:
-        self._refuse("", str(error))
+    def _refuse(self, error: FitsError) -> None:
+        self._entry.refused("", str(error))  # the error names the file
 
 
 def _unchanged(files: Iterable[tuple[FileStamp, str]]) -> bool:

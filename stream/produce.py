@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.entry import EntryLimits, EntryReport, EntrySummary, Feed, Interrupted, Patience, Silence
+from stream.entry import Entry, EntryLimits, EntryReport, EntrySummary, Interrupted
 from stream.message_files import UNREADABLE, messages_of
 from stream.source_files import check_paths, expand
 from stream.transports.contract import Output, Publisher
@@ -69,41 +70,25 @@ def produce(
         Fatal: another process has taken the publisher's identity.
     """
     check_paths(paths)
-    ended = stop or threading.Event()
-    work: _Produce | None = None
-    try:
-        work = _Produce(topic, publisher, split, max_message_bytes, limits or EntryLimits(), report or Silence(), ended)
+    entry = Entry(publisher, limits, report, stop)
+    with suppress(Interrupted):  # asked to stop while the broker was away: the next run goes on where this one ended
+        work = _Produce(topic, entry, split, max_message_bytes)
         for root in paths:
             for path in expand([root], None):
-                if ended.is_set():
+                if entry.stop.is_set():
                     break
                 work.take(path, path.relative_to(root).as_posix() if path != root else path.name)
-        work.feed.flush()
-    except Interrupted:
-        pass  # asked to stop while the broker was away: the next run goes on from the last transaction
-    return work.summary if work is not None else EntrySummary()
+        entry.flush()
+    return entry.summary
 
 
 class _Produce:
-    def __init__(
-        self,
-        topic: str,
-        publisher: Publisher,
-        split: bool,
-        max_message_bytes: int,
-        limits: EntryLimits,
-        report: EntryReport,
-        stop: threading.Event,
-    ) -> None:
-        self.summary = EntrySummary()
+    def __init__(self, topic: str, entry: Entry, split: bool, max_message_bytes: int) -> None:
         self._topic = topic
+        self._entry = entry
         self._split = split
         self._max_message_bytes = max_message_bytes
-        self._report = report
-        self._stop = stop
-        patience = Patience(report, stop)
-        self.feed = Feed(publisher, limits, report, patience, self.summary)
-        self._known = {key: MessageProgress.from_text(value) for key, value in patience(publisher.progress).items()}
+        self._known = {key: MessageProgress.from_text(value) for key, value in entry.earlier().items()}
 
     def take(self, path: Path, name: str) -> None:
         """Publish what is not in yet of one file."""
@@ -114,19 +99,18 @@ class _Produce:
             key = whole_key + SPLIT if split else whole_key
             before = self._known.get(key, MessageProgress(0, done=False))
             if before.done:
-                self._skip(path)
+                self._entry.skipped(str(path), "it is in the topic")
                 return
             entered_whole = self._known.get(whole_key, MessageProgress(0, done=False)) if split else None
-            self._report.started(str(path), path.stat().st_size)
+            self._entry.started(str(path), path.stat().st_size)
             done = self._take_messages(path, key, before, entered_whole.records if entered_whole is not None else 0)
         except UNREADABLE as error:
-            self._refuse(str(path), " ".join(str(error).split()) or type(error).__name__)
+            self._entry.refused(str(path), " ".join(str(error).split()) or type(error).__name__)
             return
         if done is None:
             return
         self._note(key, MessageProgress(done.records, done=True))
-        self.summary.finished += 1
-        self._report.finished(str(path), done.records)
+        self._entry.finished(str(path), done.records)
 
     def _take_messages(
         self, path: Path, key: str, before: MessageProgress, entered_whole: int
@@ -137,28 +121,19 @@ class _Produce:
         """
         done = before
         for number, message in enumerate(messages_of(path, self._max_message_bytes, split=key.endswith(SPLIT))):
-            if self._stop.is_set():
+            if self._entry.stop.is_set():
                 return None
             if number < before.records:
                 continue
             if message.refusal is not None:
-                self._refuse(message.place, message.refusal)
+                self._entry.refused(message.place, message.refusal)
             if message.value is not None and (message.is_part or message.file_number >= entered_whole):
-                self.feed.add(Output(self._topic, None, message.value))
+                self._entry.add(Output(self._topic, None, message.value))
             done = MessageProgress(number + 1, done=False)
             self._note(key, done)
-            if self.feed.full():
-                self.feed.flush()
+            self._entry.flush_if_full()
         return done
 
     def _note(self, key: str, progress: MessageProgress) -> None:
-        self.feed.note(key, progress)
+        self._entry.note(key, progress)
         self._known[key] = progress
-
-    def _skip(self, path: Path) -> None:
-        self.summary.skipped += 1
-        self._report.skipped(str(path), "it is in the topic")
-
-    def _refuse(self, place: str, why: str) -> None:
-        self.summary.refused += 1
-        self._report.refused(place, why)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schemas.codec import DecodedRecord
 from schemas.errors import Undecodable
-from stream.entry import EntryLimits, EntryReport, EntrySummary, Feed, Interrupted, Patience, Silence
+from stream.entry import Entry, EntryLimits, EntryReport, EntrySummary, Interrupted, Patience
 from stream.transports.contract import Headers, Message, Output, Publisher, Reader
 
 SCHEMA = "org.specstream.dead_letter"
@@ -129,35 +130,29 @@ def redrive(
         ConfigurationError: the broker refuses a topic or message.
         Fatal: another process has taken the publisher's identity.
     """
-    report, stop, summary = report or Silence(), stop or threading.Event(), EntrySummary()
-    patience = Patience(report, stop)
+    entry = Entry(publisher, limits, report, stop)
 
     def refused(message: Message, why: str) -> None:
-        summary.refused += 1
-        report.refused(f"{message.source.topic}[{message.source.partition}] offset {message.offset}", why)
+        entry.refused(f"{message.source.topic}[{message.source.partition}] offset {message.offset}", why)
 
-    try:
-        known = {key: RedrivenOffsets(int(value, 16)) for key, value in patience(publisher.progress).items()}
-        feed = Feed(publisher, limits or EntryLimits(), report, patience, summary)
-        for letter in read_dead_letters(reader, decoder, refused, patience):
-            if stop.is_set():
+    with suppress(Interrupted):  # asked to stop while the broker was away: the next run redrives what this one did not
+        known = {key: RedrivenOffsets(int(value, 16)) for key, value in entry.earlier().items()}
+        for letter in read_dead_letters(reader, decoder, refused, entry.patience):
+            if entry.stop.is_set():
                 break
             if (reasons and letter.record["reason"] not in reasons) or (where and not where(letter.record)):
                 continue
             key = _key(letter.message)
             offsets = known.setdefault(key, RedrivenOffsets())
             if not offsets.add(letter.message.offset):
-                summary.skipped += 1
+                entry.summary.skipped += 1  # a letter is too small a source to report each
                 continue
-            feed.add(letter.redriven(keep_partition=keep_partition))
-            feed.note(key, offsets)
-            summary.finished += 1
-            if feed.full():
-                feed.flush()
-        feed.flush()
-    except Interrupted:
-        pass  # asked to stop while the broker was away: the next run redrives what this one did not
-    return summary
+            entry.add(letter.redriven(keep_partition=keep_partition))
+            entry.note(key, offsets)
+            entry.summary.finished += 1
+            entry.flush_if_full()
+        entry.flush()
+    return entry.summary
 
 
 def _key(message: Message) -> str:
