@@ -59,8 +59,8 @@ class Verdicts:
         quality_flags: (n,) int64 bits of ``classifiers.quality.Quality``.
         alternative_class, alternative_redshift, alternative_probability: (n, a); class index -1 ends a row's list.
         lines: measured lines or None.
-        stage_seconds: seconds by stage ("preprocess", engine names, "verdict"), summed over the threads that worked on
-            it; engines computed in one call are one stage, their names joined by "+". For telemetry only.
+        stage_seconds: seconds by stage ("preprocess", engine names, "verdict"); engines computed in one call are one
+            stage, their names joined by "+". For telemetry only.
     """
 
     class_scheme: str
@@ -86,10 +86,17 @@ class Verdicts:
 
 
 class Classifier(Protocol):
-    """A lane's engines behind one call; a pure function of the items, whatever batch they come in."""
+    """A lane's engines behind one call; a pure function of the items, whatever batch they come in.
+
+    Any number of threads may call it at once.
+    """
 
     def engines(self) -> tuple[EngineUse, ...]:
         """Return the engines that take part, in a fixed order."""
+        ...
+
+    def workers(self) -> int:
+        """Return how many threads calling ``classify``, each with a batch of its own, keep the engines busy."""
         ...
 
     def classify(self, items: Sequence[Any]) -> Verdicts:

@@ -5,9 +5,9 @@ Verdicts are pure functions of the items. The only clock here measures stages fo
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -72,8 +72,7 @@ class SpectralSuite:
 
         Args:
             engines: of the spectral roles.
-            threads: CPU threads, each of which takes pieces of a batch from preparation through the engines; changes
-                speed, never results.
+            threads: batches whose engines compute at once; changes speed, never results.
 
         Raises:
             BundleError: two bundles of one role, different grids, no calibration, or a fused score that was calibrated
@@ -91,17 +90,22 @@ class SpectralSuite:
         self._stages = stages([(loaded.bundle, loaded.engine) for loaded in self._engines.values()])
         rows = [stage.rows for stage in self._stages]
         self._piece = max(rows, default=0) if all(rows) else 0
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="spectra") if threads > 1 else None
+        self._threads = threads
+        self._turns = threading.Semaphore(threads)
 
     def engines(self) -> tuple[EngineUse, ...]:
         """Return the engines that take part: classifier, anomaly, qso."""
         return self._uses
 
+    def workers(self) -> int:
+        """Return one more than the threads of the engines: one prepares and reads answers while the others compute."""
+        return self._threads + 1
+
     def classify(self, items: Sequence[Spectrum]) -> Verdicts:
         """Classify n >= 1 spectra.
 
-        A piece of the batch goes through preparation and engines while it is in the processor's cache, and threads
-        wait for each other only at the end.
+        A piece of the batch goes through preparation and engines while it is in the processor's cache. Engines take
+        turns with those of other calls; preparation and verdicts do not.
         """
         n = len(items)
         piece = self._piece or n
@@ -113,43 +117,54 @@ class SpectralSuite:
             for loaded in self._engines.values()
         }
 
-        def compute(start: int) -> dict[str, float]:
+        seconds: dict[str, float] = {}
+        for start in range(0, n, piece):
             watch, part = _Watch(), slice(start, start + piece)
             rows = prepare(items[part], self._grid, prepared.rows(part))
             watch.stop("preprocess")
             inputs = {"flux": rows.flux, "inverse_variance": rows.inverse_variance}
             for stage in self._stages:
-                for name, answers in stage.run(inputs).items():
-                    for output, values in answers.items():
+                with self._turns:
+                    watch.start()
+                    answers = stage.run(inputs)
+                    watch.stop(stage.label)
+                for name, columns in answers.items():
+                    for output, values in columns.items():
                         outputs[name][output][part] = values
-                watch.stop(stage.label)
-            return watch.seconds
-
-        starts = range(0, n, piece)
-        spent = list(self._pool.map(compute, starts) if self._pool and len(starts) > 1 else map(compute, starts))
+            watch.add_to(seconds)
         watch = _Watch()
-        answers = {role: loaded.answer(outputs[loaded.bundle.manifest.name]) for role, loaded in self._engines.items()}
-        verdicts = spectral_verdicts(items, prepared, answers)
+        read = {role: loaded.answer(outputs[loaded.bundle.manifest.name]) for role, loaded in self._engines.items()}
+        verdicts = spectral_verdicts(items, prepared, read)
         watch.stop("verdict")
-        seconds = {stage: sum(each[stage] for each in spent) for stage in spent[0]}
-        return replace(verdicts, stage_seconds=seconds | watch.seconds)
+        watch.add_to(seconds)
+        return replace(verdicts, stage_seconds=seconds)
 
 
 class ImageSuite:
     """The image lane: one engine or none; a ``Classifier`` of ``Stamps``."""
 
-    def __init__(self, engines: Sequence[LoadedEngine]) -> None:
+    def __init__(self, engines: Sequence[LoadedEngine], threads: int = 1) -> None:
         """Check the engine.
+
+        Args:
+            engines: of the image role.
+            threads: batches whose engine computes at once; changes speed, never results.
 
         Raises:
             BundleError: two bundles, or no calibration.
         """
         self._engine = _by_role(engines, frozenset({IMAGE_ROLE})).get(IMAGE_ROLE)
+        self._threads = threads
+        self._turns = threading.Semaphore(threads)
         self._uses = () if self._engine is None else (self._engine.use(),)
 
     def engines(self) -> tuple[EngineUse, ...]:
         """Return the engine that takes part, if any."""
         return self._uses
+
+    def workers(self) -> int:
+        """Return one more than the threads of the engine."""
+        return self._threads + 1
 
     def classify(self, items: Sequence[Stamps]) -> Verdicts:
         """Classify n >= 1 alerts."""
@@ -158,9 +173,12 @@ class ImageSuite:
         watch.stop("preprocess")
         answer = None
         if self._engine is not None:
-            outputs = self._engine.engine.run({"stamps": prepared.stamps, "mask": prepared.mask})
+            with self._turns:
+                watch.start()
+                outputs = self._engine.engine.run({"stamps": prepared.stamps, "mask": prepared.mask})
+                watch.stop(self._engine.bundle.manifest.name)
             answer = self._engine.answer(outputs)
-            watch.stop(self._engine.bundle.manifest.name)
+            watch.start()
         verdicts = image_verdicts(answer, prepared.snr, prepared.coverage, prepared.quality_flags)
         watch.stop("verdict")
         return replace(verdicts, stage_seconds=watch.seconds)
@@ -173,6 +191,10 @@ class NullClassifier:
         """Return nothing."""
         return ()
 
+    def workers(self) -> int:
+        """Return 1."""
+        return 1
+
     def classify(self, items: Sequence[Spectrum] | Sequence[Stamps]) -> Verdicts:
         """Return verdicts that say nothing of n items."""
         return without_classes({}, np.zeros(len(items), np.int64))
@@ -183,13 +205,12 @@ def default_bundles() -> tuple[Path, ...]:
     return tuple(sorted(path.parent for path in MODELS.glob(f"*/{MANIFEST_FILE}")))
 
 
-def load_engines(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -> tuple[LoadedEngine, ...]:
+def load_engines(paths: Sequence[Path], runtime: str = AUTO) -> tuple[LoadedEngine, ...]:
     """Load bundles, verify every digest, and open their graphs.
 
     Args:
         paths: bundle folders.
         runtime: ``auto`` or a runtime's name.
-        threads: CPU threads of each engine; changes speed, never results.
 
     Raises:
         BundleError: a bundle is not intact.
@@ -198,34 +219,46 @@ def load_engines(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -
     loaded = []
     for path in paths:
         bundle = load_bundle(path)
-        opened = open_engine(bundle, runtime, threads=threads)
+        opened = open_engine(bundle, runtime)
         loaded.append(LoadedEngine(bundle, opened.engine, opened.refusals))
     return tuple(loaded)
 
 
 def suites(engines: Sequence[LoadedEngine], threads: int = 1) -> dict[Lane, Classifier]:
-    """Return the classifier of each lane; a lane without engines still prepares, and says only what that tells."""
+    """Return the classifier of each lane; a lane without engines still prepares, and says only what that tells.
+
+    Args:
+        engines: of any roles.
+        threads: batches of a lane whose engines compute at once; changes speed, never results.
+    """
     spectral = [loaded for loaded in engines if loaded.bundle.manifest.role in SPECTRAL_ROLES]
     images = [loaded for loaded in engines if loaded.bundle.manifest.role == IMAGE_ROLE]
-    return {"spectrum": SpectralSuite(spectral, threads), "image": ImageSuite(images)}
+    return {"spectrum": SpectralSuite(spectral, threads), "image": ImageSuite(images, threads)}
 
 
 def open_suites(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -> dict[Lane, Classifier]:
-    """Load bundles and return the classifier of each lane; see ``load_engines`` for arguments and errors."""
-    return suites(load_engines(paths, runtime, threads), threads)
+    """Load bundles and return the classifier of each lane; see ``load_engines`` and ``suites``."""
+    return suites(load_engines(paths, runtime), threads)
 
 
 class _Watch:
-    """Wall seconds of consecutive stages."""
+    """Wall seconds of stages; waiting for a turn belongs to none."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.start()
+
+    def start(self) -> None:
         self._last = time.perf_counter()
 
     def stop(self, stage: str) -> None:
         now = time.perf_counter()
         self.seconds[stage] = now - self._last
         self._last = now
+
+    def add_to(self, total: dict[str, float]) -> None:
+        for stage, seconds in self.seconds.items():
+            total[stage] = total.get(stage, 0.0) + seconds
 
 
 def _by_role(engines: Sequence[LoadedEngine], roles: frozenset[str]) -> dict[str, LoadedEngine]:

@@ -48,7 +48,7 @@ def open_classifiers(
     """
     threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     try:
-        engines = load_engines(bundle_folders(settings), settings.engines.runtime, threads)
+        engines = load_engines(bundle_folders(settings), settings.engines.runtime)
         by_lane = dict(suites(engines, threads))
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error

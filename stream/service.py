@@ -1,7 +1,8 @@
 """The service: wires transport, decoder, pipeline, classifiers and telemetry; runs until stopped, idle or failed.
 
-Three threads share the pipeline: intake (poll and decode), compute (engines and records) and commit. So polling never
-waits for an engine, and engines work on the next batches while the commit before them is on its way. The caller's
+Threads share the pipeline: intake (poll and decode), compute (preparation, engines and records; as many as keep the
+engines busy) and commit. So polling never waits for an engine, an engine waits neither for preparation nor for records,
+and engines work on the next batches while the commit before them is on its way. The caller's
 thread watches: it starts a drain when ``stop`` is set, ends an idle service, and raises what ended a failed one.
 """
 
@@ -89,13 +90,15 @@ def serve(
         lane: L2Writer(classifier.engines(), topic=topics.l2, codec=codec) for lane, classifier in classifiers.items()
     }
     decoder = MessageDecoder(codec, image_topics=topics.image_alert)
-    workers = {
-        "intake": Intake(shared, transport, decoder, classifiers.keys()).run,
-        "compute": Compute(shared, classifiers, writers, dead_letters).run,
-        "commit": Committer(shared, transport).run,
-    }
+    compute = Compute(shared, classifiers, writers, dead_letters)
+    computing = max(classifier.workers() for classifier in classifiers.values())
+    workers = [
+        ("intake", Intake(shared, transport, decoder, classifiers.keys()).run),
+        *[("compute", compute.run)] * computing,
+        ("commit", Committer(shared, transport).run),
+    ]
     started = clock.monotonic()
-    threads = [_start(shared, name, run) for name, run in workers.items()]
+    threads = [_start(shared, name, run) for name, run in workers]
     try:
         drained = _watch(shared, stop, until_idle_s, settings.batching.drain_timeout_s)
     finally:

@@ -8,6 +8,7 @@ simulated starbursts were changed. No weight was fitted to them and no calibrati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,12 @@ def evaluate(classifier: Classifier, spectra_folder: Path, progress: Progress | 
     """
     spectra, labels = real_spectra(spectra_folder)
     parts: list[Verdicts] = []
-    for start in range(0, len(spectra), _CHUNK):
-        if progress is not None:
-            progress("classify", start / len(spectra))
-        parts.append(classifier.classify(spectra[start : start + _CHUNK]))
+    chunks = [spectra[start : start + _CHUNK] for start in range(0, len(spectra), _CHUNK)]
+    with ThreadPoolExecutor(classifier.workers()) as pool:
+        for part in pool.map(classifier.classify, chunks):
+            if progress is not None:
+                progress("classify", len(parts) / len(chunks))
+            parts.append(part)
     if progress is not None:
         progress("done", 1.0)
     engines = {use.name: use.bundle_sha256 for use in classifier.engines()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ class Recorder:
         self.stages_s: dict[str, float] = defaultdict(float)
         self.is_ready = False
         self.imbalance = 0
+        self._adding = threading.Lock()
 
     def records_in(self, survey: str, lane: str, count: int) -> None:
         """Note when the first record came."""
@@ -64,12 +66,13 @@ class Recorder:
 
     def stage_seconds(self, stage: str, seconds: float) -> None:
         """Add up the time of a stage."""
-        self.stages_s[stage] += seconds
+        with self._adding:
+            self.stages_s[stage] += seconds
 
     def engine_seconds(self, engine: str, runtime: str, dtype: str, seconds: float) -> None:
         """Add up the time of an engine."""
         del runtime, dtype
-        self.stages_s[engine] += seconds
+        self.stage_seconds(engine, seconds)
 
     def end_to_end_seconds(self, lane: str, seconds: list[float]) -> None:
         """Keep every latency."""

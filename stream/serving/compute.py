@@ -1,4 +1,4 @@
-"""The compute thread: takes due batches, runs the lane's classifier, builds L2 records.
+"""The compute threads: each takes due batches, runs the lane's classifier, builds L2 records.
 
 When a classifier raises a data error (``DATA_ERRORS``) the batch is halved until the items that cause it are found;
 those become dead letters and the stream goes on. Every other error of a classifier is Fatal, and so is a data error on
@@ -7,6 +7,7 @@ those become dead letters and the stream goes on. Every other error of a classif
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -40,7 +41,7 @@ class EnginesBroken(Fatal):
 
 
 class Compute:
-    """Turns batches into finished records."""
+    """Turns batches into finished records; any number of threads may ``run`` it."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Compute:
             for lane, classifier in classifiers.items()
         }
         self._failures: dict[Lane, int] = dict.fromkeys(classifiers, 0)
+        self._counting = threading.Lock()
 
     def run(self) -> None:
         """Compute batches until the service ends."""
@@ -93,7 +95,8 @@ class Compute:
                 return [self._refused(accepted[0], error)]
             half = len(accepted) // 2
             return self.finish(lane, accepted[:half]) + self.finish(lane, accepted[half:])
-        self._failures[lane] = 0
+        with self._counting:
+            self._failures[lane] = 0
         self._time_stages(lane, verdicts)
         clock = self._shared.clock
         started = clock.monotonic()
@@ -102,9 +105,11 @@ class Compute:
         return finished
 
     def _refused(self, item: Accepted, error: Exception) -> Finished:
-        self._failures[item.lane] += 1
-        if self._failures[item.lane] >= FAILURES_IN_A_ROW:
-            raise EnginesBroken(item.lane, self._failures[item.lane]) from error
+        with self._counting:
+            self._failures[item.lane] += 1
+            failures = self._failures[item.lane]
+        if failures >= FAILURES_IN_A_ROW:
+            raise EnginesBroken(item.lane, failures) from error
         source = item.message.source
         _log.warning(
             "record_refused_by_engines",

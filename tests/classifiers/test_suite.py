@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +94,13 @@ def test_a_verdict_is_the_same_bits_whatever_the_batch_and_the_threads(write_tin
     items[4].flux[:] = 1.0
     items[5] = spectrum(5, sampling="NARROWBAND")
     whole = suite.classify(items)
-    order = np.random.default_rng(0).permutation(len(items))
-    shuffled = threaded.classify([items[i] for i in order])
-    for place, i in enumerate(order):
-        assert row_bytes(shuffled, place) == row_bytes(whole, int(i))
+    orders = [np.random.default_rng(seed).permutation(len(items)) for seed in range(6)]
+    with ThreadPoolExecutor(threaded.workers()) as pool:
+        answers = list(pool.map(threaded.classify, [[items[i] for i in order] for order in orders]))
+    assert threaded.workers() == 3
+    for order, shuffled in zip(orders, answers, strict=True):
+        for place, i in enumerate(order):
+            assert row_bytes(shuffled, place) == row_bytes(whole, int(i))
     for i in (0, 4, 5, 36):
         assert row_bytes(suite.classify([items[i]]), 0) == row_bytes(whole, i)
 

@@ -149,6 +149,9 @@ class NullEngines:
     def engines(self) -> tuple[EngineUse, ...]:
         return (EngineUse("null", "1", "0" * 64, "none", "fp32", "none", "SIMULATED", "THREE", "flat"),)
 
+    def workers(self) -> int:
+        return 2
+
     def classify(self, items: Sequence[Any]) -> Verdicts:
         for item in items:
             error = self.refuse(item)

@@ -37,7 +37,7 @@ CEILINGS = {"false unknown, known objects": 0.10, "QSO finder: others taken for 
 
 @pytest.fixture(scope="module")
 def report(data_dir: Path) -> Report:
-    engines = load_engines([MODELS / name for name in SPECTRAL], threads=2)
+    engines = load_engines([MODELS / name for name in SPECTRAL])
     return evaluate(suites(engines)["spectrum"], data_dir / "spectra")
 
 
