@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,7 @@ from numpy.typing import NDArray
 from schemas.definitions import named_types, resolve
 from schemas.errors import CatalogueError
 from schemas.fingerprint import JsonSchema
-
-Integers: TypeAlias = NDArray[np.int64]
-Booleans: TypeAlias = NDArray[np.bool_]
+from schemas.window import Booleans, Integers, Window
 
 FIRST_WINDOW: Final = 2_048
 """Bytes in which all fields before the first large array must lie [byte]."""
@@ -51,7 +49,7 @@ class Column:
 
     __slots__ = ("_first", "_last", "_origin", "_start", "data", "number", "present", "size")
 
-    def __init__(self, window: _Window, first: Integers, present: Booleans) -> None:
+    def __init__(self, window: Window, first: Integers, present: Booleans) -> None:
         self.data = window.data
         self._origin = window.origin
         self._first = self._last = self._start = first
@@ -150,38 +148,6 @@ def _node(schema: JsonSchema, names: dict[str, dict[str, Any]]) -> _Node:
     raise CatalogueError(message)
 
 
-class _Window:
-    """A stretch of each message, side by side; ``origin``: index of a message's byte minus its position there."""
-
-    def __init__(self, values: Sequence[bytes], positions: Sequence[int], width: int) -> None:
-        pieces = [value[at : at + width] for value, at in zip(values, positions, strict=True)]
-        width = max(1, max(map(len, pieces)))
-        if min(map(len, pieces)) < width:
-            pieces = [piece.ljust(width, b"\x00") for piece in pieces]
-        self.data: NDArray[np.uint8] = np.frombuffer(b"".join(pieces), np.uint8)
-        self.width = width
-        self.first = np.arange(len(pieces), dtype=np.int64) * width
-        self.origin = self.first - np.asarray(positions, dtype=np.int64)
-        self.texts: list[tuple[Integers, Integers]] = []
-
-    def strange_text(self, at: Integers) -> Booleans:
-        """Return which messages have text that is not printable ASCII, up to where each was read."""
-        n = self.first.shape[0]
-        used = min(self.width, int((at - self.first).max()))
-        edges = np.zeros((n, used + 1), np.int8)
-        flat = edges.reshape(-1)
-        row = np.arange(n, dtype=np.int64) * (used + 1)
-        shift, last = row - self.first, row + used
-        for start, end in self.texts:
-            flat[np.minimum(start + shift, last)] += 1
-            flat[np.minimum(end + shift, last)] -= 1
-        within = np.add.accumulate(edges, axis=1, dtype=np.int8)[:, :-1].view(np.bool_)
-        # 0x20 to 0x7e is printable; below 0x20 the difference wraps around.
-        strange: Booleans = (self.data.reshape(n, self.width)[:, :used] - np.uint8(0x20)) > np.uint8(0x5E)
-        found: Booleans = np.any(strange & within, axis=1)
-        return found
-
-
 class _Walk:
     """The state of one reading: ``at`` is the index, in the window's data, of the next byte of each message."""
 
@@ -192,7 +158,7 @@ class _Walk:
         self._bad = np.zeros(n, np.bool_)
         self._lengths = np.fromiter(map(len, values), np.int64, n)
         self._fields: dict[str, Column] = {}
-        self._window = _Window(values, [start] * n, FIRST_WINDOW)
+        self._window = Window(values, [start] * n, FIRST_WINDOW)
         self._at = self._window.first
 
     def visit(self, node: _Node, name: str, active: Booleans | None) -> None:
@@ -251,7 +217,7 @@ class _Walk:
         after = column.end
         self._bad |= after > self._lengths
         after = np.minimum(after, self._lengths)
-        self._window = _Window(self._values, after.tolist(), NEXT_WINDOW)
+        self._window = Window(self._values, after.tolist(), NEXT_WINDOW)
         self._at = self._window.first
 
     def _leave(self) -> None:
