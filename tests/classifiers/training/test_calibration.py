@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers.suite import MODELS, load_engines, suites
+from classifiers.loaded import load_engines
+from classifiers.suite import MODELS, suites
 
 
 @pytest.mark.slow

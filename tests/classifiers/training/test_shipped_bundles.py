@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
+from classifiers.loaded import load_engines
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
-from classifiers.suite import MODELS, load_engines, suites
+from classifiers.suite import MODELS, suites
 from classifiers.training.evaluate import evaluate
 from classifiers.training.report import Report
 from classifiers.training.samples import draw_samples

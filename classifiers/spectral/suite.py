@@ -1,0 +1,116 @@
+"""The classifier of the spectrum lane: preparation, engines and verdict; any role may be missing.
+
+Verdicts are pure functions of the items. The only clock here measures stages for telemetry and decides nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from classifiers.bundle.errors import BundleError
+from classifiers.bundle.manifest import SPECTRAL_ROLES
+from classifiers.classifier import EngineUse, Verdicts
+from classifiers.items import Spectrum
+from classifiers.loaded import LoadedEngine, by_role
+from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.preprocess.prepare import PreparedBatch, prepare
+from classifiers.runtimes.stages import stages
+from classifiers.verdict.spectral import LEADS, spectral_verdicts
+from classifiers.watch import Watch
+
+
+class SpectralSuite:
+    """The spectrum lane: at most one engine for each spectral role; a ``Classifier`` of ``Spectrum``."""
+
+    def __init__(self, engines: Sequence[LoadedEngine], threads: int = 1) -> None:
+        """Check that the engines fit together.
+
+        Args:
+            engines: of the spectral roles.
+            threads: batches whose engines compute at once; changes speed, never results.
+
+        Raises:
+            BundleError: two bundles of one role, different grids, no calibration, or a fused score that was calibrated
+                with another anomaly bundle than the one given.
+        """
+        found = by_role(engines, SPECTRAL_ROLES)
+        self._engines = {role: found[role] for role in LEADS if role in found}
+        grids = {loaded.bundle.manifest.name: loaded.bundle.manifest.grid for loaded in self._engines.values()}
+        if len(set(grids.values())) > 1:
+            raise BundleError(", ".join(grids), expected="one grid for all spectral bundles", found=str(grids))
+        grid = next(iter(grids.values()), None)
+        self._grid = COMMON_GRID if grid is None else grid.grid()
+        self._uses = tuple(loaded.use() for loaded in self._engines.values())
+        _check_partner(self._engines)
+        self._stages = stages([(loaded.bundle, loaded.engine) for loaded in self._engines.values()])
+        rows = [stage.rows for stage in self._stages]
+        self._piece = max(rows, default=0) if all(rows) else 0
+        self._threads = threads
+        self._turns = threading.Semaphore(threads)
+
+    def engines(self) -> tuple[EngineUse, ...]:
+        """Return the engines that take part: classifier, anomaly, qso."""
+        return self._uses
+
+    def workers(self) -> int:
+        """Return one more than the threads of the engines: one prepares and reads answers while the others compute."""
+        return self._threads + 1
+
+    def classify(self, items: Sequence[Spectrum]) -> Verdicts:
+        """Classify n >= 1 spectra.
+
+        A piece of the batch goes through preparation and engines while it is in the processor's cache. Engines take
+        turns with those of other calls; preparation and verdicts do not.
+        """
+        n = len(items)
+        piece = self._piece or n
+        prepared = PreparedBatch.blank(n, self._grid)
+        outputs = {
+            loaded.bundle.manifest.name: {
+                tensor.name: np.empty((n, *tensor.shape), tensor.dtype) for tensor in loaded.bundle.manifest.outputs
+            }
+            for loaded in self._engines.values()
+        }
+
+        seconds: dict[str, float] = {}
+        for start in range(0, n, piece):
+            watch, part = Watch(), slice(start, start + piece)
+            rows = prepare(items[part], self._grid, prepared.rows(part))
+            watch.stop("preprocess")
+            inputs = {"flux": rows.flux, "inverse_variance": rows.inverse_variance}
+            for stage in self._stages:
+                with self._turns:
+                    watch.start()
+                    answers = stage.run(inputs)
+                    watch.stop(stage.label)
+                for name, columns in answers.items():
+                    for output, values in columns.items():
+                        outputs[name][output][part] = values
+            watch.add_to(seconds)
+        watch = Watch()
+        read = {role: loaded.answer(outputs[loaded.bundle.manifest.name]) for role, loaded in self._engines.items()}
+        verdicts = spectral_verdicts(items, prepared, read)
+        watch.stop("verdict")
+        watch.add_to(seconds)
+        return replace(verdicts, stage_seconds=seconds)
+
+
+def _check_partner(engines: Mapping[str, LoadedEngine]) -> None:
+    classifier, anomaly = engines.get("spectral_classifier"), engines.get("anomaly")
+    if classifier is None or anomaly is None:
+        return
+    fused = classifier.bundle.calibration(classifier.engine.runtime, classifier.engine.dtype).fused
+    if fused is None:
+        return
+    partner, manifest = fused.partner, anomaly.bundle.manifest
+    found = (manifest.name, manifest.version, anomaly.bundle.sha256)
+    if (partner.name, partner.version, partner.bundle_sha256) != found:
+        raise BundleError(
+            f"{classifier.bundle.folder}: fused calibration",
+            expected=f"anomaly bundle {partner.name} {partner.version} (sha256 {partner.bundle_sha256})",
+            found=f"{found[0]} {found[1]} (sha256 {found[2]}); recalibrate the classifier with it",
+        )
