@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from classifiers.classifier import Classifier
+from classifiers.classifier import Classifier, EngineUse
 from classifiers.errors import ClassifierError
-from classifiers.suite import default_bundles, load_engines, suites
+from classifiers.loaded import LoadedEngine, load_engines
+from classifiers.suite import default_bundles, suites
 from stream.decoded import Lane
 from stream.errors import ConfigurationError
 from stream.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A runtime that ``auto`` could not take, why, and the names of the bundles for which it was wanted."""
+
+    runtime: str
+    reason: str
+    bundles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A runtime and number format in use, and the bundles ("name version") that it serves."""
+
+    runtime: str
+    dtype: str
+    bundles: tuple[str, ...]
 
 
 def bundle_folders(settings: Settings) -> list[Path]:
@@ -35,13 +55,13 @@ def bundle_folders(settings: Settings) -> list[Path]:
 
 
 def open_classifiers(
-    settings: Settings, passed_over: Callable[[str, str, str], None] | None = None
+    settings: Settings, passed_over: Callable[[PassedOver], None] | None = None
 ) -> dict[Lane, Classifier]:
     """Return the engines by lane, every digest verified; nothing is consumed before this succeeds.
 
     Args:
         settings: the configuration; ``engines`` is used.
-        passed_over: told bundle, runtime and reason for each runtime that ``auto`` could not take.
+        passed_over: told each runtime that ``auto`` could not take, once for each reason.
 
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
@@ -53,7 +73,24 @@ def open_classifiers(
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error
     if passed_over is not None:
-        for loaded in engines:
-            for runtime, reason in loaded.refusals:
-                passed_over(loaded.bundle.manifest.name, runtime, reason)
+        for each in _passed_over(engines):
+            passed_over(each)
     return by_lane
+
+
+def serving(engines: Iterable[EngineUse]) -> list[Serving]:
+    """Return what serves, one entry for each runtime and number format in use."""
+    used = (((engine.runtime, engine.dtype), f"{engine.name} {engine.version}") for engine in engines)
+    return [Serving(runtime, dtype, bundles) for (runtime, dtype), bundles in _gathered(used).items()]
+
+
+def _passed_over(engines: Iterable[LoadedEngine]) -> list[PassedOver]:
+    refused = ((refusal, loaded.bundle.manifest.name) for loaded in engines for refusal in loaded.refusals)
+    return [PassedOver(runtime, reason, bundles) for (runtime, reason), bundles in _gathered(refused).items()]
+
+
+def _gathered(pairs: Iterable[tuple[tuple[str, str], str]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    names: dict[tuple[str, str], list[str]] = {}
+    for key, name in pairs:
+        names.setdefault(key, []).append(name)
+    return {key: tuple(found) for key, found in names.items()}

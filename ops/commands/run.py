@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from ops.commands.options import ConfigFile
-from ops.engines import open_classifiers
+from ops.engines import open_classifiers, serving
 from ops.logs import configure_logs
 from ops.metrics.declared import declare
 from ops.metrics.server import HealthServer
@@ -47,7 +47,7 @@ def run(
     log = structlog.get_logger("specstream")
     classifiers = open_classifiers(
         settings,
-        lambda bundle, runtime, reason: log.info("runtime passed over", bundle=bundle, runtime=runtime, reason=reason),
+        lambda each: log.info("runtime passed over", runtime=each.runtime, reason=each.reason, bundles=each.bundles),
     )
     metrics = declare()
     telemetry = PrometheusTelemetry(metrics)
@@ -55,8 +55,10 @@ def run(
     for lane, classifier in classifiers.items():
         telemetry.engines(classifier.engines())
         for engine in classifier.engines():
-            log.info("engine", lane=lane, name=engine.name, version=engine.version, runtime=engine.runtime,
-                     dtype=engine.dtype, calibration=engine.calibration_id)  # fmt: skip
+            log.debug("engine", lane=lane, name=engine.name, version=engine.version, runtime=engine.runtime,
+                      dtype=engine.dtype, calibration=engine.calibration_id)  # fmt: skip
+    for group in serving(engine for classifier in classifiers.values() for engine in classifier.engines()):
+        log.info("serving", runtime=group.runtime, dtype=group.dtype, bundles=group.bundles)
     with HealthServer(settings.metrics.host, settings.metrics.port, metrics, telemetry) as server:
         codec = open_codec(
             settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def test_a_damaged_bundle_or_an_absent_runtime_stops_before_anything_is_read(
 def test_one_group_has_one_process_on_a_folder_and_a_fall_back_is_logged(
     specstream: Any, write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """A second process with the group ends with 3; ``auto`` says which runtimes it passed over and why."""
+    """A second process with the group ends with 3; what serves is one line, each runtime passed over one with why."""
     broker = f"file:{tmp_path / 'night'}"
     config = write_config(tmp_path / "s.toml", broker)
     holder = FolderTransport(tmp_path / "night", ["specstream.l1.spectrum"], "g")
@@ -103,11 +104,17 @@ def test_one_group_has_one_process_on_a_folder_and_a_fall_back_is_logged(
         holder.close()
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
-    passed_over = [line for line in done.stderr.splitlines() if "runtime passed over" in line]
-    served = [line for line in done.stderr.splitlines() if '"event": "engine"' in line]
-    assert served
-    if not any('"runtime": "tensorrt"' in line for line in served):
-        assert any('"runtime": "tensorrt"' in line and '"reason": "' in line for line in passed_over)
+    said = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    passed_over = [line for line in said if line["event"] == "runtime passed over"]
+    served = [line for line in said if line["event"] == "serving"]
+    assert len({(line["runtime"], line["reason"]) for line in passed_over}) == len(passed_over)
+    assert len({(line["runtime"], line["dtype"]) for line in served}) == len(served)
+    names = sorted(bundle.split()[0] for line in served for bundle in line["bundles"])
+    assert names == sorted(folder.name for folder in default_bundles())
+    if not any(line["runtime"] == "tensorrt" for line in served):
+        (line,) = (line for line in passed_over if line["runtime"] == "tensorrt")
+        assert line["reason"]
+        assert sorted(line["bundles"]) == names
 
 
 @pytest.mark.slow

@@ -1,0 +1,54 @@
+"""What serves, and what ``auto`` passed over, is told in as few lines as there are differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from classifiers.suite import default_bundles
+from ops.engines import PassedOver, Serving, open_classifiers, serving
+from stream.errors import ConfigurationError
+from stream.sections import EnginesSettings
+from stream.settings import Settings
+
+
+def configured(runtime: str) -> Settings:
+    """Return the default configuration with a runtime."""
+    return Settings(engines=EnginesSettings(runtime=runtime, threads=1))
+
+
+def test_each_runtime_passed_over_is_told_once_for_each_reason_with_its_bundles() -> None:
+    """With ``auto`` the four bundles give no line twice; a runtime that serves a bundle was not passed over for it."""
+    told: list[PassedOver] = []
+    classifiers = open_classifiers(configured("auto"), told.append)
+    assert len({(each.runtime, each.reason) for each in told}) == len(told)
+    shipped = {folder.name for folder in default_bundles()}
+    for group in serving(engine for classifier in classifiers.values() for engine in classifier.engines()):
+        served = {bundle.split()[0] for bundle in group.bundles}
+        assert served <= shipped
+        for each in told:
+            assert each.reason
+            assert set(each.bundles) <= shipped
+            assert each.runtime != group.runtime or not served & set(each.bundles)
+
+
+def test_what_serves_is_one_entry_for_each_runtime_and_number_format() -> None:
+    """Bundles that one runtime serves in one format stand together, in the order of the engines."""
+    classifiers = open_classifiers(configured("onnxruntime"))
+    engines = [engine for classifier in classifiers.values() for engine in classifier.engines()]
+    names = tuple(f"{engine.name} {engine.version}" for engine in engines)
+    assert serving(engines) == [Serving("onnxruntime", "fp32", names)]
+    mixed = [engines[0], replace(engines[1], dtype="fp16"), *engines[2:]]
+    assert serving(mixed) == [
+        Serving("onnxruntime", "fp32", (names[0], *names[2:])),
+        Serving("onnxruntime", "fp16", names[1:2]),
+    ]
+
+
+def test_a_named_runtime_that_cannot_serve_is_refused_and_never_replaced() -> None:
+    """The error names the key and the runtime; nothing is told as passed over."""
+    told: list[PassedOver] = []
+    with pytest.raises(ConfigurationError, match=r"engines: .*tensorrt_rtx"):
+        open_classifiers(configured("tensorrt_rtx"), told.append)
+    assert told == []
