@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import fastavro
 import pytest
 from hypothesis import strategies as st
 
 from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from schemas.definitions import named_types, resolve
+from schemas.errors import Undecodable
 
 Values: TypeAlias = Callable[..., st.SearchStrategy[Any]]
 
@@ -25,6 +29,36 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="session")
 def codec(catalogue: Catalogue) -> Codec:
     return Codec(catalogue)
+
+
+@pytest.fixture(scope="session")
+def own(catalogue: Catalogue) -> Callable[[str], Any]:
+    """Return a function from the name of a schema of ours to its definition."""
+    return lambda name: json.loads(catalogue.text(name))
+
+
+@pytest.fixture(scope="session")
+def container() -> Callable[..., bytes]:
+    """Return a function that writes an object container of a schema and any number of records."""
+
+    def write(schema: Any, *records: Any) -> bytes:
+        out = io.BytesIO()
+        fastavro.writer(out, schema, records)
+        return out.getvalue()
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def reason_of(codec: Codec) -> Callable[[bytes], str]:
+    """Return a function that decodes what must be refused and returns the reason."""
+
+    def refused(value: bytes) -> str:
+        with pytest.raises(Undecodable) as caught:
+            codec.decode(value)
+        return caught.value.reason
+
+    return refused
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,10 @@ from schemas.codec import Codec
 from schemas.definitions import parse
 from schemas.errors import CatalogueError, Undecodable, Unencodable
 
+Container = Callable[..., bytes]
+Own = Callable[[str], Any]
+ReasonOf = Callable[[bytes], str]
+
 CATALOGUE = Catalogue.embedded()
 SPECTRUM: dict[str, Any] = {
     "l1_id": "sdss-spec-0266-51602-0001",
@@ -40,22 +44,6 @@ def datum(schema: Any, record: Any) -> bytes:
     out = io.BytesIO()
     fastavro.schemaless_writer(out, parse(schema), record)
     return out.getvalue()
-
-
-def container(schema: Any, *records: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.writer(out, schema, records)
-    return out.getvalue()
-
-
-def own(name: str) -> Any:
-    return json.loads(CATALOGUE.text(name))
-
-
-def reason_of(codec: Codec, value: bytes) -> str:
-    with pytest.raises(Undecodable) as caught:
-        codec.decode(value)
-    return caught.value.reason
 
 
 def test_spectrum_comes_back_as_it_was_sent(codec: Codec) -> None:
@@ -139,20 +127,22 @@ def test_registered_schema_is_written_in_confluent_framing() -> None:
 LABEL = {"l2_id": "a", "l1_id": "b", "verdict": "WRONG", "author": "c", "labelled_ms": 1}
 
 
-def test_container_of_one_record_is_a_message(codec: Codec) -> None:
+def test_container_of_one_record_is_a_message(codec: Codec, container: Container, own: Own) -> None:
     decoded = codec.decode(container(own("label"), LABEL))
     assert (decoded.framing, decoded.schema_name) == ("container", "org.specstream.label")
     assert decoded.record["author"] == "c"
 
 
-def test_container_of_several_records_is_only_decoded_one_by_one(codec: Codec) -> None:
+def test_container_of_several_records_is_only_decoded_one_by_one(
+    codec: Codec, container: Container, own: Own, reason_of: ReasonOf
+) -> None:
     value = container(own("label"), LABEL, LABEL | {"author": "d"})
-    assert reason_of(codec, value) == "UNSUPPORTED"
+    assert reason_of(value) == "UNSUPPORTED"
     assert [decoded.record["author"] for decoded in codec.decode_all(value)] == ["c", "d"]
 
 
-def test_container_without_records_is_an_empty_message(codec: Codec) -> None:
-    assert reason_of(codec, container(own("label"))) == "EMPTY_MESSAGE"
+def test_container_without_records_is_an_empty_message(container: Container, own: Own, reason_of: ReasonOf) -> None:
+    assert reason_of(container(own("label"))) == "EMPTY_MESSAGE"
 
 
 def test_decode_all_of_a_plain_message_yields_its_one_record(codec: Codec) -> None:
@@ -160,7 +150,7 @@ def test_decode_all_of_a_plain_message_yields_its_one_record(codec: Codec) -> No
     assert decoded.record["author"] == "c"
 
 
-def test_producer_that_uses_lists_of_numbers_is_read_as_arrays(codec: Codec) -> None:
+def test_producer_that_uses_lists_of_numbers_is_read_as_arrays(codec: Codec, container: Container, own: Own) -> None:
     schema = own("l1_spectrum")
     for field in schema["fields"]:
         if field["name"] in {"flux", "uncertainty"}:
@@ -180,7 +170,9 @@ def test_producer_that_uses_lists_of_numbers_is_read_as_arrays(codec: Codec) -> 
     assert decoded.record["wavelength"].tolist() == record["wavelength"]
 
 
-def test_image_producer_that_uses_lists_of_numbers_is_read_as_arrays(codec: Codec) -> None:
+def test_image_producer_that_uses_lists_of_numbers_is_read_as_arrays(
+    codec: Codec, container: Container, own: Own
+) -> None:
     schema = own("l1_image_alert")
     stamp = next(f for f in schema["fields"] if f["name"] == "stamps")["type"]["items"]
     next(f for f in stamp["fields"] if f["name"] == "image")["type"] = {"type": "array", "items": "double"}
@@ -195,14 +187,14 @@ def test_image_producer_that_uses_lists_of_numbers_is_read_as_arrays(codec: Code
     assert stamp_read["variance"] is None
 
 
-def test_producer_that_knows_no_logical_type_is_read_as_arrays(codec: Codec) -> None:
+def test_producer_that_knows_no_logical_type_is_read_as_arrays(codec: Codec, container: Container, own: Own) -> None:
     text = json.dumps(own("l1_spectrum")).replace('"logicalType"', '"remark"')
     record = {key: value.tobytes() if isinstance(value, np.ndarray) else value for key, value in SPECTRUM.items()}
     decoded = codec.decode(container(json.loads(text), record))
     np.testing.assert_array_equal(decoded.record["flux"], SPECTRUM["flux"])
 
 
-def test_bare_message_is_read_where_a_schema_is_agreed() -> None:
+def test_bare_message_is_read_where_a_schema_is_agreed(own: Own) -> None:
     codec = Codec(CATALOGUE, bare_schema="label")
     decoded = codec.decode(datum(own("label"), LABEL))
     assert (decoded.framing, decoded.record["author"]) == ("bare", "c")

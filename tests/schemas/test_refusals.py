@@ -1,8 +1,8 @@
 """Whatever is not one believable record is refused with its reason, at once and without the memory it asks for."""
 
 import io
-import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import fastavro
@@ -13,38 +13,28 @@ from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from schemas.errors import Undecodable
 
+Container = Callable[..., bytes]
+Own = Callable[[str], Any]
+ReasonOf = Callable[[bytes], str]
+
 CATALOGUE = Catalogue.embedded()
 LABEL = {"l2_id": "a", "l1_id": "b", "verdict": "WRONG", "author": "c", "labelled_ms": 1}
 
 
-def container(schema: Any, *records: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.writer(out, schema, records)
-    return out.getvalue()
-
-
-def own(name: str) -> Any:
-    return json.loads(CATALOGUE.text(name))
-
-
-def reason_of(codec: Codec, value: bytes) -> str:
-    with pytest.raises(Undecodable) as caught:
-        codec.decode(value)
-    return caught.value.reason
-
-
-def test_schema_that_only_borrows_our_name_is_wrong(codec: Codec) -> None:
+def test_schema_that_only_borrows_our_name_is_wrong(codec: Codec, container: Container) -> None:
     schema = {"type": "record", "name": "org.specstream.label", "fields": [{"name": "l2_id", "type": "double"}]}
     with pytest.raises(Undecodable) as caught:
         codec.decode(container(schema, {"l2_id": 1.0}))
     assert (caught.value.reason, caught.value.field) == ("WRONG_SCHEMA", "l2_id")
 
 
-def test_bytes_after_the_record_mean_a_wrong_schema(codec: Codec) -> None:
-    assert reason_of(codec, codec.encode("label", LABEL) + b"\x00") == "WRONG_SCHEMA"
+def test_bytes_after_the_record_mean_a_wrong_schema(codec: Codec, reason_of: ReasonOf) -> None:
+    assert reason_of(codec.encode("label", LABEL) + b"\x00") == "WRONG_SCHEMA"
 
 
-def test_bytes_after_a_containers_record_are_refused(codec: Codec) -> None:
+def test_bytes_after_a_containers_record_are_refused(
+    codec: Codec, container: Container, own: Own, reason_of: ReasonOf
+) -> None:
     value = container(own("label"), LABEL)
     sync = value[-16:]
     body = codec.encode_datum("label", LABEL)
@@ -52,7 +42,7 @@ def test_bytes_after_a_containers_record_are_refused(codec: Codec) -> None:
     header = value[: value.index(sync) + 16]
     longer = header + b"\x02" + _varint(len(body) + 3) + body + b"\x00\x00\x00" + sync
     assert value[start:].endswith(sync)
-    assert reason_of(codec, longer) == "UNDECODABLE"
+    assert reason_of(longer) == "UNDECODABLE"
 
 
 def _varint(number: int) -> bytes:
@@ -74,8 +64,8 @@ def _varint(number: int) -> bytes:
         (b"Obj\x01", "UNDECODABLE"),
     ],
 )
-def test_foreign_bytes_have_their_reason(codec: Codec, value: bytes, reason: str) -> None:
-    assert reason_of(codec, value) == reason
+def test_foreign_bytes_have_their_reason(value: bytes, reason: str, reason_of: ReasonOf) -> None:
+    assert reason_of(value) == reason
 
 
 def test_unknown_id_is_told(codec: Codec) -> None:
@@ -91,51 +81,55 @@ def test_invalid_utf8_is_invalid_text(codec: Codec) -> None:
     assert caught.value.reason == "INVALID_TEXT"
 
 
-def test_invalid_schema_in_a_container_is_told(codec: Codec) -> None:
+def test_invalid_schema_in_a_container_is_told(container: Container, own: Own, reason_of: ReasonOf) -> None:
     value = container(own("label"), LABEL)
-    assert reason_of(codec, value.replace(b'"type": "record"', b'"type": "recrod"')) == "INVALID_SCHEMA"
-    assert reason_of(codec, value.replace(b'{"type": "record"', b'}"type": "record"')) == "INVALID_SCHEMA"
+    assert reason_of(value.replace(b'"type": "record"', b'"type": "recrod"')) == "INVALID_SCHEMA"
+    assert reason_of(value.replace(b'{"type": "record"', b'}"type": "record"')) == "INVALID_SCHEMA"
 
 
-def test_schema_marked_as_checked_is_checked_all_the_same(codec: Codec) -> None:
+def test_schema_marked_as_checked_is_checked_all_the_same(reason_of: ReasonOf) -> None:
     marked = b'{"__fastavro_parsed__": true, "__named_schemas": {}, "type": "record", "name": "r", "fields": [{}]}'
     header = b"Obj\x01\x02" + _varint(11) + b"avro.schema" + _varint(len(marked)) + marked + b"\x00" + bytes(16)
-    assert reason_of(codec, header + b"\x02\x00" + bytes(16)) == "INVALID_SCHEMA"
+    assert reason_of(header + b"\x02\x00" + bytes(16)) == "INVALID_SCHEMA"
 
 
-def test_schema_that_is_no_record_is_unsupported(codec: Codec) -> None:
-    assert reason_of(codec, container("int", 1)) == "UNSUPPORTED"
+def test_schema_that_is_no_record_is_unsupported(container: Container, reason_of: ReasonOf) -> None:
+    assert reason_of(container("int", 1)) == "UNSUPPORTED"
 
 
-def test_recursive_schema_is_unsupported_however_deep_its_data(codec: Codec) -> None:
+def test_recursive_schema_is_unsupported_however_deep_its_data(container: Container, reason_of: ReasonOf) -> None:
     schema = {"type": "record", "name": "r", "fields": [{"name": "next", "type": ["null", "r"]}]}
     value = container(schema, {"next": None})
     body = b"\x02" * 1_000_000 + b"\x00"
     sync = value[-16:]
     header = value[: value.index(sync) + 16]
-    assert reason_of(codec, header + b"\x02" + _varint(len(body)) + body + sync) == "UNSUPPORTED"
+    assert reason_of(header + b"\x02" + _varint(len(body)) + body + sync) == "UNSUPPORTED"
 
 
 @pytest.mark.parametrize("announced", [2**31, 2**62, -(2**62)])
 @pytest.mark.parametrize("items", ["string", "double", "bytes"])
-def test_list_that_announces_billions_of_items_is_refused_at_once(codec: Codec, items: str, announced: int) -> None:
+def test_list_that_announces_billions_of_items_is_refused_at_once(
+    items: str, announced: int, container: Container, reason_of: ReasonOf
+) -> None:
     schema = {"type": "record", "name": "r", "fields": [{"name": "x", "type": {"type": "array", "items": items}}]}
     value = container(schema, {"x": []})
     body = _varint(announced) + _varint(2**40)
     sync = value[-16:]
     header = value[: value.index(sync) + 16]
-    assert reason_of(codec, header + b"\x02" + _varint(len(body)) + body + sync) == "UNDECODABLE"
+    assert reason_of(header + b"\x02" + _varint(len(body)) + body + sync) == "UNDECODABLE"
 
 
 @pytest.mark.parametrize("kind", ["bytes", "string"])
 @pytest.mark.parametrize("announced", [2**31, 2**62, -1, -(2**63)])
-def test_text_that_announces_gigabytes_is_refused_at_once(codec: Codec, kind: str, announced: int) -> None:
+def test_text_that_announces_gigabytes_is_refused_at_once(
+    kind: str, announced: int, container: Container, reason_of: ReasonOf
+) -> None:
     schema = {"type": "record", "name": "r", "fields": [{"name": "x", "type": kind}]}
     value = container(schema, {"x": b"" if kind == "bytes" else ""})
     body = _varint(announced) + b"abc"
     sync = value[-16:]
     header = value[: value.index(sync) + 16]
-    assert reason_of(codec, header + b"\x02" + _varint(len(body)) + body + sync) == "UNDECODABLE"
+    assert reason_of(header + b"\x02" + _varint(len(body)) + body + sync) == "UNDECODABLE"
 
 
 def test_record_that_would_take_too_much_memory_is_refused() -> None:
