@@ -1,9 +1,16 @@
-"""What every room's tests share: the real data, a real broker, and a schema registry that speaks the Confluent API."""
+"""What every room's tests share: real data, our schemas, processes, a real broker, and a schema registry.
+
+The registry speaks the Confluent API.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +21,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ops.kafka.launcher import running_broker
+from schemas.catalogue import Catalogue
+from schemas.codec import Codec
 from schemas.compatibility import incompatibilities
 from schemas.definitions import parse_text
 
@@ -37,6 +46,44 @@ def data_dir() -> Path:
     if not (path / "spectra").is_dir():
         pytest.skip(f"real data not found at {path}; set SPECSTREAM_DATA")
     return path
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    """Return the embedded schemas."""
+    return Catalogue.embedded()
+
+
+@pytest.fixture(scope="session")
+def codec(catalogue: Catalogue) -> Codec:
+    """Return the codec of the embedded schemas."""
+    return Codec(catalogue)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Return a function that starts a Python program in a process of its own; what lives at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(program: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 @pytest.fixture(scope="session")

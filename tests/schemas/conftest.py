@@ -22,16 +22,6 @@ Values: TypeAlias = Callable[..., st.SearchStrategy[Any]]
 
 
 @pytest.fixture(scope="session")
-def catalogue() -> Catalogue:
-    return Catalogue.embedded()
-
-
-@pytest.fixture(scope="session")
-def codec(catalogue: Catalogue) -> Codec:
-    return Codec(catalogue)
-
-
-@pytest.fixture(scope="session")
 def own(catalogue: Catalogue) -> Callable[[str], Any]:
     """Return a function from the name of a schema of ours to its definition."""
     return lambda name: json.loads(catalogue.text(name))

@@ -3,23 +3,18 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import fastavro
 import numpy as np
 import pytest
 
 from classifiers.classifier import EngineUse, Verdicts
-from classifiers.items import GridAxis, Spectrum
-from schemas.catalogue import Catalogue
+from classifiers.items import Spectrum
 from schemas.codec import Codec
-from stream.decoded import Accepted, Identity, Lane
-from stream.records.identity import encode_identity
 from stream.transports.contract import CommitOutcome, CommitUnit, Message, Output, TopicPartition
 
 
@@ -47,7 +42,6 @@ class MemoryTransport:
         self.held: dict[TopicPartition, int] = {}
         self.version = 0
         self.is_assigned = True
-        self.last_poll_empty = False
 
     def append(self, topic: str, partition: int, values: Iterable[bytes | None], gap: int = 1) -> None:
         """Append messages; ``gap`` > 1 leaves holes between offsets, as transactions do."""
@@ -88,7 +82,6 @@ class MemoryTransport:
                         Message(source, message.offset, epoch, message.key, message.value, (), message.timestamp_ms)
                     )
                     self.position[source] = message.offset + 1
-            self.last_poll_empty = not out
         if not out:
             threading.Event().wait(min(timeout_s, 0.005))
         return out
@@ -192,13 +185,11 @@ class RecordingTelemetry:
     """Keeps what it is told."""
 
     counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
-    p_values: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     imbalances: list[int] = field(default_factory=list)
     readiness: list[tuple[bool, str]] = field(default_factory=list)
     stages: Counter[str] = field(default_factory=Counter)
     engines: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    lags: list[Mapping[TopicPartition, int]] = field(default_factory=list)
 
     def records_in(self, survey: str, lane: str, count: int) -> None:
         self.counts["in", survey, lane] += count
@@ -216,7 +207,7 @@ class RecordingTelemetry:
         self.counts["unknown", lane, reason] += count
 
     def unknown_p_values(self, lane: str, values: list[float]) -> None:
-        self.p_values.extend(values)
+        pass
 
     def batch(self, lane: str, size: int) -> None:
         self.counts["batch", lane, size] += 1
@@ -231,7 +222,7 @@ class RecordingTelemetry:
         self.latencies.extend(seconds)
 
     def lag(self, lag: Mapping[TopicPartition, int]) -> None:
-        self.lags.append(lag)
+        pass
 
     def ledger_imbalance(self, imbalance: int) -> None:
         self.imbalances.append(imbalance)
@@ -269,12 +260,6 @@ def make_spectrum_record(number: int = 0, n: int = 100, **changes: Any) -> dict[
 
 
 @pytest.fixture(scope="session")
-def codec() -> Codec:
-    """Return the codec of the embedded schemas."""
-    return Codec(Catalogue.embedded())
-
-
-@pytest.fixture(scope="session")
 def spectrum_record() -> Callable[..., dict[str, Any]]:
     """Return the maker of valid l1_spectrum records."""
     return make_spectrum_record
@@ -288,23 +273,6 @@ def spectrum_value(codec: Codec) -> Callable[..., bytes]:
         return codec.encode("l1_spectrum", make_spectrum_record(number, n, **changes))
 
     return make
-
-
-@pytest.fixture(scope="session")
-def identity_of(codec: Codec) -> Callable[[Accepted], dict[str, Any]]:
-    """Return a reader of the identity fields that an L2 record will hold."""
-    schema = codec.catalogue.current("l2_classification").schema
-    names = [field["name"] for field in schema["fields"]]
-    fields = schema["fields"][names.index("l1_id") : names.index("mjd_end") + 1]
-    parsed = fastavro.parse_schema({"type": "record", "name": "identity", "fields": fields})
-
-    def read(accepted: Accepted) -> dict[str, Any]:
-        stream = io.BytesIO(accepted.identity.fields)
-        record = fastavro.schemaless_reader(stream, parsed, None)
-        assert stream.read() == b""
-        return dict(record)
-
-    return read
 
 
 @pytest.fixture
@@ -323,27 +291,3 @@ def null_engines() -> type[NullEngines]:
 def telemetry() -> RecordingTelemetry:
     """Return a telemetry that keeps what it is told."""
     return RecordingTelemetry()
-
-
-@pytest.fixture(scope="session")
-def accepted() -> Callable[..., Accepted]:
-    """Return a maker of accepted spectra of one pixel grid."""
-
-    def make(message: Message, lane: Lane = "spectrum", value: float = 1.0, **identity: Any) -> Accepted:
-        spectrum = Spectrum(
-            GridAxis("LINEAR", 4000.0, 1.0, 4),
-            "VACUUM",
-            np.full(4, value, dtype=np.float32),
-            np.ones(4, dtype=np.float32),
-            "IVAR",
-            "Jy",
-            None,
-            0.0,
-            None,
-            "DISPERSED",
-            sky_fibre=False,
-        )
-        fields = {"l1_id": f"l1-{message.offset}", "survey": "TEST", **identity}
-        return Accepted(message, lane, encode_identity(Identity(**fields), lane), spectrum, "test", 64)
-
-    return make

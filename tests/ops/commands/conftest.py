@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,19 +10,19 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from stream.transports.contract import Message
 from stream.transports.opening import open_reader
 
 LONGEST_S = 120.0
 Specstream = Callable[..., subprocess.CompletedProcess[str]]
+InTurn = Callable[[Sequence[Sequence[str]]], list[tuple[int, str]]]
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -46,6 +47,26 @@ def specstream() -> Specstream:
             env=clean_environment(env),
             cwd=cwd,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def in_turn() -> InTurn:
+    """Return a function that runs command lines one after another in one process; status and messages of each."""
+    program = Path(__file__).with_name("commands_in_turn.py")
+
+    def run(lines: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+        done = subprocess.run(
+            [sys.executable, str(program)],
+            input=json.dumps(lines),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=LONGEST_S,
+            env=clean_environment(),
+        )
+        return [(status, said) for status, said in map(json.loads, done.stdout.splitlines())]
 
     return run
 
@@ -140,12 +161,6 @@ def write_config() -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def codec() -> Codec:
-    """Return the codec of the embedded schemas."""
-    return Codec(Catalogue.embedded())
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from classifiers.items import Stamps
 from classifiers.quality import Quality
-from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from schemas.errors import Undecodable
 from stream.alerts import decode_alert
@@ -64,11 +63,6 @@ def messages(alerts: Path) -> Iterator[tuple[str, bytes]]:
             content = archive.extractfile(member)
             if content is not None:
                 yield f"ztf_legacy/{member.name}", content.read()
-
-
-@pytest.fixture(scope="module")
-def codec() -> Codec:
-    return Codec(Catalogue.embedded())
 
 
 @pytest.fixture(scope="module")

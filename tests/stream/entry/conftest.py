@@ -1,13 +1,10 @@
-"""Real processes, a multi-spectrum file and a report, for the tests of the ways into the stream."""
+"""A process killed again and again, a multi-spectrum file and a report, for the tests of the ways into the stream."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +12,48 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-ROOT = Path(__file__).resolve().parents[3]
+# A way in whose process is killed, without a word, at the given step of its commits.
+KILLED = """
+    import os, signal
+    from pathlib import Path
+    from schemas.catalogue import Catalogue
+    from schemas.codec import Codec
+    from stream.entry import EntryLimits
+    from stream.ingest import ingest
+    from stream.produce import produce
+    from stream.transports.folder import FolderPublisher
 
-Start = Callable[[str], "subprocess.Popen[str]"]
+    left = {steps}
+
+    def die(step):
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    path = Path({path!r})
+    codec = Codec(Catalogue.embedded())
+    publisher = FolderPublisher(Path({folder!r}), {identity!r}, "state", before_step=die)
+    {call}
+"""
+
+KillAgainAndAgain = Callable[..., None]
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
-    """Return a function that starts a Python program in a process of its own; what lives at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
+def kill_again_and_again(start: Callable[[str], subprocess.Popen[str]]) -> KillAgainAndAgain:
+    """Return a function that runs a call again and again, killed after each of some numbers of steps, then to its end.
 
-    def run(program: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(program)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        started.append(process)
-        return process
+    The call is one line that knows ``path``, ``codec`` and ``publisher``.
+    """
 
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+    def run(call: str, path: Path, folder: Path, identity: str, kills: Sequence[int]) -> None:
+        names = {"call": call, "path": str(path), "folder": str(folder), "identity": identity}
+        for steps in kills:
+            assert start(KILLED.format(steps=steps, **names)).wait(120) == -signal.SIGKILL
+        assert start(KILLED.format(steps=0, **names)).wait(120) == 0
+
+    return run
 
 
 @pytest.fixture(scope="session")

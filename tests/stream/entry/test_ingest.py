@@ -4,8 +4,6 @@ import gzip
 import os
 import random
 import shutil
-import signal
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -271,36 +269,12 @@ def test_folder_that_cannot_be_listed_is_named_and_the_rest_goes_on(
     assert why
 
 
-KILLED = """
-    import os, random, signal
-    from pathlib import Path
-    from schemas.catalogue import Catalogue
-    from schemas.codec import Codec
-    from stream.entry import EntryLimits
-    from stream.ingest import ingest
-    from stream.transports.folder import FolderPublisher
-
-    left = {steps}
-
-    def die(step):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    publisher = FolderPublisher(Path({folder!r}), "ingest:l1", "state", before_step=die)
-    limits = EntryLimits(max_records=7)
-    ingest([Path({path!r})], "l1", publisher, Codec(Catalogue.embedded()), limits=limits)
-"""
-
-
 @pytest.mark.slow
 def test_ingest_killed_again_and_again_gives_each_spectrum_exactly_once(
-    tmp_path: Path, codec: Codec, make_exposure: MakeExposure, start: Callable[[str], subprocess.Popen[str]]
+    tmp_path: Path, codec: Codec, make_exposure: MakeExposure, kill_again_and_again: Callable[..., None]
 ) -> None:
     path = make_exposure(tmp_path / "exposure.fits", 60)
     seeded = random.Random(4)
-    for steps in [*(seeded.randint(5, 25) for _ in range(5)), 1_000_000]:
-        program = KILLED.format(steps=steps, folder=str(tmp_path / "f"), path=str(path))
-        assert start(program).wait(120) == (0 if steps == 1_000_000 else -signal.SIGKILL)
+    call = 'ingest([path], "l1", publisher, codec, limits=EntryLimits(max_records=7))'
+    kill_again_and_again(call, path, tmp_path / "f", "ingest:l1", [seeded.randint(5, 25) for _ in range(5)])
     assert ids(tmp_path / "f", codec) == [f"4MOST-{i:05d}" for i in range(60)]

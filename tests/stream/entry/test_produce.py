@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import io
-import signal
-import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Sequence
@@ -207,32 +205,11 @@ def test_a_cut_container_gives_the_records_before_the_cut_and_says_so(tmp_path: 
     assert "record 40: the container ends" in heard.of("refused")[0][1]
 
 
-KILLED = """
-    import os, signal
-    from pathlib import Path
-    from stream.entry import EntryLimits
-    from stream.produce import produce
-    from stream.transports.folder import FolderPublisher
-
-    left = {steps}
-
-    def die(step):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    publisher = FolderPublisher(Path({folder!r}), "produce:ztf", "state", before_step=die)
-    produce([Path({path!r})], "ztf", publisher, split=True, limits=EntryLimits(max_records=2))
-"""
-
-
 @pytest.mark.slow
 def test_a_split_that_is_killed_again_and_again_gives_each_record_exactly_once(
-    seven_alerts: Path, tmp_path: Path, start: Callable[[str], subprocess.Popen[str]]
+    seven_alerts: Path, tmp_path: Path, kill_again_and_again: Callable[..., None]
 ) -> None:
-    for steps in (4, 7, 9, 1_000_000):
-        program = KILLED.format(steps=steps, folder=str(tmp_path / "f"), path=str(seven_alerts))
-        assert start(program).wait(120) == (0 if steps == 1_000_000 else -signal.SIGKILL)
+    call = 'produce([path], "ztf", publisher, split=True, limits=EntryLimits(max_records=2))'
+    kill_again_and_again(call, seven_alerts, tmp_path / "f", "produce:ztf", [4, 7, 9])
     run(tmp_path / "g", [seven_alerts], split=True)
     assert values(tmp_path / "f") == values(tmp_path / "g")

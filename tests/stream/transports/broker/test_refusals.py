@@ -1,9 +1,15 @@
-"""TLS, SASL and access control lists on a real broker: who is let in, who is not, and what is taken away mid-way."""
+"""TLS, SASL and access control lists on a real broker: who is let in, who is not, and what is taken away mid-way.
+
+Most of these tests wait for a broker or a time-out. So the cases of one test run side by side, each on topics and with
+clients of its own.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +66,18 @@ def rule(admin: AdminClient) -> Callable[..., None]:
     return add
 
 
+def side_by_side(run: Callable[..., None], cases: Iterable[tuple[Any, ...]]) -> None:
+    """Run every case in a thread of its own, and fail with the name of one that fails."""
+    arguments = list(cases)
+    with ThreadPoolExecutor(len(arguments)) as threads:
+        for case, running in [(each, threads.submit(run, *each)) for each in arguments]:
+            try:
+                running.result()
+            except BaseException as error:
+                error.add_note(f"the case is {case}")
+                raise
+
+
 def poll_until_refused(transport: BrokerTransport) -> str:
     """Poll until the transport says that a person has to mend something; return what it says."""
     end = time.monotonic() + DEADLINE_S
@@ -87,29 +105,27 @@ def commit_until_refused(transport: BrokerTransport, units: list[CommitUnit]) ->
     pytest.fail("nothing was refused in time")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("listener", ["tls", "sasl"])
 def test_every_client_works_over_tls_with_a_certificate_or_a_password(
-    listener: str,
-    protocol: str,
     secured: SecuredBroker,
     rule: Callable[..., None],
     kafka_at: Callable[..., Any],
     poll_until: Callable[..., list[Message]],
     as_units: Callable[..., list[CommitUnit]],
 ) -> None:
-    if listener == "tls":
-        for kind in ("TOPIC", "GROUP", "TRANSACTIONAL_ID"):
-            rule(CERTIFIED, kind, "*", "ALL")
-        kafka = kafka_at(secured.tls, secured.tls_client())
-    else:
-        kafka = kafka_at(secured.sasl, secured.sasl_client(OPERATOR))
-    topic, out = kafka.topic("in"), kafka.topic("out")
-    kafka.send(topic, [b"a", b"b"])
-    transport = kafka.open(topic, group_protocol=protocol)
-    came = poll_until(transport, lambda some: len(some) == 2)
-    transport.commit(as_units(came, out))
-    assert kafka.read_all(out) == [b"a", b"b"]
+    for kind in ("TOPIC", "GROUP", "TRANSACTIONAL_ID"):
+        rule(CERTIFIED, kind, "*", "ALL")
+    clients = ((secured.tls, secured.tls_client()), (secured.sasl, secured.sasl_client(OPERATOR)))
+
+    def work(client: tuple[str, dict[str, str]], protocol: str) -> None:
+        kafka = kafka_at(*client)
+        topic, out = kafka.topic("in"), kafka.topic("out")
+        kafka.send(topic, [b"a", b"b"])
+        transport = kafka.open(topic, group_protocol=protocol)
+        came = poll_until(transport, lambda some: len(some) == 2)
+        transport.commit(as_units(came, out))
+        assert kafka.read_all(out) == [b"a", b"b"]
+
+    side_by_side(work, product(clients, PROTOCOLS))
 
 
 def refused_settings(secured: SecuredBroker, folder: Path) -> dict[str, tuple[str, Mapping[str, str], str]]:
@@ -139,18 +155,20 @@ def refused_settings(secured: SecuredBroker, folder: Path) -> dict[str, tuple[st
 def test_a_refused_connection_is_one_line_that_names_the_key(
     secured: SecuredBroker, kafka_at: Callable[..., Any], tmp_path: Path
 ) -> None:
-    for name, (bootstrap, settings, key) in refused_settings(secured, tmp_path / "other").items():
+    def refused(bootstrap: str, settings: Mapping[str, str], key: str) -> None:
         transport = kafka_at(bootstrap, settings).open("any")
         with pytest.raises(ConfigurationError) as caught:
             transport.poll(1, 1.0)
-        assert "kafka.librdkafka: expected a" in str(caught.value), name
-        assert key in str(caught.value), name
-        assert "\n" not in str(caught.value), name
+        assert "kafka.librdkafka: expected a" in str(caught.value)
+        assert key in str(caught.value)
+        assert "\n" not in str(caught.value)
         assert "not-it" not in str(caught.value)
         with pytest.raises(ConfigurationError, match=key):
             BrokerReader(bootstrap, ["any"], settings).read(1, 1.0)
         with pytest.raises(ConfigurationError, match=key):
             create_topics(bootstrap, [TopicSpec("any")], settings)
+
+    side_by_side(refused, refused_settings(secured, tmp_path / "other").values())
 
 
 def test_a_client_without_tls_is_told_that_the_listener_hangs_up(
@@ -209,57 +227,56 @@ def midway(
     return begin
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("which", ["topic", "out"])
-def test_a_topic_deleted_under_an_idle_member_is_named(
-    which: str, protocol: str, midway: Callable[[str], Midway], admin: AdminClient
-) -> None:
-    member = midway(protocol)
-    topic = getattr(member, which)
-    admin.delete_topics([topic])[topic].result()
-    assert f"topic {topic!r}" in poll_until_refused(member.transport)
+def test_a_topic_deleted_under_an_idle_member_is_named(midway: Callable[[str], Midway], admin: AdminClient) -> None:
+    def delete(which: str, protocol: str) -> None:
+        member = midway(protocol)
+        topic = getattr(member, which)
+        admin.delete_topics([topic])[topic].result()
+        assert f"topic {topic!r}" in poll_until_refused(member.transport)
+
+    side_by_side(delete, product(("topic", "out"), PROTOCOLS))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_an_output_topic_deleted_before_a_commit_is_named(
-    protocol: str, midway: Callable[[str], Midway], admin: AdminClient
-) -> None:
-    member = midway(protocol)
-    admin.delete_topics([member.out])[member.out].result()
-    said = commit_until_refused(member.transport, member.rest)
-    assert f"topic {member.out!r}" in said
-    assert "specstream topics create" in said
+def test_an_output_topic_deleted_before_a_commit_is_named(midway: Callable[[str], Midway], admin: AdminClient) -> None:
+    def delete(protocol: str) -> None:
+        member = midway(protocol)
+        admin.delete_topics([member.out])[member.out].result()
+        said = commit_until_refused(member.transport, member.rest)
+        assert f"topic {member.out!r}" in said
+        assert "specstream topics create" in said
+
+    side_by_side(delete, product(PROTOCOLS))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    ("kind", "which", "operation"),
-    [("TOPIC", "topic", "READ"), ("GROUP", "group", "READ"), ("TOPIC", "topic", "ALL"), ("GROUP", "group", "ALL")],
-)
 def test_a_right_to_read_that_is_taken_away_ends_the_polling(
-    kind: str, which: str, operation: str, protocol: str, midway: Callable[[str], Midway], rule: Callable[..., None]
+    midway: Callable[[str], Midway], rule: Callable[..., None]
 ) -> None:
-    member = midway(protocol)
-    rule(WORKER, kind, getattr(member, which), operation, allow=False)
-    said = poll_until_refused(member.transport)
-    assert "authorization failed" in said
-    assert "the account of kafka.librdkafka" in said
+    def forbid(right: tuple[str, str], operation: str, protocol: str) -> None:
+        member = midway(protocol)
+        kind, which = right
+        rule(WORKER, kind, getattr(member, which), operation, allow=False)
+        said = poll_until_refused(member.transport)
+        assert "authorization failed" in said
+        assert "the account of kafka.librdkafka" in said
+
+    side_by_side(forbid, product((("TOPIC", "topic"), ("GROUP", "group")), ("READ", "ALL"), PROTOCOLS))
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(("kind", "which"), [("TOPIC", "out"), ("GROUP", "group"), ("TRANSACTIONAL_ID", "group")])
 def test_a_right_to_publish_that_is_taken_away_ends_the_commit_and_nothing_of_it_is_published(
-    kind: str,
-    which: str,
-    protocol: str,
     midway: Callable[[str], Midway],
     rule: Callable[..., None],
     secured: SecuredBroker,
     kafka_at: Callable[..., Any],
 ) -> None:
-    member = midway(protocol)
-    rule(WORKER, kind, getattr(member, which), "ALL", allow=False)
-    said = commit_until_refused(member.transport, member.rest)
-    assert "authorization failed" in said.lower()
-    assert member.group in said
-    assert kafka_at(secured.broker.bootstrap).read_all(member.out) == [b"%d" % number for number in range(5)]
+    def forbid(right: tuple[str, str], protocol: str) -> None:
+        member = midway(protocol)
+        kind, which = right
+        rule(WORKER, kind, getattr(member, which), "ALL", allow=False)
+        said = commit_until_refused(member.transport, member.rest)
+        assert "authorization failed" in said.lower()
+        assert member.group in said
+        published = kafka_at(secured.broker.bootstrap).read_all(member.out)
+        assert published == [b"%d" % number for number in range(5)]
+
+    rights = (("TOPIC", "out"), ("GROUP", "group"), ("TRANSACTIONAL_ID", "group"))
+    side_by_side(forbid, product(rights, PROTOCOLS))
