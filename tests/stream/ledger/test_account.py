@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.ledger.account import night_of, offsets_digest
+from stream.ledger.account import Account, LedgerImbalance, night_of, offsets_digest
 from stream.ledger.offset_set import OffsetSet
+from stream.transports.contract import TopicPartition
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,13 @@ def test_the_digest_is_over_little_endian_int64() -> None:
     """As the ledger's schema says."""
     expected = hashlib.sha256((5).to_bytes(8, "little") + (2**40).to_bytes(8, "little")).hexdigest()
     assert offsets_digest([5, 2**40]) == expected
+
+
+def test_an_account_that_does_not_balance_stops_everything() -> None:
+    """In differs from out + dead: Fatal, before the commit."""
+    account = Account(TopicPartition("l1", 0), 0, 9, 10, 8, 1, {}, "", 0)
+    with pytest.raises(LedgerImbalance, match="expected 10 records out or dead, received 8 out and 1 dead"):
+        account.check()
 
 
 offsets = st.sets(st.integers(0, 300_000), max_size=40)
