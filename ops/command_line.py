@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +21,8 @@ from schemas.errors import SchemasError
 from stream.errors import ConfigurationError, Fatal, StreamError
 
 WRONG_USAGE, FATAL, INTERRUPTED = 2, 3, 130
+UsageError: Final[Any] = typer.BadParameter.__mro__[1]
+"""What a wrong command line raises; some versions of typer take it from click, some bring their own."""
 COMMANDS: Final = {
     "classify": "ops.commands.classify:classify",
     "ingest": "ops.commands.ingest:ingest",
@@ -94,15 +96,28 @@ def _program(
 def main() -> None:
     """Run the program and end the process with its exit status."""
     try:
-        app(prog_name="specstream")
+        status = app(prog_name="specstream", standalone_mode=False)
+    except UsageError as error:
+        _end(WRONG_USAGE, _usage(error))
     except Fatal as error:
         _end(FATAL, str(error))
     except (ConfigurationError, ClassifierError, SchemasError, StreamError) as error:
         _end(WRONG_USAGE, str(error))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _end(INTERRUPTED, "interrupted")
+    else:
+        if status == INTERRUPTED:
+            _end(INTERRUPTED, "interrupted")
+        sys.exit(status or 0)
 
 
-def _end(status: int, message: str) -> None:
-    messages().print(f"specstream: {' '.join(message.split())}", style="red", markup=False, soft_wrap=True)
+def _usage(error: Any) -> str:
+    """Return what is wrong with a command line; nothing where the help was shown instead."""
+    said = str(error.format_message()).rstrip(".")
+    return f"{said}; see {error.ctx.command_path} --help" if said and error.ctx is not None else said
+
+
+def _end(status: int, message: str) -> NoReturn:
+    if message:
+        messages().print(f"specstream: {' '.join(message.split())}", style="red", markup=False)
     sys.exit(status)

@@ -17,13 +17,13 @@ def output() -> Console:
 
 
 def messages() -> Console:
-    """Return a console on standard error."""
-    return Console(stderr=True, highlight=False)
+    """Return a console on standard error, whose lines are not folded: what is said in one line stays one."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def progress_bar() -> Progress:
     """Return a progress bar on standard error, silent where that is no terminal; a total of None shows a count only."""
-    console = messages()
+    console = Console(stderr=True, highlight=False)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

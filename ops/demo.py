@@ -44,7 +44,7 @@ def main() -> None:
     try:
         _demo(parser.parse_args().output)
     except (StreamError, ClassifierError, SchemasError) as error:
-        messages().print(f"demo: {error}", style="red", markup=False, soft_wrap=True)
+        messages().print(f"demo: {error}", style="red", markup=False)
         sys.exit(2)
 
 

@@ -35,7 +35,7 @@ def patiently(
             result = call()
         except away as error:
             if not waited:
-                messages().print(f"waiting: {error}", style="yellow", markup=False, soft_wrap=True)
+                messages().print(f"waiting: {error}", style="yellow", markup=False)
             waited = True
             waiting(str(error))
             sleep(WAIT_S)

@@ -15,7 +15,7 @@ from stream.entry import EntrySummary, Interrupted, Patience
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
 from stream.transports.folder import FolderArchive
-from stream.transports.opening import open_reader
+from stream.transports.opening import check_folder_topic, open_reader
 from stream.transports.url import FolderBroker, parse_broker_url, parse_topic_url
 
 
@@ -38,6 +38,8 @@ def archive(
     if len(brokers) != 1:
         raise ConfigurationError(f"TOPIC_URL: expected topics of one broker, received {', '.join(brokers)}")
     (broker,) = brokers.values()
+    for url in urls:
+        check_folder_topic(url)
     names = [url.topic for url in urls]
     properties = settings.kafka.properties()
     stop = threading.Event()

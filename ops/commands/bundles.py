@@ -12,14 +12,16 @@ from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
 from classifiers.bundle.manifest import Tolerance
 from classifiers.errors import ClassifierError
+from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.opening import open_engine
 from classifiers.suite import default_bundles
+from ops.commands.options import command_group
 from ops.console import messages, output
 
 FAILED = 1
 
-app = typer.Typer(help="Model bundles: what is there, whether it is intact.", no_args_is_help=True)
+app = command_group("Model bundles: what is there, whether it is intact.")
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[BUNDLE]...", help="Bundle folders; none: those that ship.")
 ]
@@ -61,9 +63,11 @@ def verify(
     for folder in paths or default_bundles():
         try:
             findings = _verified(folder, runtime)
+        except RuntimeUnavailable:
+            raise  # it would serve no other bundle either
         except ClassifierError as error:
             failed = True
-            messages().print(f"{folder}: {error}", style="red", markup=False, soft_wrap=True)
+            messages().print(f"{folder}: {error}", style="red", markup=False)
             continue
         output().print(f"{folder.name}: {findings}", markup=False)
     if failed:

@@ -62,13 +62,13 @@ def classify(
             output().print(verdict_table(records, (FILE_COLUMN, *L2_COLUMNS[1:])))
         for rejected in verdicts.dead_letters:
             why = f"not classified: {rejected['reason']}: {rejected['message']}"
-            messages().print(why, style="red", markup=False, soft_wrap=True)
+            messages().print(why, style="red", markup=False)
         if plot is not None:
             _draw(plot, settings, codec, records)
         if to is not None and records:
             units = field_units(json.loads(codec.catalogue.text("l2_classification")))
             write_table([flat(l2) for l2 in records], units, to)
-            messages().print(f"wrote {to}", markup=False, soft_wrap=True)
+            messages().print(f"wrote {to}", markup=False)
     if refused or verdicts.dead_letters or not records:
         raise typer.Exit(REFUSED)
 
@@ -108,4 +108,4 @@ def _draw(folder: Path, settings: Settings, codec: Codec, records: list[dict[str
                 figure = draw_spectrum(accepted.item, l2, name)
                 save(figure, folder / file_name(name if drawn[name] == 1 else f"{name}-{drawn[name]}"))
             bar.advance(task)
-    messages().print(f"{drawn.total()} pictures in {folder}", markup=False, soft_wrap=True)
+    messages().print(f"{drawn.total()} pictures in {folder}", markup=False)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands.entering import EntryProgress, say_summary
-from ops.commands.options import ConfigFile, WhereOption
+from ops.commands.options import ConfigFile, WhereOption, command_group
 from ops.commands.tail import Format
 from ops.console import messages, output
 from ops.listing.columns import Column, cell
@@ -20,7 +20,7 @@ from ops.patience import patiently
 from ops.reading import everything
 from ops.wiring import open_codec, open_topic
 from schemas.errors import Undecodable
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, Reason
 from stream.expression import compile_expression
 from stream.redrive import redrive as redrive_letters
 from stream.settings import Settings, load_settings
@@ -30,7 +30,7 @@ SCHEMA = "org.specstream.dead_letter"
 SHOWN_BYTES = 256
 LETTER_COLUMN = Column("letter", "letter", 9)
 
-app = typer.Typer(help="Messages that could not be classified: why, and back again.", no_args_is_help=True)
+app = command_group("Messages that could not be classified: why, and back again.")
 
 
 def _letters(settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -83,7 +83,9 @@ def show(
     """
     found = next((record for name, record in _letters(load_settings(config)) if name == letter), None)
     if found is None:
-        raise ConfigurationError(f"letter: expected PARTITION:OFFSET of a dead letter, received {letter!r}")
+        raise ConfigurationError(
+            f"letter: expected PARTITION:OFFSET of a dead letter, as `dead-letters list` gives it, received {letter!r}"
+        )
     value: bytes = found["original_value"] or b""
     if save is not None and str(save) == "-":
         sys.stdout.buffer.write(value)
@@ -109,7 +111,9 @@ def show(
 @app.command("redrive")
 def redrive(
     config: ConfigFile,
-    reason: Annotated[list[str] | None, typer.Option(help="Only those of this reason; may be repeated.")] = None,
+    reason: Annotated[
+        list[Reason] | None, typer.Option(metavar="REASON", help="Only those of this reason; may be repeated.")
+    ] = None,
     where: WhereOption = None,
 ) -> None:
     """Put dead letters back into their input topics once the cause is mended, each once.

@@ -72,4 +72,4 @@ def say_summary(verb: str, summary: EntrySummary, target: str) -> None:
         parts.append(f"{summary.skipped} sources were there already")
     if summary.refused:
         parts.append(f"{summary.refused} refused")
-    messages().print("; ".join(parts), markup=False, soft_wrap=True)
+    messages().print("; ".join(parts), markup=False)

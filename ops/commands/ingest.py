@@ -15,6 +15,7 @@ from ops.patience import patiently
 from ops.wiring import open_codec, open_entry
 from stream.ingest import ingest as ingest_files
 from stream.settings import load_settings
+from stream.source_files import check_paths
 from stream.transports.url import parse_topic_url
 
 REFUSED = 1
@@ -36,6 +37,7 @@ def ingest(
 
     Example: `specstream ingest night/ --to kafka://localhost:9092/specstream.l1.spectrum --watch`
     """
+    check_paths(paths)  # before a broker is waited for, or a folder made
     settings = load_settings(config)
     topic = parse_topic_url(to)
     codec = open_codec(settings, publishes={"l1_spectrum": topic.topic})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.table import Table
 
-from ops.commands.options import ConfigFile
+from ops.commands.options import ConfigFile, command_group
 from ops.console import messages, output
 from ops.patience import PatientReader
 from ops.wiring import open_codec, open_topic
@@ -14,7 +14,7 @@ from stream.settings import load_settings
 
 FAILED = 1
 
-app = typer.Typer(help="The account of what came in and went out.", no_args_is_help=True)
+app = command_group("The account of what came in and went out.")
 
 
 @app.callback()
@@ -48,7 +48,7 @@ def verify(config: ConfigFile) -> None:
         )
     output().print(table)
     if result.difference is not None:
-        messages().print(str(result.difference), style="red", markup=False, soft_wrap=True)
+        messages().print(str(result.difference), style="red", markup=False)
         raise typer.Exit(FAILED)
     total = sum(account.records_in for account in result.partitions)
     output().print(f"in = out + dead holds for {total} records in {len(result.partitions)} partitions", style="green")

@@ -9,6 +9,12 @@ import typer
 
 CONFIG_HELP = "TOML configuration; every key is also an environment variable (SPECSTREAM_GROUP, SPECSTREAM_TOPICS__L2)."
 
+
+def command_group(about: str) -> typer.Typer:
+    """Return a command that has commands of its own."""
+    return typer.Typer(help=about, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+
+
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help=CONFIG_HELP, metavar="FILE")]
 OptionalConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help=CONFIG_HELP + " Here for [kafka] and [schemas].", metavar="FILE")

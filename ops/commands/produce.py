@@ -15,6 +15,7 @@ from ops.patience import patiently
 from ops.wiring import open_entry
 from stream.produce import produce as produce_files
 from stream.settings import load_settings
+from stream.source_files import check_paths
 from stream.transports.url import parse_topic_url
 
 REFUSED = 1
@@ -42,6 +43,7 @@ def produce(
 
     A message is one record: a file that holds several, such as an archive's nightly dump, needs `--split`.
     """
+    check_paths(files)  # before a broker is waited for, or a folder made
     settings = load_settings(config)
     topic = parse_topic_url(to)
     publisher = patiently(lambda: open_entry(settings, topic, identity or f"produce.{topic.topic}"))

@@ -46,7 +46,7 @@ def simulate(
 ) -> None:
     """Simulate spectra or alerts as a survey would deliver them, into a topic.
 
-    Example: `specstream simulate --to file:night/specstream.l1.spectrum -n 500 --seed 7 --truth truth.csv`
+    Example: `specstream simulate --to file:spool/specstream.l1.spectrum -n 500 --seed 7 --truth truth.csv`
     """
     if build_basis:
         _build_basis(data)
@@ -73,7 +73,7 @@ def simulate(
     finally:
         publisher.close()
     total = exposure_size() if form == Form.EXPOSURE else number
-    messages().print(f"{total} simulated records in {to}", markup=False, soft_wrap=True)
+    messages().print(f"{total} simulated records in {to}", markup=False)
     if truth is not None:
         with truth.open("w", newline="", encoding="utf-8") as file:
             rows = [dataclasses.asdict(item) for item in truths]

@@ -43,7 +43,7 @@ def tail(
 ) -> None:
     """Read L2 records, dead letters, L1 records, ledger entries or alerts; committed records only, oldest first.
 
-    Example: `specstream tail file:night/specstream.l2.classification --where 'unknown_reason == "NOVEL" and snr > 5'`
+    Example: `specstream tail file:spool/specstream.l2.classification --where 'unknown_reason == "NOVEL" and snr > 5'`
     """
     settings = load_settings(config)
     codec = open_codec(settings)

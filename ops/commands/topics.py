@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
-from ops.commands.options import ConfigFile
+from ops.commands.options import ConfigFile, command_group
 from ops.console import messages, output
 from ops.patience import patiently
 from stream.settings import Settings, load_settings
@@ -14,7 +12,7 @@ from stream.transports.url import FolderBroker, parse_broker_url
 
 ENVELOPE_BYTES = 65_536  # a dead letter is the message, its headers and what was wrong with it
 
-app = typer.Typer(help="Topics of the configuration.", no_args_is_help=True)
+app = command_group("Topics of the configuration.")
 
 
 @app.callback()

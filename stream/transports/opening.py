@@ -94,6 +94,16 @@ def open_topic_reader(topic: str | TopicUrl, *, librdkafka: Mapping[str, str] | 
         ConfigurationError: the address cannot be, or there is no such folder or topic in it.
     """
     url = parse_topic_url(topic) if isinstance(topic, str) else topic
+    check_folder_topic(url)
+    return open_reader(url.broker, [url.topic], librdkafka=librdkafka)
+
+
+def check_folder_topic(url: TopicUrl) -> None:
+    """Refuse a topic that its folder, which is there, does not have: a reader would wait for it.
+
+    Raises:
+        ConfigurationError: the folder does not have it.
+    """
     if isinstance(url.broker, FolderBroker) and url.broker.folder.is_dir():
         from stream.transports.folder import list_topics
 
@@ -101,7 +111,6 @@ def open_topic_reader(topic: str | TopicUrl, *, librdkafka: Mapping[str, str] | 
         if url.topic not in known:
             there = ", ".join(sorted(known)) or "none"
             raise ConfigurationError(f"folder {url.broker.folder} has no topic {url.topic!r}; it has: {there}")
-    return open_reader(url.broker, [url.topic], librdkafka=librdkafka)
 
 
 def open_publisher(
