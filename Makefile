@@ -32,7 +32,7 @@ test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 	@$(BIN)/python -c "from ops.kafka.jars import resolve_jars; resolve_jars()"
 	@$(PYTEST)
 
-check: $(VENV)/.developer ## the fast subset, 2 to 3 minutes: the inner loop
+check: $(VENV)/.developer ## the fast subset, about a minute on 2 cores: the inner loop
 	@$(PYTEST) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training/networks
 
 lint: $(VENV)/.developer ## ruff: lint and format
