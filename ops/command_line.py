@@ -103,6 +103,8 @@ def main() -> None:
         _end(FATAL, str(error))
     except (ConfigurationError, ClassifierError, SchemasError, StreamError) as error:
         _end(WRONG_USAGE, str(error))
+    except OSError as error:
+        _end(FATAL, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):
         _end(INTERRUPTED, "interrupted")
     else:

@@ -15,9 +15,10 @@ from schemas.errors import RegistryUnavailable
 from schemas.registry.client import RegistryAddress, RegistryClient
 from stream.settings import Settings
 from stream.transports.contract import Publisher, Reader, Transport
+from stream.transports.folder import list_topics
 from stream.transports.opening import open_publisher, open_reader, open_transport
 from stream.transports.opening import open_topic_reader as open_reader_of
-from stream.transports.url import TopicUrl
+from stream.transports.url import FolderBroker, TopicUrl, parse_broker_url
 
 
 def open_codec(
@@ -85,6 +86,15 @@ def open_input(settings: Settings) -> Transport:
         output_topics=(topics.l2, topics.dead_letter, topics.ledger),
         max_message_bytes=kafka.message_max_bytes,
     )
+
+
+def absent_topics(settings: Settings) -> list[str]:
+    """Return the input topics that a folder does not have yet, which it reads once it does; a broker refuses such."""
+    broker = parse_broker_url(settings.broker)
+    if not isinstance(broker, FolderBroker):
+        return []
+    there = list_topics(broker.folder)
+    return [topic for topic in settings.topics.inputs if topic not in there]
 
 
 def open_topic(settings: Settings, topic: str) -> Reader:

@@ -17,6 +17,7 @@ from ops.bench.load import Bench
 from ops.bench.measurement import Measurement, machine, to_json, to_markdown
 from ops.bench.memory import memory
 from ops.bench.throughput import exposure, throughput
+from ops.commands.options import make_output_folder
 from ops.console import messages, output
 from ops.engines import open_classifiers
 from ops.kafka.launcher import running_broker
@@ -49,6 +50,8 @@ def bench(
     for part in parts:
         if part not in PARTS:
             raise ConfigurationError(f"--only: expected one of {', '.join(PARTS)}, received {part!r}")
+    if to is not None:
+        make_output_folder("--output", to)
     rows: list[Measurement] = []
     with ExitStack() as opened:
         if broker is None:
@@ -68,7 +71,6 @@ def bench(
     output().print(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}\n", markup=False)
     output().print(to_markdown(rows), markup=False)
     if to is not None:
-        to.mkdir(parents=True, exist_ok=True)
         (to / "bench.json").write_text(to_json(rows, datetime.now(UTC)) + "\n", encoding="utf-8")
         (to / "bench.md").write_text(to_markdown(rows) + "\n", encoding="utf-8")
 

@@ -12,6 +12,7 @@ import typer
 
 from classifiers.items import Spectrum
 from ops.commands.entering import EntryProgress
+from ops.commands.options import check_output_file, make_output_folder
 from ops.console import messages, output, progress_bar
 from ops.listing.astropy_table import TABLE_FORMATS, write_table
 from ops.listing.columns import L2_COLUMNS, Column
@@ -47,11 +48,10 @@ def classify(
     """
     if to is not None and to.suffix.lower() not in TABLE_FORMATS:
         raise ConfigurationError(f"--output: expected a name ending in .ecsv, .csv or .fits, got {to.name}")
-    if to is not None and not to.absolute().parent.is_dir():
-        raise ConfigurationError(f"--output: expected a file in a folder that is there, received {to}")
+    check_output_file("--output", to)
     if plot is not None:
         load_matplotlib()
-        _make_folder(plot)
+        make_output_folder("--plot", plot)
     with tempfile.TemporaryDirectory(prefix="specstream-") as folder:
         settings = settings_for(Path(folder))
         codec = open_codec(settings)
@@ -63,6 +63,9 @@ def classify(
         for rejected in verdicts.dead_letters:
             why = f"not classified: {rejected['reason']}: {rejected['message']}"
             messages().print(why, style="red", markup=False)
+        if not (refused or verdicts.dead_letters or records):
+            said = f"no spectra in {', '.join(map(str, files))}: expected FITS files or folders of them"
+            messages().print(said, style="red", markup=False)
         if plot is not None:
             _draw(plot, settings, codec, records)
         if to is not None and records:
@@ -71,13 +74,6 @@ def classify(
             messages().print(f"wrote {to}", markup=False)
     if refused or verdicts.dead_letters or not records:
         raise typer.Exit(REFUSED)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"--plot: cannot make folder {folder}: {error.strerror or error}") from error
 
 
 def _ingest(files: list[Path], rows: str | None, settings: Settings, codec: Codec) -> int:

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
+from stream.errors import ConfigurationError
+
 CONFIG_HELP = "TOML configuration; every key is also an environment variable (SPECSTREAM_GROUP, SPECSTREAM_TOPICS__L2)."
+
+
+def check_output_file(option: str, file: Path | None) -> None:
+    """Refuse a file that could not be written after all the work; ``option`` names it."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise ConfigurationError(f"{option}: expected a file in a folder that is there, received {file}")
+
+
+def make_output_folder(option: str, folder: Path) -> None:
+    """Make a folder before the work whose results go there; ``option`` names it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{option}: cannot make folder {folder}: {error.strerror or error}") from error
 
 
 def command_group(about: str) -> typer.Typer:

@@ -17,7 +17,7 @@ from ops.metrics.declared import declare
 from ops.metrics.server import HealthServer
 from ops.metrics.telemetry import PrometheusTelemetry
 from ops.version import versions
-from ops.wiring import open_codec, open_input, service_schemas
+from ops.wiring import absent_topics, open_codec, open_input, service_schemas
 from stream.service import serve
 from stream.settings import load_settings
 
@@ -69,6 +69,8 @@ def run(
         _stop_on_signals(stop)
         log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,
                  metrics=f"http://{settings.metrics.host}:{server.port}/metrics")  # fmt: skip
+        for topic in absent_topics(settings):
+            log.warning("topic is not there yet", topic=topic, broker=settings.broker)
         transport = open_input(settings)
         try:
             report = serve(settings, transport, classifiers, telemetry, codec=codec, stop=stop, until_idle_s=until_idle)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ops.commands.options import DATA_DEFAULT, DataFolder, OptionalConfigFile
+from ops.commands.options import DATA_DEFAULT, DataFolder, OptionalConfigFile, check_output_file
 from ops.console import messages, progress_bar
 from ops.patience import patiently
 from ops.simulated import FORMS, exposure_size, publish_simulation
@@ -55,8 +55,7 @@ def simulate(
         raise ConfigurationError("--to: expected a TOPIC_URL (or --build-basis), received nothing")
     if truth is not None and form == Form.ALERTS:
         raise ConfigurationError("--truth: expected a form of spectra, received alerts, which have no truth to write")
-    if truth is not None and not truth.absolute().parent.is_dir():
-        raise ConfigurationError(f"--truth: expected a file in a folder that is there, received {truth}")
+    check_output_file("--truth", truth)
     settings = load_settings(config)
     topic = parse_topic_url(to)
     codec = open_codec(settings)

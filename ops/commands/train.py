@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ops.commands.options import make_output_folder
 from ops.console import messages, progress_bar
 from stream.errors import ConfigurationError
 
@@ -40,6 +41,7 @@ def train(
         raise ConfigurationError("train: expected torch, not found: pip install 'specstream[train]'") from error
     if bundle not in DEFAULTS:
         raise ConfigurationError(f"train: expected one of {', '.join(DEFAULTS)}, received {bundle!r}")
+    make_output_folder("--output", to)
     report, end = _training_progress(f"training {bundle}")
     try:
         calibrated = train_named(bundle, seed, number, epochs, to, report)

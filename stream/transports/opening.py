@@ -99,12 +99,14 @@ def open_topic_reader(topic: str | TopicUrl, *, librdkafka: Mapping[str, str] | 
 
 
 def check_folder_topic(url: TopicUrl) -> None:
-    """Refuse a topic that its folder, which is there, does not have: a reader would wait for it.
+    """Refuse a topic that its folder does not have: a reader would wait for it.
 
     Raises:
-        ConfigurationError: the folder does not have it.
+        ConfigurationError: there is no such folder, or no such topic in it.
     """
-    if isinstance(url.broker, FolderBroker) and url.broker.folder.is_dir():
+    if isinstance(url.broker, FolderBroker):
+        if not url.broker.folder.is_dir():
+            raise ConfigurationError(f"folder {url.broker.folder} does not exist")
         from stream.transports.folder import list_topics
 
         known = list_topics(url.broker.folder)

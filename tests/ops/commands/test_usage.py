@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,11 @@ WRONG = {
     "dead-letters list -c s.toml --where 'reason =='": ("'reason =='", "invalid syntax", "allowed: names"),
     "bundles verify --runtime abacus": ("'abacus' cannot serve", "onnxruntime"),
     "bundles list absent": ("absent/bundle.json", "No such file"),
+    "archive file:nowhere/l1 --to file:kept": ("nowhere does not exist",),
+    "simulate --to file:spool/l2 --truth nowhere/truth.csv": ("--truth", "nowhere/truth.csv"),
+    "classify s.toml --output nowhere/table.csv": ("--output", "nowhere/table.csv"),
+    "classify s.toml --plot s.toml": ("--plot", "s.toml", "File exists"),
+    "bench --output s.toml": ("--output", "s.toml", "File exists"),
     "bench --only hopes": ("--only", "'hopes'", "latency"),
 }
 
@@ -60,3 +66,38 @@ def test_a_wrong_command_line_is_named_in_one_line(
 def test_a_command_without_its_own_command_shows_its_help(in_turn: Callable[..., list[tuple[Any, str]]]) -> None:
     """The help is the answer: nothing more is said, and the status is that of wrong usage."""
     assert in_turn([[], ["topics"]]) == [(2, ""), (2, "")]
+
+
+@pytest.mark.slow
+def test_a_folder_without_spectra_and_a_disk_that_refuses_are_named(
+    in_turn: Callable[..., list[tuple[Any, str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``classify`` says that it found nothing (status 1); a file that cannot be written ends in one line (status 3)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken").mkdir()
+    nothing, refused = in_turn(
+        [["classify", "empty"], ["simulate", "--to", "file:spool/l1", "-n", "1", "--truth", "taken"]]
+    )
+    assert nothing == (1, "no spectra in empty: expected FITS files or folders of them\n")
+    assert refused[0] == 3
+    assert refused[1].splitlines()[-1] == "specstream: taken: Is a directory"
+
+
+@pytest.mark.slow
+def test_a_mistyped_topic_of_a_folder_is_warned_of_as_it_is_waited_for(
+    in_turn: Callable[..., list[tuple[Any, str]]],
+    write_config: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """``run`` names the input topic that is not there, and only that one."""
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path / "s.toml", "file:spool", 'l1_spectrum = "l1"\nimage_alert = ["zft"]')
+    made, ran = in_turn(
+        [shlex.split(line) for line in ("simulate --to file:spool/l1 -n 1", "run -c s.toml --until-idle 0")]
+    )
+    assert not made[0], made[1]
+    assert not ran[0], ran[1]
+    said = [json.loads(line) for line in ran[1].splitlines()]
+    assert [line["topic"] for line in said if line["event"] == "topic is not there yet"] == ["zft"]
