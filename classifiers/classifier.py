@@ -100,5 +100,5 @@ class Classifier(Protocol):
         ...
 
     def classify(self, items: Sequence[Any]) -> Verdicts:
-        """Classify n >= 1 items (``Spectrum`` in the spectrum lane, ``Stamps`` in the image lane)."""
+        """Classify n >= 1 items (``Spectrum`` in the spectrum and narrow-band lanes, ``Stamps`` in the image lane)."""
         ...

@@ -25,6 +25,15 @@ row's scale, inverse variance times its square; masked pixels hold 0 in both. Ch
 ``image_anomaly`` reads ``stamps`` (b, 3, 63, 63) float32 (science, template, difference; robustly normalised) and
     ``mask`` (b, 3, 63, 63) float32 (1 = valid): score (b,), contribution (b, 3, 63, 63), map (b, 2);
     optional class_logits (b, k) for a stamp classifier.
+``narrowband`` reads ``flux`` and ``inverse_variance``, both (b, band) float32 on the bundle's ``bands``: F_lambda
+    divided by the row's scale, inverse variance times its square; masked bands hold 0 in both.
+    class_logits (b, k) float32: log posterior of the bundle's k classes but for a constant; calibration applies
+        softmax(class_logits / T); P(QSO) is the sum over ``qso_classes``, P(QSO above the threshold) that over
+        ``high_z_classes``
+    redshift, redshift_error (b,) float32: solution of the top class (NaN never; without meaning for stars)
+    redshift_qso, redshift_qso_error (b,) float32: solution if it is a quasar
+    score (b,) float32 reduced chi-square against what the network can explain: novelty, larger = more novel
+    contribution (b, band) float32 >= 0, its terms
 
 A graph must give a row the same bits wherever it stands in the batch. On onnxruntime that rules out ReduceSum and
 ReduceMean over trailing axes: take such sums as matrix products with a column of ones

@@ -1,4 +1,4 @@
-"""The classifiers of the two lanes, from the bundles that are given, and one that does nothing."""
+"""The classifiers of the lanes, from the bundles that are given, and one that does nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from classifiers.classifier import Classifier, EngineUse, Verdicts
 from classifiers.images.suite import IMAGE_ROLE, ImageSuite
 from classifiers.items import Spectrum, Stamps
 from classifiers.loaded import LoadedEngine, load_engines
+from classifiers.narrowband.suite import NARROWBAND_ROLE, NarrowbandSuite
 from classifiers.runtimes.opening import AUTO
 from classifiers.spectral.suite import SpectralSuite
 from classifiers.verdict.blank import without_classes
 
-Lane: TypeAlias = Literal["spectrum", "image"]
+Lane: TypeAlias = Literal["spectrum", "image", "narrowband"]
 MODELS = Path(__file__).parent / "models"
 
 
@@ -52,7 +53,12 @@ def suites(engines: Sequence[LoadedEngine], threads: int = 1) -> dict[Lane, Clas
     """
     spectral = [loaded for loaded in engines if loaded.bundle.manifest.role in SPECTRAL_ROLES]
     images = [loaded for loaded in engines if loaded.bundle.manifest.role == IMAGE_ROLE]
-    return {"spectrum": SpectralSuite(spectral, threads), "image": ImageSuite(images, threads)}
+    narrowband = [loaded for loaded in engines if loaded.bundle.manifest.role == NARROWBAND_ROLE]
+    return {
+        "spectrum": SpectralSuite(spectral, threads),
+        "image": ImageSuite(images, threads),
+        "narrowband": NarrowbandSuite(narrowband, threads),
+    }
 
 
 def open_suites(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -> dict[Lane, Classifier]:

@@ -42,7 +42,7 @@ def settings_for(folder: Path, images: bool = False) -> Settings:
 def classify_in(settings: Settings, codec: Codec, telemetry: Telemetry | None = None) -> Run:
     """Classify everything in the folder's input topics and return what came out."""
     classifiers = open_classifiers(settings)
-    lanes = {lane: one for lane, one in classifiers.items() if lane == "spectrum" or settings.topics.image_alert}
+    lanes = {lane: one for lane, one in classifiers.items() if lane != "image" or settings.topics.image_alert}
     transport = open_input(settings)
     try:
         report = serve(

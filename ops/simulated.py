@@ -7,6 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from classifiers.training.narrowband.l1_records import FORM as JPAS_FORM
+from classifiers.training.narrowband.l1_records import simulated_narrowband_records
+from classifiers.training.narrowband.simulator import NarrowbandSimulator
 from classifiers.training.simulation.l1_records import (
     EXPOSURE,
     SimulatedRecord,
@@ -26,6 +29,7 @@ FORMS: Final[Mapping[str, str]] = {
     "4most-lrs": "4MOST_LRS",
     "4most-hrs": "4MOST_HRS",
     "4most-exposure": EXPOSURE_FORM,
+    "jpas": JPAS_FORM,
     "alerts": ALERTS_FORM,
 }
 TRANSACTION_BYTES = 32 * 1024 * 1024
@@ -42,12 +46,17 @@ def _records(form: str, n: int, seed: int) -> Iterator[tuple[str, Mapping[str, A
         for record in simulate_alerts(n, np.random.default_rng(seed)):
             yield "l1_image_alert", record, None
         return
-    simulator = Simulator.load()
-    source: Iterator[SimulatedRecord] = (
-        simulated_exposure(simulator, seed) if form == EXPOSURE_FORM else simulated_records(simulator, n, seed, form)
-    )
-    for simulated in source:
+    for simulated in _spectra(form, n, seed):
         yield "l1_spectrum", simulated.record, simulated.truth
+
+
+def _spectra(form: str, n: int, seed: int) -> Iterator[SimulatedRecord]:
+    if form == JPAS_FORM:
+        return simulated_narrowband_records(NarrowbandSimulator.load(), n, seed)
+    simulator = Simulator.load()
+    if form == EXPOSURE_FORM:
+        return simulated_exposure(simulator, seed)
+    return simulated_records(simulator, n, seed, form)
 
 
 def simulated_messages(codec: Codec, form: str, n: int, seed: int) -> Iterator[tuple[bytes, bytes, Truth | None]]:

@@ -9,11 +9,13 @@ from typing import Final
 from classifiers.bundle.folder import MANIFEST_FILE
 from classifiers.training import bundles
 from classifiers.training.calibration import calibrate_bundles
+from classifiers.training.narrowband.train import train_narrowband_bundle
 from classifiers.training.stamps.train import train_stamp_bundle
 from classifiers.training.train import train_bundle
 
 STAMPS: Final = "stamp-anomaly"
-DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (16_000, 7)}
+NARROWBAND: Final = "jpas-qso-finder"
+DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (16_000, 7), NARROWBAND: (120_000, 30)}
 """Simulations and epochs by bundle."""
 
 
@@ -37,6 +39,9 @@ def train_named(
     number, passes = n or default_n, epochs or default_epochs
     if bundle == STAMPS:
         train_stamp_bundle(seed, number, passes, folder, progress)
+        return True
+    if bundle == NARROWBAND:
+        train_narrowband_bundle(seed, number, passes, folder, progress)
         return True
     train_bundle(bundle, seed, number, passes, folder, progress)
     models = folder.resolve().parent

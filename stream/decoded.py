@@ -9,7 +9,21 @@ from classifiers.items import Spectrum, Stamps
 from stream.errors import Reason
 from stream.transports.contract import Message
 
-Lane: TypeAlias = Literal["spectrum", "image"]
+Lane: TypeAlias = Literal["spectrum", "image", "narrowband"]
+"""Which engines an item goes to. Spectra of sampling NARROWBAND have a lane of their own, because a batch has one class
+scheme; to the outside they are spectra (``published_lane``)."""
+
+PublishedLane: TypeAlias = Literal["spectrum", "image"]
+
+
+def published_lane(lane: Lane) -> PublishedLane:
+    """Return the lane as L2 records and headers name it."""
+    return "image" if lane == "image" else "spectrum"
+
+
+def lane_of(spectrum: Spectrum) -> Lane:
+    """Return the lane of a spectrum."""
+    return "narrowband" if spectrum.sampling == "NARROWBAND" else "spectrum"
 
 
 @dataclass(frozen=True, slots=True)

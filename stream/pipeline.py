@@ -32,7 +32,7 @@ from stream.tally import Tally
 from stream.transports.contract import CommitOutcome, CommitUnit, Headers, Output, TopicPartition
 from stream.work import Batch, Commit, Limits
 
-LANES: tuple[Lane, ...] = ("spectrum", "image")
+LANES: tuple[Lane, ...] = ("spectrum", "image", "narrowband")
 SLOT_BYTES = 1_024
 """What a record holds besides its message and arrays, counted towards the memory limit [byte]."""
 

@@ -6,13 +6,14 @@ version is never half understood.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from classifiers.preprocess.grid import CommonGrid
 
-Role: TypeAlias = Literal["spectral_classifier", "anomaly", "qso", "image_anomaly"]
+Role: TypeAlias = Literal["spectral_classifier", "anomaly", "qso", "image_anomaly", "narrowband"]
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 SPECTRAL_ROLES: frozenset[str] = frozenset({"spectral_classifier", "anomaly", "qso"})
@@ -21,6 +22,7 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "anomaly": ("flux", "inverse_variance"),
     "qso": ("flux", "inverse_variance"),
     "image_anomaly": ("stamps", "mask"),
+    "narrowband": ("flux", "inverse_variance"),
 }
 """Inputs of each role, by the contract of ``classifiers.engine``."""
 OUTPUTS: dict[str, tuple[str, ...]] = {
@@ -43,6 +45,15 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     "anomaly": ("score", "contribution", "map"),
     "qso": ("qso_logit", "high_z_logit", "bal_logit", "redshift_qso", "redshift_qso_error"),
     "image_anomaly": ("score", "contribution", "map"),
+    "narrowband": (
+        "class_logits",
+        "redshift",
+        "redshift_error",
+        "redshift_qso",
+        "redshift_qso_error",
+        "score",
+        "contribution",
+    ),
 }
 """Outputs that each role must have."""
 LINE_OUTPUTS = ("line_flux", "line_flux_error", "line_equivalent_width", "line_velocity_width")
@@ -64,6 +75,14 @@ class InputGrid(Frozen):
     def grid(self) -> CommonGrid:
         """Return the grid itself."""
         return CommonGrid(self.log10_start, self.log10_step, self.n)
+
+
+class Band(Frozen):
+    """One band of a narrow-band bundle; a measurement belongs to it when its wavelength is within the tolerance."""
+
+    name: str = Field(min_length=1)
+    wavelength_angstrom: float = Field(gt=0, description="central (pivot) wavelength [Angstrom]")
+    tolerance_angstrom: float = Field(gt=0, description="how far the wavelength in a record may be from it [Angstrom]")
 
 
 class Tensor(Frozen):
@@ -144,6 +163,7 @@ class Manifest(Frozen):
     stamp_shape: tuple[int, int, int] | None = Field(
         default=None, description="(stamp, height, width) of an image role"
     )
+    bands: tuple[Band, ...] = Field(default=(), description="bands that a narrowband role reads, by wavelength")
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     domain: Domain = Domain()
@@ -154,7 +174,11 @@ class Manifest(Frozen):
     )
     zwarn_snr: float | None = Field(default=None, description="S/N below this sets zwarn bit 1")
     zwarn_coverage: float = Field(default=0.0, ge=0, le=1, description="coverage below this sets zwarn bit 8")
-    qso_z_threshold: float | None = Field(default=None, description="redshift threshold of high_z_logit [1]")
+    qso_z_threshold: float | None = Field(
+        default=None, description="redshift threshold of high_z_logit, or between the QSO classes of a narrowband role"
+    )
+    qso_classes: tuple[str, ...] = Field(default=(), description="classes of a narrowband role that are quasars")
+    high_z_classes: tuple[str, ...] = Field(default=(), description="those of qso_classes at or above qso_z_threshold")
     lines: tuple[str, ...] = Field(default=(), description="names of the measured lines")
     training: Training
     metrics: dict[str, Any] = Field(default_factory=dict, description="what the evaluation measured")
@@ -175,8 +199,9 @@ class Manifest(Frozen):
             or list(self.batch_buckets) != sorted(set(self.batch_buckets))
         ):
             raise ValueError(f"batch_buckets must ascend and be at least 2, not {self.batch_buckets}")
-        if self.role == "qso" and self.qso_z_threshold is None:
-            raise ValueError("role qso needs qso_z_threshold")
+        if self.role in ("qso", "narrowband") and self.qso_z_threshold is None:
+            raise ValueError(f"role {self.role} needs qso_z_threshold")
+        self._check_bands()
         if len(set(self.class_names)) != len(self.class_names) or not set(self.star_classes) <= set(self.class_names):
             raise ValueError("class_names must differ from each other and contain every one of star_classes")
         if self.class_names and not self.class_scheme:
@@ -184,11 +209,24 @@ class Manifest(Frozen):
         self._check_shapes()
         return self
 
+    def _check_bands(self) -> None:
+        if (self.role == "narrowband") != bool(self.bands):
+            raise ValueError(f"role {self.role} {'has no' if self.bands else 'needs'} bands")
+        if not set(self.high_z_classes) <= set(self.qso_classes) <= set(self.class_names):
+            raise ValueError("class_names must contain every one of qso_classes, and those every one of high_z_classes")
+        if self.role == "narrowband" and not self.high_z_classes:
+            raise ValueError("role narrowband needs qso_classes and high_z_classes")
+        for one, two in pairwise(self.bands):
+            if one.wavelength_angstrom + one.tolerance_angstrom > two.wavelength_angstrom - two.tolerance_angstrom:
+                raise ValueError(f"bands must ascend and their tolerances not overlap: {one.name}, {two.name}")
+
     def _check_shapes(self) -> None:
         wanted: dict[str, tuple[int, ...]] = {}
         k = len(self.class_names)
         if self.grid is not None:
             wanted |= {"flux": (self.grid.n,), "inverse_variance": (self.grid.n,), "contribution": (self.grid.n,)}
+        if self.bands:
+            wanted |= dict.fromkeys(("flux", "inverse_variance", "contribution"), (len(self.bands),))
         if self.stamp_shape is not None:
             wanted |= dict.fromkeys(("stamps", "mask", "contribution"), self.stamp_shape)
         if self.role == "spectral_classifier":

@@ -27,6 +27,7 @@ class Form(StrEnum):
     FOURMOST_LRS = "4most-lrs"
     FOURMOST_HRS = "4most-hrs"
     EXPOSURE = "4most-exposure"
+    JPAS = "jpas"
     ALERTS = "alerts"
 
 
@@ -82,6 +83,8 @@ def simulate(
 
 
 def _build_basis(data: Path) -> None:
+    from classifiers.training.narrowband.bands import SHIPPED as NARROWBAND
+    from classifiers.training.narrowband.building import build_narrowband_basis
     from classifiers.training.simulation.basis import SHIPPED
     from classifiers.training.simulation.building import build_basis
 
@@ -89,4 +92,6 @@ def _build_basis(data: Path) -> None:
         raise ConfigurationError(f"--data: expected a folder with templates in spectra/, received {data}")
     with messages().status("deriving the simulator's basis"):
         build_basis(data / "spectra", SHIPPED)
-    messages().print(f"wrote {SHIPPED} ({SHIPPED.stat().st_size / 1e6:.1f} MB)", markup=False)
+        build_narrowband_basis(data / "spectra", NARROWBAND)
+    for path in (SHIPPED, NARROWBAND):
+        messages().print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)", markup=False)

@@ -17,7 +17,7 @@ from schemas.errors import RegistryRefused, RegistryUnavailable, Undecodable
 from stream.alerts import decode_alert
 from stream.decode.plain import PlainSpectra
 from stream.decode.spectrum import SpectrumDecoder
-from stream.decoded import Accepted, Decoded, Lane, Rejected
+from stream.decoded import Accepted, Decoded, Lane, Rejected, lane_of
 from stream.errors import ConfigurationError, Reason, Rejectable, Retryable
 from stream.records.identity import encode_identity
 from stream.transports.contract import Message
@@ -92,7 +92,8 @@ class MessageDecoder:
             for row, plain in zip(rows, spectra, strict=True):
                 if plain is not None:
                     identity, spectrum, size_bytes = plain
-                    found[row] = Accepted(messages[row], "spectrum", identity, spectrum, schema, size_bytes)
+                    lane = lane_of(spectrum)
+                    found[row] = Accepted(messages[row], lane, identity, spectrum, schema, size_bytes)
         return found
 
     def decode(self, message: Message) -> Decoded:
@@ -124,6 +125,7 @@ class MessageDecoder:
                 lane = "spectrum"
                 survey = self._spectra.survey(record["survey"])
                 identity, spectrum, size_bytes = self._spectra.decode(record)
+                lane = lane_of(spectrum)
                 schema = schema_text(schema_name, schema_id)
                 if decoded.header:
                     self._headers[decoded.header] = schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from stream.decoded import Accepted, Rejected
+from stream.decoded import Accepted, Rejected, published_lane
 from stream.encoding import Encode
 from stream.errors import Reason
 from stream.records.finished import Finished
@@ -54,7 +54,7 @@ class DeadLetterWriter:
             self._encode("dead_letter", self.record(rejected)),
             (
                 ("reason", rejected.reason.encode()),
-                ("lane", rejected.lane.encode()),
+                ("lane", published_lane(rejected.lane).encode()),
                 ("l1_append_ms", str(message.timestamp_ms).encode()),
             ),
             rejected.lane,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stream.decoded import EncodedIdentity, Identity, Lane
+from stream.decoded import EncodedIdentity, Identity, Lane, published_lane
 from stream.records.avro_bytes import long_bytes, nullable_double, nullable_long, nullable_string, string_bytes
 
 LANES: Final = {"spectrum": long_bytes(0), "image": long_bytes(1)}
@@ -25,7 +25,7 @@ def encode_identity(identity: Identity, lane: Lane) -> EncodedIdentity:
         fields=b"".join(
             (
                 string_bytes(identity.l1_id),
-                LANES[lane],
+                LANES[published_lane(lane)],
                 string_bytes(identity.survey),
                 string_bytes(identity.instrument),
                 nullable_string(identity.spec_uid),

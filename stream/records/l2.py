@@ -12,7 +12,7 @@ from classifiers.classifier import EngineUse, Verdicts
 from classifiers.items import Stamps
 from classifiers.quality import Quality
 from schemas.codec import Codec
-from stream.decoded import Accepted, Identity, Lane
+from stream.decoded import Accepted, Identity, Lane, published_lane
 from stream.errors import Fatal
 from stream.records.finished import SKY_FIBRE, Finished
 from stream.records.identifiers import L2Identifiers
@@ -89,7 +89,7 @@ class L2Writer:
                 counted = SKY_FIBRE if bits & Quality.SKY_FIBRE.value else reason or "UNSTATED"
             headers = (
                 ("l2_id", l2_id.encode()),
-                ("lane", item.lane.encode()),
+                ("lane", published_lane(item.lane).encode()),
                 ("l1_append_ms", str(append_ms).encode()),
                 classified,
             )
@@ -145,7 +145,7 @@ def _probe() -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
     text = {name: name for name in Identity.__dataclass_fields__ if name not in _NUMBERS}
     numbers = {name: index + 0.5 for index, name in enumerate(_NUMBERS[1:])}
     identities = (Identity(**text, fibre_id=300, **numbers), Identity("b", "B"))  # type: ignore[arg-type]
-    lanes: tuple[Lane, Lane] = ("spectrum", "image")
+    lanes: tuple[Lane, Lane] = ("narrowband", "image")
     items = [
         Accepted(
             Message(TopicPartition("t", 1), 70_000, 1, None, None, (), 0),

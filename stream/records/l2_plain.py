@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from classifiers.classifier import EngineUse, Lines, Verdicts
 from classifiers.quality import Quality
-from stream.decoded import Accepted, Identity
+from stream.decoded import Accepted, Identity, published_lane
 from stream.records.identifiers import L2Identifiers
 
 FLOAT_COLUMNS: Final = (
@@ -59,7 +59,7 @@ def l2_record(
             "offset": item.message.offset,
             "schema": item.schema,
         },
-        "lane": item.lane,
+        "lane": published_lane(item.lane),
         **asdict(identity),
         **{name: _number(verdicts, name, row) for name in FLOAT_COLUMNS},
         "engines": [asdict(engine) for engine in engines],

@@ -30,4 +30,4 @@ def test_a_row_of_a_shipped_bundle_is_the_same_bits_in_any_batch(folder: Path) -
 
 def test_the_shipped_bundles_fit_together() -> None:
     suites = open_suites(default_bundles())
-    assert set(suites) == {"spectrum", "image"}
+    assert set(suites) == {"spectrum", "image", "narrowband"}

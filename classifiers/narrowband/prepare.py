@@ -1,0 +1,152 @@
+"""From measurements at some wavelengths to a bundle's bands; a row gives the same bits whatever batch it comes in.
+
+A measurement belongs to the band whose wavelength it has to within the band's tolerance; of several the nearest, and
+of two as near the first. Bands without a measurement are masked. Fluxes are brought to F_lambda at the band's pivot
+wavelength, where F_lambda = F_nu c / wavelength^2 holds exactly for photon-weighted means (Tokunaga & Vacca 2005, PASP
+117, 421, eq. A11). Air or vacuum and the velocity of the Earth shift a wavelength by less than 3 Angstrom, far below
+any tolerance, and are not looked at.
+
+What is masked and what a user is told of it is as in ``classifiers.preprocess.prepare``; so is the normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.bundle.manifest import Band
+from classifiers.items import Axis, GridAxis, Spectrum
+from classifiers.preprocess.normalise import normalise
+from classifiers.preprocess.units import flux_unit
+from classifiers.preprocess.weights import weigh
+from classifiers.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBands:
+    """A batch of n objects in a bundle's bands.
+
+    Attributes:
+        flux: (n, band) float32, F_lambda divided by ``scale``; 0 where masked, NaN never.
+        inverse_variance: (n, band) float32, multiplied by scale^2; 0 where masked, NaN never.
+        scale: (n,) float64, in the flux unit of the record (1e-17 erg/s/cm2/Angstrom for F_nu and photon units).
+        snr: (n,) float64, median of flux x sqrt(inverse_variance) over valid bands; NaN without any.
+        coverage: (n,) float64, fraction of the bands that are valid.
+        quality_flags: (n,) int64, bits of ``Quality``.
+    """
+
+    flux: NDArray[np.float32]
+    inverse_variance: NDArray[np.float32]
+    scale: NDArray[np.float64]
+    snr: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    quality_flags: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Match:
+    """Which measurement of an axis is which band: ``pixels`` (m,) and ``bands`` (m,) int64, wavelengths (n,)."""
+
+    pixels: NDArray[np.int64]
+    bands: NDArray[np.int64]
+    wavelength_angstrom: NDArray[np.float64]
+
+
+def prepare_bands(spectra: Sequence[Spectrum], bands: tuple[Band, ...]) -> PreparedBands:
+    """Bring n >= 1 narrow-band spectra into a bundle's bands.
+
+    Args:
+        spectra: any axes, units and uncertainty kinds together; none of them DISPERSED.
+        bands: of the bundle, by wavelength.
+
+    Raises:
+        UnitError: a flux unit is not one that can be classified (the stream rejects such records before).
+    """
+    n = len(spectra)
+    batch = PreparedBands(
+        flux=np.zeros((n, len(bands)), np.float32),
+        inverse_variance=np.zeros((n, len(bands)), np.float32),
+        scale=np.ones(n),
+        snr=np.full(n, np.nan),
+        coverage=np.zeros(n),
+        quality_flags=np.zeros(n, np.int64),
+    )
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row, spectrum in enumerate(spectra):
+        identity = _identity(spectrum.axis)
+        groups.setdefault((identity, spectrum.uncertainty_kind, spectrum.flux_unit), []).append(row)
+    for rows in groups.values():
+        _fill([spectra[row] for row in rows], np.array(rows), bands, batch)
+    return batch
+
+
+def _fill(members: Sequence[Spectrum], rows: NDArray[np.int64], bands: tuple[Band, ...], batch: PreparedBands) -> None:
+    """Prepare spectra of one axis, uncertainty kind and unit into their rows of the batch."""
+    match = _match(_AxisKey(_identity(members[0].axis), members[0].axis), bands)
+    unit = flux_unit(members[0].flux_unit)
+    size = len(match.wavelength_angstrom)
+    flags = np.array(
+        [
+            int(Quality.NO_QUALITY_ARRAY) * (spectrum.good is None) | int(Quality.SKY_FIBRE) * spectrum.sky_fibre
+            for spectrum in members
+        ],
+        np.int64,
+    )
+    flags |= 0 if unit.calibrated else int(Quality.UNCALIBRATED_FLUX)
+    work = np.zeros((2, len(members), size), np.float32)
+    whole = slice(0, size)
+    exponent, found = weigh(members, whole, whole, unit.per_pixel(match.wavelength_angstrom), work[0], work[1])
+    in_bands = np.zeros((2, len(members), len(bands)), np.float32)
+    in_bands[:, :, match.bands] = work[:, :, match.pixels]
+    done = normalise(in_bands[0], in_bands[1])
+    batch.flux[rows] = done.flux
+    batch.inverse_variance[rows] = done.inverse_variance
+    batch.scale[rows] = unit.factor * np.ldexp(done.scale, -exponent)
+    batch.snr[rows] = done.snr
+    batch.coverage[rows] = done.coverage
+    batch.quality_flags[rows] = flags | found
+
+
+def _identity(axis: Axis) -> GridAxis | bytes:
+    return axis if isinstance(axis, GridAxis) else axis.digest
+
+
+class _AxisKey:
+    """An axis as a key of the cache: equal where the identities are."""
+
+    __slots__ = ("axis", "identity")
+
+    def __init__(self, identity: GridAxis | bytes, axis: Axis) -> None:
+        self.identity = identity
+        self.axis = axis
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _AxisKey) and self.identity == other.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+
+@lru_cache(maxsize=256)
+def _match(key: _AxisKey, bands: tuple[Band, ...]) -> _Match:
+    """Return the measurement of each band, and the wavelengths at which fluxes are converted."""
+    measured = _wavelengths(key.axis)
+    centres = np.array([band.wavelength_angstrom for band in bands])
+    distance = np.abs(measured[None, :] - centres[:, None])
+    nearest = distance.argmin(axis=1)
+    found = distance[np.arange(len(bands)), nearest] <= np.array([band.tolerance_angstrom for band in bands])
+    which = np.flatnonzero(found)
+    wavelength = measured.copy()
+    wavelength[nearest[which]] = centres[which]
+    return _Match(nearest[which].astype(np.int64), which.astype(np.int64), wavelength)
+
+
+def _wavelengths(axis: Axis) -> NDArray[np.float64]:
+    if isinstance(axis, GridAxis):
+        regular = axis.start + axis.step * np.arange(axis.n, dtype=np.float64)
+        return np.asarray(np.power(10.0, regular) if axis.kind == "LOG10" else regular, np.float64)
+    return np.asarray(axis.wavelength_angstrom, np.float64)

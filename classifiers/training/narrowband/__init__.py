@@ -1,0 +1,1 @@
+"""Simulation and training of the narrow-band (J-PAS) quasar finder."""

@@ -1,0 +1,76 @@
+"""What the narrow-band bundle declares in its manifest: bands, classes, outputs, domain, provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from classifiers.training.narrowband.bands import NAMES, SHIPPED
+from classifiers.training.narrowband.counts import HIGH_REDSHIFT
+from classifiers.training.narrowband.network import BANDS, ExportedNarrowband
+from classifiers.training.narrowband.simulator import CLASS_SCHEME, CLASSES, MAXIMUM_REDSHIFT
+from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
+from classifiers.training.simulation.grid import Float64
+
+NAME, VERSION, PRIOR = "jpas-qso-finder", "0.1.0", "jpas-mocks-1"
+_TOLERANCE_ANGSTROM = 40.0
+_WIDE_TOLERANCES_ANGSTROM: Mapping[str, float] = {"uJava": 100.0, "J1007": 330.0}
+"""Central wavelengths of the two wide bands depend on their definition: with or without atmosphere and detector."""
+_SHAPES: Mapping[str, tuple[int, ...]] = {"class_logits": (len(CLASSES),), "contribution": (BANDS,)}
+
+
+def manifest(
+    pivot_angstrom: Float64, seed: int, settings: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the manifest but for the digests of its files.
+
+    Args:
+        pivot_angstrom: (56,) of the bands.
+        seed: of the training.
+        settings: what decides the weights besides: n, epochs ...
+        metrics: what was measured.
+    """
+    inputs = {"simulation/basis.npz": SPECTRAL_BASIS, "narrowband/basis.npz": SHIPPED}
+    return {
+        "name": NAME,
+        "version": VERSION,
+        "role": "narrowband",
+        "architecture": "specstream-jpas-qso-finder-1",
+        "class_scheme": CLASS_SCHEME,
+        "class_names": CLASSES,
+        "star_classes": ("STAR",),
+        "qso_classes": ("QSO_LOW_Z", "QSO_HIGH_Z"),
+        "high_z_classes": ("QSO_HIGH_Z",),
+        "qso_z_threshold": HIGH_REDSHIFT,
+        "redshift_range": (0.0, MAXIMUM_REDSHIFT),
+        "zwarn_snr": 3.0,
+        "zwarn_coverage": 0.5,
+        "prior_id": PRIOR,
+        "bands": [
+            {
+                "name": name,
+                "wavelength_angstrom": round(float(wavelength), 1),
+                "tolerance_angstrom": _WIDE_TOLERANCES_ANGSTROM.get(name, _TOLERANCE_ANGSTROM),
+            }
+            for name, wavelength in zip(NAMES, pivot_angstrom, strict=True)
+        ],
+        "inputs": [{"name": name, "shape": (BANDS,)} for name in ("flux", "inverse_variance")],
+        "outputs": [{"name": name, "shape": _SHAPES.get(name, ())} for name in ExportedNarrowband.NAMES],
+        "domain": {
+            "min_coverage": 0.35,
+            "full_coverage": 0.75,
+            "full_snr": 3.0,
+            "samplings": ("NARROWBAND",),
+        },
+        "batch_buckets": (16, 64, 256),
+        "tolerances": {"fp32": {"probability": 1e-3, "entropy": 1e-3, "redshift": 1e-4, "p_value": 1e-3}},
+        "training": {
+            "command": f"specstream train {NAME} --output {NAME} --seed {seed} --number {settings['n']} "
+            f"--epochs {settings['epochs']}",
+            "seed": seed,
+            "data": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in inputs.items()},
+            "settings": dict(settings),
+        },
+        "metrics": dict(metrics),
+    }

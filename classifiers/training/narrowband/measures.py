@@ -1,0 +1,194 @@
+"""What the narrow-band bundle is worth on held-out mocks: classes, redshifts, purity on the sky, novelty.
+
+Two samples: a balanced one (as many quasars, galaxies and stars, each with its own counts in r and redshift), on which
+published classifiers of J-PAS sources give f1 scores, and the same sources weighted to their densities on the sky.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.bundle.calibration import Calibration
+from classifiers.engine import Arrays, Engine
+from classifiers.training.intervals import clopper_pearson
+from classifiers.training.narrowband import counts
+from classifiers.training.narrowband.outliers import detected
+from classifiers.training.narrowband.purity import purity_by_magnitude
+from classifiers.training.narrowband.samples import Inputs, observed_inputs
+from classifiers.training.narrowband.simulator import CLASSES, KINDS, Mocks, NarrowbandSimulator
+from classifiers.training.simulation.grid import Float64, Integers
+from classifiers.verdict.novelty import judged
+from classifiers.verdict.probabilities import softmax
+
+Progress: TypeAlias = Callable[[str, float], None]
+MAGNITUDE_EDGES = (16.0, 20.0, 21.0, 22.0, 22.5, 23.0, 23.5)
+_CHUNK = 8192
+_RESAMPLES = 200
+OUTLIER = 0.15
+"""abs(dz) / (1 + z) beyond which a redshift counts as an outlier, as is usual for photometric redshifts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Observed mocks with what the engine said of them: inputs, outputs, calibrated probabilities (n, 4)."""
+
+    mocks: Mocks
+    inputs: Inputs
+    outputs: Arrays
+    probabilities: Float64
+
+
+def score(
+    simulator: NarrowbandSimulator, engine: Engine, calibration: Calibration, mocks: Mocks, rng: np.random.Generator,
+    *, complete: bool = False,
+) -> Scored:  # fmt: skip
+    """Observe mocks and run the engine on them."""
+    inputs = observed_inputs(mocks, simulator.pivot_angstrom, rng, complete=complete)
+    outputs = answers(engine, inputs)
+    logits = outputs["class_logits"].astype(np.float64)
+    return Scored(mocks, inputs, outputs, softmax(logits / calibration.temperature))
+
+
+def answers(engine: Engine, inputs: Inputs) -> dict[str, NDArray[Any]]:
+    """Run the engine in pieces."""
+    parts = [
+        engine.run({name: getattr(inputs, name)[start : start + _CHUNK] for name in ("flux", "inverse_variance")})
+        for start in range(0, len(inputs.flux), _CHUNK)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def measured(
+    simulator: NarrowbandSimulator, engine: Engine, calibration: Calibration, seed: int, n: int, report: Progress
+) -> dict[str, Any]:
+    """Return every figure as plain numbers.
+
+    Args:
+        simulator: draws the mocks.
+        engine: the bundle's.
+        calibration: of the bundle.
+        seed: of the training; the mocks here have generators of their own.
+        n: mocks of each kind.
+        report: told what is being done.
+    """
+    report("simulate for the figures", 0.0)
+    mocks = simulator.draw(dict.fromkeys(KINDS, n), np.random.default_rng([seed, 5]))
+    report("measure", 0.3)
+    scored = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 6]))
+    full = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 7]), complete=True)
+    report("measure", 0.7)
+    rng = np.random.default_rng([seed, 8])
+    return {
+        "sample": {
+            "n_by_kind": n,
+            "r_below": counts.FAINT,
+            "high_z_from": counts.HIGH_REDSHIFT,
+            "missing_bands": round(float(1.0 - scored.inputs.coverage.mean()), 4),
+        },
+        "balanced": {"with_missing_bands": classes(scored, rng), "all_bands": classes(full, rng)},
+        "redshift": {"quasars": _redshifts(scored, "QSO"), "galaxies": _redshifts(scored, "GALAXY")},
+        "on_the_sky": purity_by_magnitude(scored.mocks, scored.probabilities, MAGNITUDE_EDGES),
+        "calibration_error": round(_calibration_error(scored), 4),
+        "false_unknown": false_unknown(scored, calibration),
+        "novelty_detected": detected(simulator, engine, calibration, mocks, np.random.default_rng([seed, 9])),
+    }
+
+
+def classes(scored: Scored, rng: np.random.Generator) -> dict[str, Any]:
+    """Return f1, completeness and purity of the quasar classes by the most probable class, all and by magnitude."""
+    truth, found = scored.mocks.class_index(), scored.probabilities.argmax(axis=1)
+    confusion = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
+    np.add.at(confusion, (truth, found), 1)
+    by_class = {}
+    for index, name in enumerate(CLASSES):
+        low, high = _f1_interval(truth == index, found == index, rng)
+        by_class[name] = {
+            "n": int((truth == index).sum()),
+            "f1": round(f1(truth == index, found == index), 4),
+            "f1_interval_95": [round(low, 4), round(high, 4)],
+            "completeness": round(float(confusion[index, index] / max(confusion[index].sum(), 1)), 4),
+            "purity": round(float(confusion[index, index] / max(confusion[:, index].sum(), 1)), 4),
+        }
+    by_magnitude = []
+    for bright, faint in pairwise(MAGNITUDE_EDGES):
+        rows = (scored.mocks.r >= bright) & (scored.mocks.r < faint)
+        entry: dict[str, Any] = {"r": [bright, faint]}
+        for index, name in enumerate(CLASSES[:2]):
+            entry[name] = {
+                "n": int((truth[rows] == index).sum()),
+                "f1": round(f1(truth[rows] == index, found[rows] == index), 4),
+            }
+        by_magnitude.append(entry)
+    return {"by_class": by_class, "by_magnitude": by_magnitude, "confusion": confusion.tolist()}
+
+
+def f1(truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> float:
+    """Return the harmonic mean of completeness and purity, 0 where nothing is right."""
+    right = float(np.count_nonzero(truth & found))
+    return 2.0 * right / max(float(np.count_nonzero(truth) + np.count_nonzero(found)), 1.0)
+
+
+def _f1_interval(truth: NDArray[np.bool_], found: NDArray[np.bool_], rng: np.random.Generator) -> tuple[float, float]:
+    """Return a 95 % interval by resampling the counts of right, missed, false and other sources."""
+    cells = np.array([np.sum(truth & found), np.sum(truth & ~found), np.sum(~truth & found), np.sum(~truth & ~found)])
+    drawn = rng.multinomial(int(cells.sum()), cells / cells.sum(), _RESAMPLES)
+    scores = 2.0 * drawn[:, 0] / np.maximum(2.0 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2], 1)
+    low, high = np.quantile(scores, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _redshifts(scored: Scored, kind: str) -> dict[str, Any]:
+    """Return scatter and outliers of sources of a kind that were found to be of it, all and by magnitude."""
+    mocks, found = scored.mocks, scored.probabilities.argmax(axis=1)
+    right = (found < 2) if kind == "QSO" else (found == CLASSES.index("GALAXY"))
+    rows = np.flatnonzero((mocks.kind == KINDS.index(kind)) & right)
+    name = "redshift_qso" if kind == "QSO" else "redshift"
+    error = (scored.outputs[name][rows] - mocks.redshift[rows]) / (1.0 + mocks.redshift[rows])
+    parts = []
+    for bright, faint in pairwise(MAGNITUDE_EDGES):
+        inside = (mocks.r[rows] >= bright) & (mocks.r[rows] < faint)
+        parts.append({"r": [bright, faint], **_scatter(error[inside])})
+    return {**_scatter(error), "by_magnitude": parts}
+
+
+def _scatter(error: Float64) -> dict[str, Any]:
+    if error.size == 0:
+        return {"n": 0}
+    wrong = int(np.count_nonzero(np.abs(error) > OUTLIER))
+    low, high = clopper_pearson(wrong, error.size)
+    return {
+        "n": int(error.size),
+        "nmad": round(float(1.4826 * np.median(np.abs(error - np.median(error)))), 5),
+        f"outliers_beyond_{OUTLIER}": round(wrong / error.size, 4),
+        "outliers_interval_95": [round(low, 4), round(high, 4)],
+    }
+
+
+def _calibration_error(scored: Scored, bins: int = 15) -> float:
+    """Return the expected calibration error of the most probable class (Guo et al. 2017, eq. 3)."""
+    confidence = scored.probabilities.max(axis=1)
+    right = scored.probabilities.argmax(axis=1) == scored.mocks.class_index()
+    place: Integers = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    total = np.bincount(place, minlength=bins)
+    gap = np.bincount(place, right - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / total.sum())
+
+
+def false_unknown(scored: Scored, calibration: Calibration) -> Mapping[str, Any]:
+    """Return how many known mocks are called NOVEL, with the exact interval."""
+    if calibration.novelty is None:
+        return {}
+    novel = judged(calibration.novelty, scored.outputs["score"].astype(np.float64), calibration).novel
+    low, high = clopper_pearson(int(novel.sum()), novel.size)
+    return {
+        "declared": calibration.novel_rate,
+        "n": int(novel.size),
+        "rate": round(float(novel.mean()), 5),
+        "interval_95": [round(low, 5), round(high, 5)],
+    }

@@ -1,0 +1,162 @@
+"""From nothing to the narrow-band bundle: simulate, train, export, calibrate on held-out mocks, measure, write."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from classifiers.bundle.calibration import Calibration, calibration_file
+from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
+from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.training.export import to_onnx
+from classifiers.training.narrowband.declared import NAME, VERSION, manifest
+from classifiers.training.narrowband.measures import measured
+from classifiers.training.narrowband.network import (
+    BANDS,
+    ExportedNarrowband,
+    NarrowbandNet,
+    reconstruction_chi2,
+    target_bins,
+)
+from classifiers.training.narrowband.samples import Inputs, observed_inputs
+from classifiers.training.narrowband.simulator import Mocks, NarrowbandSimulator
+from classifiers.verdict.calibrate import fit_temperature, tail_table
+
+Progress: TypeAlias = Callable[[str, float], None]
+
+BATCH = 512
+PEAK_LEARNING_RATE = 2e-3
+WEIGHT_DECAY = 1e-3
+RECONSTRUCTION_WEIGHT = 0.1
+SHARES: Mapping[str, float] = {"QSO": 0.46, "GALAXY": 0.27, "STAR": 0.27}
+FLAT = 0.5
+"""Half of the training set is even in r and redshift, so that rare and bright sources are learned too."""
+N_CALIBRATION = 24_000
+_GOLDEN_ROWS = 8
+
+
+def train_narrowband_bundle(
+    seed: int,
+    n: int,
+    epochs: int,
+    output: Path,
+    progress: Progress | None = None,
+    *,
+    n_calibration: int = N_CALIBRATION,
+    n_test: int = 60_000,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Train the narrow-band quasar finder and write its bundle.
+
+    Args:
+        seed: of everything random; the same arguments give the same weights on one machine.
+        n: mock sources to train on; each epoch observes them anew.
+        epochs: passes over them.
+        output: the bundle's folder.
+        progress: called with what is being done and the fraction done.
+        n_calibration: held-out mocks for temperature, errors and novelty.
+        n_test: further held-out mocks of each kind for the figures in the manifest.
+        threads: of torch; part of what decides the weights' last bits.
+
+    Returns:
+        The figures, the same as in the manifest's ``metrics``.
+    """
+    if min(n, epochs, n_calibration, n_test) < 1:
+        raise ValueError(f"expected at least 1 of everything, got {n}, {epochs}, {n_calibration} and {n_test}")
+    torch.set_num_threads(threads)
+    report = progress or (lambda _what, _fraction: None)
+    simulator = NarrowbandSimulator.load()
+    report("simulate", 0.0)
+    mocks = simulator.draw(_numbers(n), np.random.default_rng([seed, 0]), flat=FLAT)
+    net, losses = fit(mocks, simulator, seed, epochs, report)
+    exported = ExportedNarrowband(net).eval()
+    example = {"flux": torch.randn(8, BANDS), "inverse_variance": torch.rand(8, BANDS)}
+    files = {GRAPH_FILE: to_onnx(exported, ExportedNarrowband.NAMES, example)}
+    held_out = simulator.draw(_numbers(n_calibration), np.random.default_rng([seed, 3]))
+    inputs = observed_inputs(held_out, simulator.pivot_angstrom, np.random.default_rng([seed, 4]))
+    files[GOLDEN_FILE] = golden(exported, inputs)
+    settings = {"n": n, "epochs": epochs, "n_calibration": n_calibration, "batch": BATCH, "threads": threads}
+    declared = manifest(simulator.pivot_angstrom, seed, settings, {"training_loss": losses})
+    write_bundle(output, declared, files)
+    report("calibrate", 0.0)
+    engine = OnnxEngine(load_bundle(output), threads=threads)
+    calibration = calibrated(
+        held_out, engine.run({"flux": inputs.flux, "inverse_variance": inputs.inverse_variance}), seed
+    )
+    files[calibration_file("onnxruntime", "fp32")] = (calibration.model_dump_json() + "\n").encode()
+    metrics = {"training_loss": losses, **measured(simulator, engine, calibration, seed, n_test, report)}
+    write_bundle(output, manifest(simulator.pivot_angstrom, seed, settings, metrics), files)
+    report("done", 1.0)
+    return metrics
+
+
+def fit(
+    mocks: Mocks, simulator: NarrowbandSimulator, seed: int, epochs: int, report: Progress
+) -> tuple[NarrowbandNet, list[float]]:
+    """Train with AdamW under a one-cycle learning rate; return the network and the mean loss of each epoch [nat]."""
+    order, noise = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = NarrowbandNet()
+    bins = torch.from_numpy(target_bins(mocks.kind, mocks.redshift))
+    steps = -(-len(mocks) // BATCH)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=PEAK_LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1
+    )
+    losses: list[float] = []
+    for epoch in range(epochs):
+        inputs = observed_inputs(mocks, simulator.pivot_angstrom, noise)
+        flux, inverse_variance = torch.from_numpy(inputs.flux), torch.from_numpy(inputs.inverse_variance)
+        shuffled = torch.from_numpy(order.permutation(len(mocks)))
+        total = 0.0
+        for step in range(steps):
+            rows = shuffled[step * BATCH : (step + 1) * BATCH]
+            optimiser.zero_grad(set_to_none=True)
+            logits, expected = net(flux[rows], inverse_variance[rows])
+            loss = torch.nn.functional.cross_entropy(logits, bins[rows])
+            chi2 = reconstruction_chi2(flux[rows], inverse_variance[rows], expected)
+            (loss + RECONSTRUCTION_WEIGHT * chi2.mean()).backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+            if step % 50 == 0:
+                report(f"train, epoch {epoch + 1} of {epochs}", (epoch + step / steps) / epochs)
+        losses.append(round(total / steps, 4))
+    return net.eval(), losses
+
+
+def calibrated(held_out: Mocks, outputs: Mapping[str, Any], seed: int) -> Calibration:
+    """Return temperature, error factor and novelty table from held-out mocks; every one of them is a known object."""
+    quasar = np.flatnonzero((held_out.kind == 0) & (outputs["class_logits"].argmax(axis=1) < 2))
+    pull = np.abs(outputs["redshift_qso"][quasar] - held_out.redshift[quasar]) / outputs["redshift_qso_error"][quasar]
+    return Calibration(
+        id=f"{NAME}-{VERSION}-simulated-{seed}",
+        n=len(held_out),
+        temperature=fit_temperature(outputs["class_logits"], held_out.class_index()),
+        redshift_error_factor=float(np.clip(np.quantile(pull, 0.6827), 1e-3, 1e3)) if quasar.size else 1.0,
+        p_other_threshold=None,
+        novelty=tail_table(outputs["score"]),
+    )
+
+
+def golden(exported: ExportedNarrowband, inputs: Inputs) -> bytes:
+    """Return an ``.npz`` of some inputs and what torch computes for them, prefixed input_ and output_."""
+    flux, inverse_variance = inputs.flux[:_GOLDEN_ROWS], inputs.inverse_variance[:_GOLDEN_ROWS]
+    with torch.no_grad():
+        outputs = exported(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
+    arrays: dict[str, Any] = {"input_flux": flux, "input_inverse_variance": inverse_variance}
+    arrays |= {f"output_{name}": value.numpy() for name, value in zip(ExportedNarrowband.NAMES, outputs, strict=True)}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _numbers(n: int) -> dict[str, int]:
+    return {kind: max(1, round(share * n)) for kind, share in SHARES.items()}
