@@ -54,6 +54,17 @@ def bundle_folders(settings: Settings) -> list[Path]:
     return folders
 
 
+def load_configured(settings: Settings) -> tuple[tuple[LoadedEngine, ...], int]:
+    """Return the configured engines, every digest verified, and how many batches of a lane compute at once.
+
+    Raises:
+        ConfigurationError: a bundle is not there.
+        ClassifierError: a bundle is not intact, or the runtime is not there.
+    """
+    threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
+    return load_engines(bundle_folders(settings), settings.engines.runtime), threads
+
+
 def open_classifiers(
     settings: Settings, passed_over: Callable[[PassedOver], None] | None = None
 ) -> dict[Lane, Classifier]:
@@ -66,9 +77,8 @@ def open_classifiers(
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
     """
-    threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     try:
-        engines = load_engines(bundle_folders(settings), settings.engines.runtime)
+        engines, threads = load_configured(settings)
         by_lane = dict(suites(engines, threads))
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error

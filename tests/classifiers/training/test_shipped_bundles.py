@@ -15,8 +15,8 @@ from classifiers.loaded import load_engines
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.suite import MODELS, suites
-from classifiers.training.evaluate import evaluate
-from classifiers.training.report import Report
+from classifiers.training.evaluation.document import Report
+from classifiers.training.evaluation.evaluate import evaluate
 from classifiers.training.samples import draw_samples
 from classifiers.training.simulation.simulator import Simulator
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.items import GridAxis, Spectrum
-from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS
+from classifiers.items import Axis, GridAxis, Spectrum
+from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS, Float32
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, on_star_grid
 from classifiers.training.simulation.scheme import FOLDED_STAR_TYPES, STAR_TYPES
@@ -77,15 +77,17 @@ def real_spectra(spectra_folder: Path) -> tuple[list[Spectrum], list[RealLabel]]
         scale = stored["scale"].astype(np.float32)[:, None]
         flux = stored["flux"].astype(np.float32) * scale
         inverse_variance = stored["ivar"].astype(np.float32) / scale**2
+    return native_spectra(flux, inverse_variance), labels
+
+
+def native_spectra(flux: Float32, inverse_variance: Float32) -> list[Spectrum]:
+    """Return spectra on the native vacuum grid, (n, 4671) float32 each, as items; weight 0 is masked."""
     axis = GridAxis("LOG10", LOG10_START, LOG10_STEP, PIXELS)
-    return [_spectrum(axis, f, w) for f, w in zip(flux, inverse_variance, strict=True)], labels
+    return [barycentric(axis, f, w) for f, w in zip(flux, inverse_variance, strict=True)]
 
 
-def _spectrum(
-    axis: GridAxis,
-    flux: np.ndarray[tuple[int], np.dtype[np.float32]],
-    weight: np.ndarray[tuple[int], np.dtype[np.float32]],
-) -> Spectrum:
+def barycentric(axis: Axis, flux: Float32, weight: Float32) -> Spectrum:
+    """Return one spectrum in vacuum and the barycentric frame, flux and inverse variance (n,); weight 0 is masked."""
     return Spectrum(
         axis=axis,
         medium="VACUUM",

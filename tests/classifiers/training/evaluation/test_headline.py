@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from classifiers.classifier import Verdicts
-from classifiers.training.evaluate import Answers, calibration_error, score
-from classifiers.training.real_spectra import RealLabel, real_spectra, star_class_by_type, unique_objects
+from classifiers.training.evaluation.answers import Answers
+from classifiers.training.evaluation.headline import calibration_error, score
+from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra, star_class_by_type, unique_objects
 from classifiers.training.simulation.scheme import CLASSES
 
 

@@ -1,4 +1,4 @@
-"""Score the bundles on real spectra through the way that users have: items in, verdicts out.
+"""The headline numbers on the real spectra: one table of proportions with exact intervals, and a few plain numbers.
 
 These are development spectra, and their numbers are optimistic: noise shapes of the simulator come from their inverse
 variances, and after a first version was scored on them the BROADLINE threshold and the line strengths and ratios of
@@ -7,99 +7,39 @@ simulated starbursts were changed. No weight was fitted to them and no calibrati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.classifier import Classifier, Verdicts
-from classifiers.training.real_spectra import RealLabel, real_spectra, unique_objects
-from classifiers.training.report import Number, Proportion, Report
+from classifiers.training.evaluation.answers import GROUPS, Answers, Scored
+from classifiers.training.evaluation.document import Number, Proportion, Report
+from classifiers.training.evaluation.real_spectra import RealLabel, unique_objects
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
 
-Progress = Callable[[str, float], None]
 TITLE = "Real development spectra of SDSS, BOSS and LAMOST"
-_CHUNK = 128
 _BINS = 15
-_GROUPS = ("GALAXY", "QSO", "STAR")
 _MINIMUM_SNR = 2.0
 
 
-def evaluate(classifier: Classifier, spectra_folder: Path, progress: Progress | None = None) -> Report:
-    """Evaluate a spectrum classifier on the labelled real spectra.
-
-    Args:
-        classifier: of the spectrum lane, with its bundles.
-        spectra_folder: of the real spectra and their labels; see ``real_spectra``.
-        progress: called with the stage and the fraction done.
-    """
-    spectra, labels = real_spectra(spectra_folder)
-    parts: list[Verdicts] = []
-    chunks = [spectra[start : start + _CHUNK] for start in range(0, len(spectra), _CHUNK)]
-    with ThreadPoolExecutor(classifier.workers()) as pool:
-        for part in pool.map(classifier.classify, chunks):
-            if progress is not None:
-                progress("classify", len(parts) / len(chunks))
-            parts.append(part)
-    if progress is not None:
-        progress("done", 1.0)
-    engines = {use.name: use.bundle_sha256 for use in classifier.engines()}
-    return score(labels, Answers.of(parts), engines)
-
-
-class Answers:
-    """The columns of the verdicts that are scored, joined over chunks."""
-
-    def __init__(self, parts: Sequence[Verdicts]) -> None:
-        first = parts[0]
-        self.class_names = first.class_names
-        self.top = np.concatenate([part.top_class for part in parts])
-        self.probabilities = np.concatenate([part.class_probabilities for part in parts])
-        self.unknown = np.concatenate([part.unknown for part in parts])
-        self.reason = [reason for part in parts for reason in part.unknown_reason]
-        self.columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
-
-    @staticmethod
-    def of(parts: Sequence[Verdicts]) -> Answers:
-        """Join the verdicts of several batches.
-
-        Raises:
-            ValueError: there is none, or the scheme is not the one that the real labels are in.
-        """
-        if not parts or tuple(parts[0].class_names) != CLASSES:
-            got = parts[0].class_names if parts else "no verdicts"
-            raise ValueError(f"expected verdicts in the classes {CLASSES}, got {got}")
-        return Answers(parts)
-
-    def column(self, name: str) -> NDArray[np.float64]:
-        """Return a float column, NaN where the classifiers gave none."""
-        return self.columns.get(name, np.full(self.top.size, np.nan))
-
-
 def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]) -> Report:
-    """Turn labels and answers into the report; no input, no output, no clock."""
-    names = np.array([*CLASSES, ""])[answers.top]
-    groups = np.array([name.split("_")[0] for name in names])
-    group = np.array([label.group for label in labels])
-    truth = np.array([label.class_name or "" for label in labels])
-    known = np.flatnonzero(np.isin(group, _GROUPS))
-    labelled = known[truth[known] != ""]
+    """Turn labels and answers into the headline report; no input, no output, no clock."""
+    scored = Scored(labels, answers)
+    names, groups, group, truth = answers.names, answers.groups, scored.group, scored.truth
+    known, labelled, redshift = scored.known, scored.labelled, scored.redshift
     snr = answers.column("snr")
     proportions: list[Proportion] = []
-    for name in _GROUPS:
+    for name in GROUPS:
         rows = np.flatnonzero(group == name)
         proportions.append(_share(f"{name} recall", groups[rows] == name))
         bright = rows[snr[rows] > _MINIMUM_SNR]
         proportions.append(_share(f"{name} recall at S/N > 2", groups[bright] == name))
-    right = names == truth
+    right = scored.right
     proportions.append(_share("13 classes", right[labelled]))
     once = np.intersect1d(labelled, unique_objects(labels))
     proportions.append(_share("13 classes, each object once", right[once]))
     proportions += [_share(f"class {name}", right[labelled[truth[labelled] == name]]) for name in CLASSES]
     proportions += _star_measures(labels, names, truth)
-    redshift = np.array([label.redshift for label in labels])
     numbers: list[Number] = []
     for name in ("GALAXY", "QSO"):
         rows = np.flatnonzero((group == name) & (groups == name) & np.isfinite(redshift))
@@ -177,7 +117,7 @@ def _finder_measures(group: NDArray[np.str_], redshift: NDArray[np.float64], ans
 def _unknown_measures(
     labels: Sequence[RealLabel], group: NDArray[np.str_], known: NDArray[np.int64], answers: Answers
 ) -> list[Proportion]:
-    reason = np.array([value or "" for value in answers.reason])
+    reason = answers.reason
     conformal = np.isin(reason, ("NOVEL", "OTHER_KNOWN"))
     other = np.array([label.other_type or "" for label in labels])
     measures = [

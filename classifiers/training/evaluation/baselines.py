@@ -1,0 +1,86 @@
+"""What classical methods and the most common class reach on the same real spectra, as rows of the headline table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from classifiers.items import Spectrum
+from classifiers.training.evaluation.answers import Rows, Scored
+from classifiers.training.evaluation.binned import share, spread
+from classifiers.training.evaluation.cross_correlation import best_redshifts
+from classifiers.training.evaluation.document import Number, Proportion
+from classifiers.training.evaluation.star_fit import star_types
+from classifiers.training.simulation.grid import Float32
+from classifiers.training.simulation.scheme import STAR_TYPES
+
+
+def baselines(
+    scored: Scored, spectra: Sequence[Spectrum], spectra_folder: Path
+) -> tuple[list[Proportion], list[Number]]:
+    """Return the rows, named ``baseline: ...``.
+
+    Args:
+        scored: the real sample; its answers are not read.
+        spectra: the same, on the native grid.
+        spectra_folder: holds the templates.
+    """
+    proportions = _majority(scored) + _stars(scored, spectra, spectra_folder)
+    more, numbers = _redshifts(scored, spectra, spectra_folder)
+    return proportions + more, numbers
+
+
+def _arrays(spectra: Sequence[Spectrum], rows: Rows) -> tuple[Float32, Float32]:
+    chosen = [spectra[row] for row in rows]
+    return np.stack([item.flux for item in chosen]), np.stack([item.uncertainty for item in chosen])
+
+
+def _majority(scored: Scored) -> list[Proportion]:
+    truth = scored.truth[scored.labelled]
+    stars = truth[np.char.startswith(truth, "STAR_")]
+    rows = []
+    for what, values in (("13 classes", truth), ("star type, exact", stars)):
+        if values.size:
+            name, count = Counter(values.tolist()).most_common(1)[0]
+            rows.append(Proportion(f"baseline: most common class ({name}): {what}", count, values.size))
+    return rows
+
+
+def _stars(scored: Scored, spectra: Sequence[Spectrum], spectra_folder: Path) -> list[Proportion]:
+    rows = scored.labelled[np.char.startswith(scored.truth[scored.labelled], "STAR_")]
+    if not rows.size:
+        return []
+    found = star_types(spectra_folder, *_arrays(spectra, rows))
+    true = np.array([STAR_TYPES.index(name.removeprefix("STAR_")) for name in scored.truth[rows].tolist()])
+    difference = np.abs(np.array([STAR_TYPES.index(name) for name in found]) - true)
+    exact = np.array([scored.labels[row].exact_type for row in rows])
+    measures = []
+    for what, chosen in (("star type", np.ones_like(exact)), ("star type, labels with template names", exact)):
+        measures.append(share(f"baseline: template fit: {what}, exact", difference[chosen] == 0))
+        measures.append(share(f"baseline: template fit: {what}, within one", difference[chosen] <= 1))
+    return measures
+
+
+def _redshifts(
+    scored: Scored, spectra: Sequence[Spectrum], spectra_folder: Path
+) -> tuple[list[Proportion], list[Number]]:
+    rows = np.flatnonzero(np.isin(scored.group, ("GALAXY", "QSO")) & np.isfinite(scored.redshift))
+    if not rows.size:
+        return [], []
+    kinds, found = best_redshifts(spectra_folder, *_arrays(spectra, rows))
+    error = (found - scored.redshift[rows]) / (1.0 + scored.redshift[rows])
+    proportions: list[Proportion] = []
+    numbers: list[Number] = []
+    for name in ("GALAXY", "QSO"):
+        members = scored.group[rows] == name
+        called = np.array(kinds) == name
+        right = members & called
+        title = f"baseline: eigenspectra: {name}"
+        proportions.append(share(f"{title} recall (no stars offered)", called[members]))
+        proportions.append(share(f"{title} redshift within 0.01 (1+z)", np.abs(error[right]) < 0.01))
+        proportions.append(share(f"{title} redshift within 0.0033 (1+z)", np.abs(error[right]) < 0.0033))
+        numbers.append(Number(f"{title} redshift NMAD", spread(error[right]), int(right.sum())))
+    return proportions, numbers

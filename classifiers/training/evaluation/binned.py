@@ -1,0 +1,89 @@
+"""Proportions and curves that sections share: shares in bins with exact bands, cumulative curves, histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.training.evaluation.document import Curve, Proportion
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+SNR_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0)
+
+
+def share(name: str, hits: Flags) -> Proportion:
+    """Return how many of the flags are set, of how many."""
+    return Proportion(name, int(np.count_nonzero(hits)), int(hits.size))
+
+
+def binned_share(name: str, x: Floats, hits: Flags, edges: Sequence[float], *, geometric: bool = False) -> Curve:
+    """Return the share of hits in bins of x with exact 95 % bands; empty bins are left out.
+
+    Args:
+        name: of the curve.
+        x: (n,), NaN falls in no bin.
+        hits: (n,).
+        edges: ascending; a bin holds its lower edge.
+        geometric: place points at the geometric mean of the edges.
+    """
+    found: list[tuple[float, Proportion]] = []
+    for low, high in pairwise(edges):
+        inside = (x >= low) & (x < high)
+        if inside.any():
+            centre = float(np.sqrt(low * high)) if geometric else 0.5 * (low + high)
+            found.append((centre, share(name, hits[inside])))
+    bands = [each.interval for _, each in found]
+    return Curve(
+        name,
+        [centre for centre, _ in found],
+        [each.value for _, each in found],
+        [band[0] for band in bands],
+        [band[1] for band in bands],
+        [each.n for _, each in found],
+    )
+
+
+def by_snr(name: str, snr: Floats, hits: Flags) -> Curve:
+    """Return the share of hits in bins of S/N, each twice as wide as the one before."""
+    return binned_share(name, snr, hits, SNR_EDGES, geometric=True)
+
+
+def histogram(name: str, values: Floats, edges: Floats) -> Curve:
+    """Return a histogram's density as a curve over bin centres; values beyond the edges count in the last bins."""
+    inside = np.clip(values[np.isfinite(values)], edges[0], edges[-1])
+    counts, _ = np.histogram(inside, edges)
+    density = counts / max(1, inside.size) / np.diff(edges)
+    return Curve(name, (0.5 * (edges[1:] + edges[:-1])).tolist(), density.tolist(), n=counts.tolist())
+
+
+def spread(values: Floats) -> float:
+    """Return the normalised median absolute deviation, 1.4826 median|x - median x|; NaN without values."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else float("nan")
+
+
+def operating_curve(name: str, known_score: Floats, outlier_score: Floats) -> Curve:
+    """Return the share of outliers at or above each threshold over that of known objects (a ROC curve).
+
+    Args:
+        name: of the curve; the area under it is added.
+        known_score: (n,) larger = more unusual.
+        outlier_score: (m,).
+    """
+    thresholds = np.unique(np.concatenate([known_score, outlier_score]))[::-1]
+    if thresholds.size > 400:
+        thresholds = thresholds[np.unique(np.linspace(0, thresholds.size - 1, 400).astype(int))]
+    false = np.array([0.0, *((known_score[None, :] >= thresholds[:, None]).mean(axis=1))])
+    true = np.array([0.0, *((outlier_score[None, :] >= thresholds[:, None]).mean(axis=1))])
+    return Curve(f"{name} (area {area_under(known_score, outlier_score):.3f})", false.tolist(), true.tolist())
+
+
+def area_under(known_score: Floats, outlier_score: Floats) -> float:
+    """Return the area under the ROC curve: P(outlier above known), ties count half (Mann & Whitney 1947)."""
+    below = (outlier_score[:, None] > known_score[None, :]).mean()
+    ties = (outlier_score[:, None] == known_score[None, :]).mean()
+    return float(below + 0.5 * ties)

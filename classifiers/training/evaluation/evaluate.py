@@ -1,0 +1,146 @@
+"""The whole evaluation in one pass: every sample through the classifier, every section from its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import Classifier
+from classifiers.items import Spectrum
+from classifiers.loaded import LoadedEngine
+from classifiers.training.evaluation.answers import Answers, Progress, Scored, classified
+from classifiers.training.evaluation.baselines import baselines
+from classifiers.training.evaluation.classification import classification
+from classifiers.training.evaluation.damage import OtherSky
+from classifiers.training.evaluation.desi import desi
+from classifiers.training.evaluation.document import Report, Section
+from classifiers.training.evaluation.headline import score
+from classifiers.training.evaluation.other_samples import (
+    SUPERNOVA_SNR,
+    desi_coadds,
+    in_host_light,
+    ozdes_transients,
+    simulated,
+    supernova_templates,
+    supernovae,
+)
+from classifiers.training.evaluation.priors import priors
+from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.redshifts import redshifts
+from classifiers.training.evaluation.robustness import robustness
+from classifiers.training.evaluation.unknown import Transients, unknown
+from classifiers.training.evaluation.worst import worst
+from classifiers.training.simulation.scheme import CLASSES
+
+SIMULATED_N = 4096
+FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+_SUPERNOVAE_A_HOST = 10
+
+
+def evaluate(classifier: Classifier, spectra_folder: Path, progress: Progress | None = None) -> Report:
+    """Score a spectrum classifier on the labelled real spectra: the headline numbers alone.
+
+    Args:
+        classifier: of the spectrum lane, with its bundles.
+        spectra_folder: of the real spectra and their labels; see ``real_spectra``.
+        progress: called with the stage and the fraction done.
+    """
+    spectra, labels = real_spectra(spectra_folder)
+    return score(labels, classified(classifier, spectra, progress, "real spectra"), _digests(classifier))
+
+
+def evaluate_fully(
+    classifier: Classifier,
+    spectra_folder: Path,
+    anomaly: LoadedEngine | None = None,
+    progress: Progress | None = None,
+    simulations: int = SIMULATED_N,
+) -> Report:
+    """Score a spectrum classifier on every sample, beside its baselines.
+
+    Args:
+        classifier: of the spectrum lane, with its bundles.
+        spectra_folder: holds the real spectra, transients and templates.
+        anomaly: engine of role ``anomaly``; without it the worst errors are not drawn.
+        progress: called with the stage and the fraction done.
+        simulations: size of the simulated held-out sample.
+    """
+
+    def classify(items: Sequence[Spectrum], stage: str) -> Answers:
+        return classified(classifier, items, progress, stage)
+
+    if progress is not None:
+        progress("simulations", 0.0)
+    made, made_labels = simulated(simulations)
+    spectra, labels = real_spectra(spectra_folder)
+    real = Scored(labels, classify(spectra, "real spectra"))
+    samples = {"real": real, "simulated": Scored(made_labels, classify(made, "simulations"))}
+    coadds, coadd_labels = desi_coadds(spectra_folder)
+    coadds_scored = Scored(coadd_labels, classify(coadds, "DESI coadds"))
+    headline = score(labels, real.answers, _digests(classifier))
+    transients = _transients(classifier, spectra_folder, spectra, real, progress)
+    skies = _skies(spectra_folder)
+    if progress is not None:
+        progress("baselines", 0.0)
+    more, numbers = baselines(real, spectra, spectra_folder)
+    truth = samples["simulated"].truth
+    mixture = np.array([np.count_nonzero(truth == name) for name in CLASSES], np.float64)
+    trained_id = next((use.prior_id for use in classifier.engines() if use.class_scheme), "")
+    sections: list[Section] = [
+        classification(samples),
+        redshifts(samples),
+        unknown(samples, transients),
+        priors(samples, mixture / mixture.sum(), trained_id),
+        desi(coadds_scored),
+        robustness(real, spectra, OtherSky(skies), classify),
+    ]
+    if anomaly is not None:
+        sections.append(worst(real, spectra, anomaly))
+    if progress is not None:
+        progress("done", 1.0)
+    return replace(
+        headline,
+        proportions=[*headline.proportions, *more],
+        numbers=[*headline.numbers, *numbers],
+        sections=sections,
+    )
+
+
+def _transients(
+    classifier: Classifier, spectra_folder: Path, spectra: Sequence[Spectrum], real: Scored, progress: Progress | None
+) -> Transients:
+    kinds: dict[str, Answers] = {}
+    for number, snr in enumerate(SUPERNOVA_SNR):
+        items, _ = supernovae(spectra_folder, snr, np.random.default_rng((11, number)))
+        kinds[f"supernovae, S/N {snr:g}"] = classified(classifier, items, progress, "supernovae")
+    items, _ = ozdes_transients(spectra_folder)
+    kinds["OzDES transients with host"] = classified(classifier, items, progress, "OzDES transients")
+    hosts = np.flatnonzero((real.group == "GALAXY") & np.isfinite(real.redshift))
+    flux = np.stack([spectra[row].flux for row in hosts.tolist()])
+    weight = np.stack([spectra[row].uncertainty for row in hosts.tolist()])
+    _, templates = supernova_templates(spectra_folder)
+    in_host: dict[float, Answers] = {}
+    for fraction in FRACTIONS:
+        rng = np.random.default_rng(12)
+        mixed = in_host_light(flux, weight, real.redshift[hosts], templates, fraction, rng, _SUPERNOVAE_A_HOST)
+        in_host[fraction] = classified(classifier, mixed, progress, "supernovae in galaxies")
+    return Transients(kinds, in_host)
+
+
+def _skies(spectra_folder: Path) -> NDArray[np.float32]:
+    with np.load(spectra_folder / "real_sky_wdisp.npz", allow_pickle=False) as stored:
+        skies: NDArray[np.float32] = stored["sky"].astype(np.float32)
+    return np.asarray(np.where(np.isfinite(skies), skies, 0), np.float32)
+
+
+def _digests(classifier: Classifier) -> dict[str, str]:
+    return {use.name: use.bundle_sha256 for use in classifier.engines()}
+
+
+def anomaly_engine(engines: Sequence[LoadedEngine]) -> LoadedEngine | None:
+    """Return the engine of role ``anomaly`` among loaded engines, if there is one."""
+    return next((loaded for loaded in engines if loaded.bundle.manifest.role == "anomaly"), None)

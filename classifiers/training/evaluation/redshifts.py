@@ -1,0 +1,158 @@
+"""Section on redshifts: success, catastrophic failures against a cut in zwarn, pulls, epochs of one object."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from classifiers.training.evaluation.answers import Floats, Rows, Scored
+from classifiers.training.evaluation.binned import binned_share, by_snr, histogram, share, spread
+from classifiers.training.evaluation.document import Cell, Item, Number, Plot, Section, Table
+from classifiers.training.simulation.grid import SPEED_OF_LIGHT_KM_S
+
+CATASTROPHIC_KM_S: Mapping[str, float] = {"GALAXY": 1000.0, "QSO": 3000.0}
+"""A redshift further off than this is a catastrophic failure (DESI Collaboration 2016, arXiv:1611.00036, Sect. 3)."""
+_REDSHIFT_EDGES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.1, 2.6, 3.2, 4.5)
+_FEWEST_EPOCHS = 10
+
+
+def redshifts(samples: Mapping[str, Scored]) -> Section:
+    """Return the section; ``samples`` by what to call them (real, simulated)."""
+    items: list[Item] = [_summary(samples), _failures(samples)]
+    for name, scored in samples.items():
+        items += [_success_by_snr(name, scored), _success_by_redshift(name, scored), _pulls(name, scored)]
+    items.append(_velocities(samples))
+    epochs = _epochs(samples)
+    if epochs.rows:
+        items.append(epochs)
+    text = (
+        "Of objects found to be of their group. A catastrophic failure is off by more than 1,000 km/s (galaxies) or "
+        "3,000 km/s (quasars) times (1 + z). Pull: (found - true) / published error; its width is the normalised "
+        "median absolute deviation, 1 where errors are right. Pulls of real spectra contain the errors of the "
+        "surveys' own redshifts."
+    )
+    return Section("Redshifts", text, items)
+
+
+def velocity_error(scored: Scored) -> Floats:
+    """Return c (found - true) / (1 + true) [km/s], NaN where either is missing."""
+    return np.asarray(SPEED_OF_LIGHT_KM_S * scored.redshift_error, dtype=np.float64)
+
+
+def pulls(scored: Scored, rows: Rows) -> Floats:
+    """Return (found - true) / published error of some rows."""
+    found, error = scored.answers.column("redshift")[rows], scored.answers.column("redshift_error")[rows]
+    return np.asarray((found - scored.redshift[rows]) / error, dtype=np.float64)
+
+
+def _summary(samples: Mapping[str, Scored]) -> Table:
+    rows: list[list[Cell]] = []
+    for name, scored in samples.items():
+        for group in CATASTROPHIC_KM_S:
+            members = scored.with_redshift(group)
+            error, pull = scored.redshift_error[members], pulls(scored, members)
+            inside = np.abs(pull) < 1.0
+            row: list[Cell] = [f"{group} ({name})", share("0.01", np.abs(error) < 0.01)]
+            row.append(share("0.0033", np.abs(error) < 0.0033))
+            row.append(Number("NMAD", spread(error), members.size))
+            row.append(Number("bias", float(np.median(error)) if members.size else float("nan"), members.size))
+            row += [Number("pull", spread(pull), members.size), share("within one error", inside)]
+            rows.append(row)
+    columns = ("", "within 0.01 (1+z)", "within 0.0033 (1+z)", "NMAD / (1+z)", "median", "pull width", "|pull| < 1")
+    return Table("Accuracy", columns, rows)
+
+
+def _failures(samples: Mapping[str, Scored]) -> Table:
+    rows: list[list[Cell]] = []
+    for name, scored in samples.items():
+        error, zwarn = np.abs(velocity_error(scored)), scored.answers.zwarn
+        for group, limit in CATASTROPHIC_KM_S.items():
+            members = scored.with_redshift(group)
+            for cut, kept in (("all", members), ("zwarn = 0", members[zwarn[members] == 0])):
+                complete = share("completeness", np.isin(members, kept))
+                rows.append([f"{group} ({name})", cut, complete, share("failures", error[kept] > limit)])
+    return Table(
+        "Catastrophic redshifts against the completeness of a cut in zwarn",
+        ("", "cut", "completeness", "catastrophic"),
+        rows,
+    )
+
+
+def _success_by_snr(name: str, scored: Scored) -> Plot:
+    curves = []
+    snr = scored.answers.column("snr")
+    error = np.abs(velocity_error(scored))
+    for group, limit in CATASTROPHIC_KM_S.items():
+        rows = scored.with_redshift(group)
+        curves.append(by_snr(f"{group}, within {limit:.0f} km/s", snr[rows], error[rows] <= limit))
+    return Plot(
+        f"Redshift success against S/N, {name}", "median S/N per bin of 207 km/s", "share", curves, "points",
+        x_log=True, y_range=(0.0, 1.02),
+    )  # fmt: skip
+
+
+def _success_by_redshift(name: str, scored: Scored) -> Plot:
+    curves = []
+    error = np.abs(velocity_error(scored))
+    for group, limit in CATASTROPHIC_KM_S.items():
+        rows = scored.with_redshift(group)
+        title = f"{group}, within {limit:.0f} km/s"
+        curves.append(binned_share(title, scored.redshift[rows], error[rows] <= limit, _REDSHIFT_EDGES))
+    return Plot(
+        f"Redshift success against redshift, {name}", "redshift", "share", curves, "points", y_range=(0.0, 1.02)
+    )
+
+
+def _pulls(name: str, scored: Scored) -> Plot:
+    edges = np.linspace(-6.0, 6.0, 49)
+    curves = []
+    for group in CATASTROPHIC_KM_S:
+        values = pulls(scored, scored.with_redshift(group))
+        curves.append(histogram(f"{group} (width {spread(values):.2f}, n = {values.size})", values, edges))
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    normal = np.exp(-0.5 * centres**2) / np.sqrt(2.0 * np.pi)
+    curves.append(type(curves[0])("unit normal", centres.tolist(), normal.tolist()))
+    return Plot(f"Redshift pulls, {name}", "(found - true) / error", "density", curves, "steps")
+
+
+def _velocities(samples: Mapping[str, Scored]) -> Table:
+    rows: list[list[Cell]] = []
+    for name, scored in samples.items():
+        velocity = scored.answers.column("radial_velocity_km_s")
+        members = np.flatnonzero((scored.group == "STAR") & np.isfinite(velocity) & np.isfinite(scored.redshift))
+        if members.size == 0:
+            rows.append([name, 0, "not measured", "not measured", "not measured"])
+            continue
+        difference = velocity[members] - SPEED_OF_LIGHT_KM_S * scored.redshift[members]
+        pull = difference / scored.answers.column("radial_velocity_error_km_s")[members]
+        cells = [("bias", float(np.median(difference))), ("scatter", spread(difference)), ("pull width", spread(pull))]
+        rows.append([name, members.size, *(Number(what, value, members.size) for what, value in cells)])
+    return Table("Radial velocities of stars", ("", "n", "bias [km/s]", "scatter [km/s]", "pull width"), rows)
+
+
+def _epochs(samples: Mapping[str, Scored]) -> Table:
+    """Return how alike the answers to many epochs of one object are."""
+    rows: list[list[Cell]] = []
+    for name, scored in samples.items():
+        repeats = Counter(label.object_id for label in scored.labels)
+        for identity, count in repeats.items():
+            if count < _FEWEST_EPOCHS:
+                continue
+            members = np.array([row for row, label in enumerate(scored.labels) if label.object_id == identity])
+            names = Counter(scored.answers.names[members].tolist())
+            found = scored.answers.column("redshift")[members]
+            error = scored.answers.column("redshift_error")[members]
+            finite = np.isfinite(found)
+            common, _ = names.most_common(1)[0]
+            rows.append(
+                [
+                    f"{identity} ({name})",
+                    share(common, scored.answers.names[members] == common),
+                    Number("scatter", spread(found[finite]), int(finite.sum())),
+                    Number("error", float(np.median(error[finite])), int(finite.sum())),
+                ]
+            )
+    columns = ("object", "epochs of its most common class", "redshift scatter (NMAD)", "median published error")
+    return Table("Exposure against exposure: objects with many epochs", columns, rows)

@@ -1,0 +1,159 @@
+"""Section on the unknown flag: its rate on known objects, what it detects, transients in their host's light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifiers.training.evaluation.answers import GROUPS, Answers, Floats, Rows, Scored
+from classifiers.training.evaluation.binned import by_snr, operating_curve, share
+from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Section, Table
+from classifiers.training.simulation.scheme import CLASSES, OTHER_TYPES
+from classifiers.verdict.unknown import REASONS
+
+_REASONS = tuple(dict.fromkeys(reversed(REASONS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Transients:
+    """Answers on what no class knows.
+
+    Attributes:
+        kinds: by name: supernovae at one S/N, OzDES transients ...
+        in_host: by the transient's share of the light in a galaxy's spectrum.
+    """
+
+    kinds: Mapping[str, Answers]
+    in_host: Mapping[float, Answers]
+
+
+def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
+    """Return the section; ``samples`` by what to call them (real, simulated)."""
+    rate = next(iter(samples.values())).answers.unknown_rate
+    items: list[Item] = [_false(samples), _by_class(samples)]
+    items += [_by_snr(name, scored, rate) for name, scored in samples.items()]
+    items += [_detected(samples, transients), _curves(samples["real"], transients)]
+    items += [_rare_at_rate(transients), _in_host(transients)]
+    text = (
+        f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
+        "guaranteed after `specstream calibrate` on a survey's own objects; the bundles that ship are calibrated on "
+        "simulations, where it is nominal. Supernovae have flat noise and are at rest; OzDES spectra are mostly "
+        "the host's light. In the curves of detection the score is the p-value of novelty alone, whatever reason "
+        "the record gives."
+    )
+    return Section("Unknown", text, items)
+
+
+def _false(samples: Mapping[str, Scored]) -> Table:
+    rows: list[list[Cell]] = []
+    for name, scored in samples.items():
+        flags, reason = scored.answers.unknown[scored.known], scored.answers.reason[scored.known]
+        conformal = np.isin(reason, ("NOVEL", "OTHER_KNOWN"))
+        row: list[Cell] = [name, share("any", flags), share("declared", conformal)]
+        rows.append(row + [share(each, reason == each) for each in _REASONS])
+    columns = ("known objects", "unknown", "NOVEL or OTHER_KNOWN", *_REASONS)
+    return Table("False unknown, by reason", columns, rows)
+
+
+def _by_class(samples: Mapping[str, Scored]) -> Table:
+    rows: list[list[Cell]] = []
+    for name in CLASSES:
+        cells: list[Cell] = [name]
+        for scored in samples.values():
+            members = scored.truth == name
+            cells.append(share("unknown", scored.answers.unknown[members]))
+        rows.append(cells)
+    return Table("False unknown, by true class", ("class", *samples), rows)
+
+
+def _by_snr(name: str, scored: Scored, rate: float) -> Plot:
+    snr = scored.answers.column("snr")
+    curves = []
+    for group in GROUPS:
+        rows = np.flatnonzero(scored.group == group)
+        curves.append(by_snr(group, snr[rows], scored.answers.unknown[rows]))
+    ends = [min(min(curve.x, default=1.0) for curve in curves), max(max(curve.x, default=1.0) for curve in curves)]
+    curves.append(Curve(f"declared {rate:g}", ends, [rate, rate]))
+    return Plot(
+        f"False unknown against S/N, {name}", "median S/N per bin of 207 km/s", "share flagged", curves, "points",
+        x_log=True,
+    )  # fmt: skip
+
+
+def _detected(samples: Mapping[str, Scored], transients: Transients) -> Table:
+    rows: list[list[Cell]] = []
+    for name, scored in samples.items():
+        for kind in OTHER_TYPES:
+            members = np.flatnonzero((scored.other == kind) & np.isin(scored.group, ("OTHER", "SKY")))
+            if members.size:
+                rows.append(_reasons(f"{kind} ({name})", scored.answers, members))
+    rows += [_reasons(name, answers, np.arange(answers.top.size)) for name, answers in transients.kinds.items()]
+    return Table("Detected at the declared rate, by kind", ("kind", "n", "unknown", *_REASONS), rows)
+
+
+def _reasons(name: str, answers: Answers, members: Rows) -> list[Cell]:
+    reason = answers.reason[members]
+    row: list[Cell] = [name, int(reason.size), share("unknown", answers.unknown[members])]
+    return row + [share(each, reason == each) for each in _REASONS]
+
+
+def _score(answers: Answers) -> Floats:
+    """Return -log10 of the p-value of novelty, 0 where there is none."""
+    p_value = answers.column("unknown_p_value")
+    return np.asarray(-np.log10(np.where(np.isfinite(p_value), p_value, 1.0)), np.float64)
+
+
+def _curves(real: Scored, transients: Transients) -> Plot:
+    score = _score(real.answers)
+    known = score[real.known]
+    curves = [operating_curve(name, known, _score(answers)) for name, answers in transients.kinds.items()]
+    for name, members in (("blank sky", real.group == "SKY"), ("M stars", real.other == "M")):
+        if members.any():
+            curves.append(operating_curve(name, known, score[members]))
+    return Plot(
+        "Detection by the p-value of novelty, against real known objects", "share of known objects flagged",
+        "share detected", curves, diagonal=True, y_range=(0.0, 1.02),
+    )  # fmt: skip
+
+
+def _rare_at_rate(transients: Transients) -> Table:
+    levels = (0.1, 0.05, 0.02, 0.01)
+    rows: list[list[Cell]] = []
+    for name, answers in transients.kinds.items():
+        novelty, anomaly = answers.column("unknown_p_value"), answers.column("anomaly_p_value")
+        for what, p_value in (("novelty (published)", novelty), ("VAE alone", anomaly)):
+            rows.append([name, what, *(share(f"{level}", p_value <= level) for level in levels)])
+    return Table(
+        "Transients by p-value, whatever the reason", ("kind", "p-value of", *(f"p <= {x:g}" for x in levels)), rows
+    )
+
+
+def _in_host(transients: Transients) -> Plot:
+    curves: list[Curve] = []
+    fractions = list(transients.in_host)
+    for name, column, level in (
+        ("flagged unknown", "", 0.0),
+        ("novelty p <= 0.05", "unknown_p_value", 0.05),
+        ("VAE p <= 0.05", "anomaly_p_value", 0.05),
+    ):
+        shares = [
+            share(name, answers.column(column) <= level if column else answers.unknown)
+            for answers in transients.in_host.values()
+        ]
+        bands = [each.interval for each in shares]
+        curves.append(
+            Curve(
+                name,
+                fractions,
+                [each.value for each in shares],
+                [band[0] for band in bands],
+                [band[1] for band in bands],
+                [each.n for each in shares],
+            )
+        )
+    return Plot(
+        "Supernovae in the light of real galaxies", "the supernova's share of the light", "share detected", curves,
+        "points", y_range=(0.0, 1.02),
+    )  # fmt: skip

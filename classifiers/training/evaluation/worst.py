@@ -1,0 +1,93 @@
+"""Section of the worst errors: confident and wrong, with the spectrum and what the VAE finds odd in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from classifiers.items import Spectrum
+from classifiers.loaded import LoadedEngine
+from classifiers.preprocess.prepare import prepare
+from classifiers.training.evaluation.answers import Scored
+from classifiers.training.evaluation.document import Example, Section
+
+_MOST = 3
+
+
+def worst(scored: Scored, spectra: Sequence[Spectrum], anomaly: LoadedEngine) -> Section:
+    """Return the section: the most confident wrong group, wrong class, redshift failures, and false unknowns.
+
+    Args:
+        scored: the real sample.
+        spectra: the same.
+        anomaly: engine of role ``anomaly``, for the contributions.
+    """
+    answers = scored.answers
+    top = np.nan_to_num(answers.probabilities.max(axis=1))
+    coarse = np.nan_to_num(answers.group_probabilities.max(axis=1))
+    redshift_error = np.abs(np.nan_to_num(scored.redshift_error))
+    known = np.isin(scored.group, ("GALAXY", "QSO", "STAR"))
+    extragalactic = np.isin(scored.group, ("GALAXY", "QSO")) & scored.right_group
+    choices = (
+        ("wrong group", coarse, known & ~scored.right_group),
+        ("wrong class", top, known & (scored.truth != "") & ~scored.right & scored.right_group),
+        ("redshift failure", redshift_error, extragalactic & (redshift_error > 0.0033)),
+        ("false unknown", -answers.column("unknown_p_value"), known & answers.unknown),
+    )
+    chosen: list[tuple[str, int]] = []
+    for title, badness, rows in choices:
+        members = np.flatnonzero(rows & np.isfinite(badness))
+        order = members[np.argsort(-badness[members], kind="stable")]
+        chosen += [(title, int(row)) for row in order[:_MOST]]
+    examples = _examples(scored, [spectra[row] for _, row in chosen], chosen, anomaly) if chosen else []
+    text = (
+        "Up to three of each kind, the most confident first. Grey: flux on the common grid, normalised; orange: "
+        "one-sigma error; red: what each bin adds to the VAE's reduced chi-square (scale on the right)."
+    )
+    return Section("The worst errors", text, examples)
+
+
+def _examples(
+    scored: Scored, spectra: list[Spectrum], chosen: list[tuple[str, int]], anomaly: LoadedEngine
+) -> list[Example]:
+    grid = anomaly.bundle.manifest.grid
+    if grid is None:
+        raise ValueError(f"expected a spectral bundle with a grid, got {anomaly.bundle.manifest.name}")
+    prepared = prepare(spectra, grid.grid())
+    outputs = anomaly.engine.run({"flux": prepared.flux, "inverse_variance": prepared.inverse_variance})
+    examples = []
+    for index, (title, row) in enumerate(chosen):
+        seen = prepared.inverse_variance[index] > 0
+        error = np.full(seen.size, np.nan)
+        error[seen] = prepared.inverse_variance[index][seen] ** -0.5
+        examples.append(
+            Example(
+                title=f"{title}: {scored.labels[row].object_id} ({scored.labels[row].survey})",
+                caption=_caption(scored, row),
+                wavelength_angstrom=grid.grid().centres_angstrom.round(2).tolist(),
+                flux=np.where(seen, prepared.flux[index], np.nan).tolist(),
+                error=error.tolist(),
+                contribution=np.where(seen, outputs["contribution"][index], np.nan).tolist(),
+            )
+        )
+    return examples
+
+
+def _caption(scored: Scored, row: int) -> str:
+    answers = scored.answers
+    label = scored.labels[row]
+    parts = [f"survey: {label.class_name or label.group}"]
+    if label.group in ("GALAXY", "QSO") and np.isfinite(label.redshift):
+        parts.append(f"z = {label.redshift:.4f}")
+    if answers.names[row]:
+        parts.append(f"found: {answers.names[row]}, P = {answers.probabilities[row].max():.2f}")
+    for name, form in (("redshift", "z = {:.4f}"), ("snr", "S/N {:.1f}"), ("unknown_p_value", "novelty p = {:.3g}")):
+        value = answers.column(name)[row]
+        if np.isfinite(value):
+            parts.append(form.format(value))
+    if answers.zwarn[row] > 0:
+        parts.append(f"zwarn {answers.zwarn[row]}")
+    if answers.reason[row]:
+        parts.append(f"unknown: {answers.reason[row]} {answers.other_type[row]}".strip())
+    return ", ".join(parts)

@@ -1,0 +1,132 @@
+"""Pictures of an evaluation report, drawn from its plain values: curves, confusion matrices, example spectra."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from classifiers.training.evaluation.document import Curve, Example, Matrix, Plot
+from ops.plots.spectrum import ALARM, ERROR, INK, LINE, load_matplotlib
+
+COLOURS = ("#1f5fa8", "#c8442b", "#2f8f5b", "#8a5fb0", "#c98a2b", "#4aa3b8", "#6b7480")
+_DOTS_PER_INCH = 110
+
+
+def draw(item: Plot | Matrix | Example) -> bytes:
+    """Return the picture of an item as PNG."""
+    if isinstance(item, Matrix):
+        figure = _matrix(item)
+    elif isinstance(item, Example):
+        figure = _example(item)
+    else:
+        figure = _plot(item)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _plot(item: Plot) -> Any:
+    figure = load_matplotlib()(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    if item.diagonal:
+        axes.plot([0, 1], [0, 1], color=LINE, lw=0.8, ls=":", zorder=0)
+    for number, curve in enumerate(item.curves):
+        _curve(axes, item, curve, number)
+    if item.x_log:
+        axes.set_xscale("log")
+        ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if _spans(item, tick)]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+    if item.y_range is not None:
+        axes.set_ylim(*item.y_range)
+    elif item.style != "line":
+        axes.set_ylim(bottom=0.0)
+    axes.set_xlabel(item.x_label)
+    axes.set_ylabel(item.y_label)
+    axes.grid(color="#e6e9ee", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    if item.curves:
+        axes.legend(fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
+    return figure
+
+
+def _spans(item: Plot, tick: float) -> bool:
+    places = [x for curve in item.curves for x in curve.x]
+    return bool(places) and min(places) / 1.6 <= tick <= max(places) * 1.6
+
+
+def _curve(axes: Any, item: Plot, curve: Curve, number: int) -> None:
+    colour = COLOURS[number % len(COLOURS)]
+    x, y = np.asarray(curve.x, float), np.asarray(curve.y, float)
+    low, high = np.asarray(curve.low, float), np.asarray(curve.high, float)
+    if item.style == "steps":
+        reference = not len(curve.n)
+        drawn = {"color": INK, "lw": 1.0, "ls": ":"} if reference else {"color": colour, "lw": 1.4}
+        axes.plot(x, y, drawstyle="default" if reference else "steps-mid", label=curve.name, **drawn)
+        return
+    if item.style == "points" and low.size:
+        dodge = 1.0 + 0.03 * (number - 1.5) if item.x_log else 1.0
+        errors = np.stack([np.maximum(y - low, 0), np.maximum(high - y, 0)])
+        axes.errorbar(
+            x * dodge, y, yerr=errors, color=colour, marker="o", ms=4, lw=1.0, elinewidth=0.9, capsize=2,
+            label=curve.name,
+        )  # fmt: skip
+        return
+    if item.style == "points":
+        axes.plot(x, y, color=INK, lw=1.0, ls="--", label=curve.name)
+        return
+    axes.plot(x, y, color=colour, lw=1.4, label=curve.name)
+    if low.size:
+        axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+
+
+def _matrix(item: Matrix) -> Any:
+    counts = np.asarray(item.counts, float)
+    total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    height = max(2.6, 0.36 * len(item.rows) + 1.9)
+    figure = load_matplotlib()(figsize=(max(4.6, 0.44 * len(item.columns) + 2.4), height), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(counts / total, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        share = counts[row, column] / total[row, 0]
+        axes.text(
+            column, row, f"{int(counts[row, column])}", ha="center", va="center", fontsize=8,
+            color="white" if share > 0.55 else INK,
+        )  # fmt: skip
+    axes.set_xticks(range(len(item.columns)), item.columns, rotation=45, ha="right", fontsize=8)
+    labels = [f"{name} ({int(number)})" for name, number in zip(item.rows, counts.sum(axis=1), strict=True)]
+    axes.set_yticks(range(len(item.rows)), labels, fontsize=8)
+    axes.set_xlabel("found")
+    axes.set_ylabel("true (n)")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _example(item: Example) -> Any:
+    figure = load_matplotlib()(figsize=(13, 3.6), layout="constrained")
+    axes = figure.subplots()
+    wavelength, flux = np.asarray(item.wavelength_angstrom, float), np.asarray(item.flux, float)
+    error, contribution = np.asarray(item.error, float), np.asarray(item.contribution, float)
+    axes.plot(wavelength, flux, color=INK, lw=0.7)
+    axes.plot(wavelength, error, color=ERROR, lw=0.6, alpha=0.8)
+    seen = flux[np.isfinite(flux)]
+    if seen.size:
+        low, high = np.percentile(seen, (0.5, 99.5))
+        margin = 0.25 * max(high - low, 1e-6)
+        axes.set_ylim(min(low, 0.0) - margin, high + margin)
+    other = axes.twinx()
+    filled = np.nan_to_num(contribution)
+    other.fill_between(wavelength, 0, filled, color=ALARM, alpha=0.45, lw=0, step="mid")
+    other.set_ylim(0, max(float(filled.max(initial=0.0)), 1e-6) * 2.5)
+    other.set_ylabel("contribution to VAE χ²", color=ALARM, fontsize=8)
+    other.tick_params(labelsize=7, colors=ALARM)
+    axes.set_xlim(wavelength[0], wavelength[-1])
+    axes.set_xlabel("vacuum wavelength [Å]")
+    axes.set_ylabel("normalised flux")
+    for each in (axes, other):
+        each.spines[["top"]].set_visible(False)
+    return figure
