@@ -27,6 +27,8 @@ LOWER_QUANTILE, UPPER_QUANTILE = 0.15865525393145707, 0.8413447460685429
 """Cumulative probability of a Gaussian at minus and plus one sigma."""
 MAX_SIGNIFICANCE = 1e6
 """Pixels beyond this many sigma are set to it; asinh of it is 14.5."""
+ROUNDING = np.float32(1e-6)
+"""An image whose values differ by no more than this fraction of the largest is constant; float32 holds 6e-8."""
 PEAK_HALF_WIDTH = 7
 """The peak of the difference image is sought within this many pixels of the middle, where the alert is."""
 
@@ -41,6 +43,8 @@ class PreparedStamps:
         snr: (n,) float64, largest deviation from the sky, of either sign, within 7 pixels of the middle of the
             difference image, over its noise [1]; 0 where it has no valid pixel there.
         coverage: (n,) float64, fraction of the 3 x 63 x 63 pixels with valid data [0..1].
+        blank: (n,) bool, the difference image holds no measurement: no valid pixel, or one value to within rounding,
+            which no image with noise has.
         quality_flags: (n,) int64, the items' flags and what was found here (``classifiers.quality.Quality``).
     """
 
@@ -48,6 +52,7 @@ class PreparedStamps:
     mask: NDArray[np.float32]
     snr: NDArray[np.float64]
     coverage: NDArray[np.float64]
+    blank: NDArray[np.bool_]
     quality_flags: NDArray[np.int64]
 
 
@@ -73,6 +78,7 @@ def prepare_stamps(items: Sequence[Stamps]) -> PreparedStamps:
     valid = np.isfinite(pixels)
     count = valid.sum(axis=1)
     flags[(count == 0).reshape(n, N_STAMPS).any(axis=1)] |= int(Quality.CUTOUT_MISSING)
+    blank = _constant(images[:, 2].reshape(n, -1), valid.reshape(n, N_STAMPS, -1)[:, 2])
     sky, noise = _sky_and_noise(pixels, valid, count)
     with np.errstate(over="ignore", invalid="ignore"):
         pixels -= sky[:, None]
@@ -87,6 +93,7 @@ def prepare_stamps(items: Sequence[Stamps]) -> PreparedStamps:
         mask=valid.reshape(images.shape).astype(np.float32),
         snr=snr,
         coverage=count.reshape(n, N_STAMPS).sum(axis=1) / (N_STAMPS * SIDE * SIDE),
+        blank=blank,
         quality_flags=flags,
     )
 
@@ -99,6 +106,15 @@ def _place(target: NDArray[np.float32], image: NDArray[np.float32]) -> bool:
     row, column = max(SIDE - height, 0) // 2, max(SIDE - width, 0) // 2
     target[row : row + source.shape[0], column : column + source.shape[1]] = source
     return height > SIDE or width > SIDE
+
+
+def _constant(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where the valid pixels of images (n, pixel) differ by no more than rounding, (n,) bool; True for none."""
+    lowest = np.where(valid, pixels, np.float32(np.inf)).min(axis=1)
+    highest = np.where(valid, pixels, np.float32(-np.inf)).max(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = highest - lowest  # -inf without a valid pixel, inf where float32 cannot hold it
+        return np.asarray(spread <= ROUNDING * np.maximum(np.abs(lowest), np.abs(highest)), dtype=np.bool_)
 
 
 def _sky_and_noise(

@@ -55,6 +55,6 @@ class ImageSuite:
                 watch.stop(self._engine.bundle.manifest.name)
             answer = self._engine.answer(outputs)
             watch.start()
-        verdicts = image_verdicts(answer, prepared.snr, prepared.coverage, prepared.quality_flags)
+        verdicts = image_verdicts(answer, prepared)
         watch.stop("verdict")
         return replace(verdicts, stage_seconds=watch.seconds)

@@ -1,4 +1,8 @@
-"""Verdicts on image alerts from the outputs of an ``image_anomaly`` engine."""
+"""Verdicts on image alerts from the outputs of an ``image_anomaly`` engine.
+
+Nothing is said, neither class nor score, of an alert whose difference image holds no measurement (BAD_DATA), which
+has no valid pixel at all (OUT_OF_DOMAIN), or for which the engine answered NaN or inf (BAD_DATA).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.classifier import Verdicts
+from classifiers.images.prepare import PreparedStamps
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.blank import without_classes
@@ -17,29 +22,29 @@ from classifiers.verdict.probabilities import entropy, softmax
 from classifiers.verdict.unknown import check_domain, decide
 
 
-def image_verdicts(
-    answer: Answer | None, snr: NDArray[np.float64], coverage: NDArray[np.float64], quality_flags: NDArray[np.int64]
-) -> Verdicts:
+def image_verdicts(answer: Answer | None, prepared: PreparedStamps) -> Verdicts:
     """Return the verdicts on n alerts.
 
     Args:
         answer: outputs of the engine, or None without one.
-        snr: (n,) peak of the difference stamp over its noise.
-        coverage: (n,) fraction of valid pixels.
-        quality_flags: (n,) bits of ``Quality`` found so far.
+        prepared: the alerts as the engine read them.
     """
-    columns = {"snr": snr, "coverage": coverage}
+    columns = {"snr": prepared.snr, "coverage": prepared.coverage}
     if answer is None:
-        return without_classes(columns, quality_flags)
+        return without_classes(columns, prepared.quality_flags)
     manifest, calibration, outputs = answer.manifest, answer.calibration, answer.outputs
-    n = len(snr)
+    n = len(prepared.snr)
     anything = np.ones(n, np.bool_)
     domain = check_domain(
-        manifest.domain, coverage=coverage, snr=snr, resolving_power=np.full(n, np.nan), served=anything
+        manifest.domain,
+        coverage=prepared.coverage,
+        snr=prepared.snr,
+        resolving_power=np.full(n, np.nan),
+        served=anything,
     )
-    unseen = coverage <= 0
+    unseen = prepared.coverage <= 0
     faulty = faulty_rows(outputs) & ~unseen
-    absent = unseen | faulty
+    absent = unseen | faulty | prepared.blank
     columns["anomaly_score"] = column(outputs["score"], absent)
     columns["map_x"] = column(outputs["map"][:, 0], absent)
     columns["map_y"] = column(outputs["map"][:, 1], absent)
@@ -48,15 +53,14 @@ def image_verdicts(
         p_value, novel = judged(calibration.novelty, columns["anomaly_score"], calibration)
         columns["anomaly_p_value"] = columns["unknown_p_value"] = p_value
     unknown, reasons = decide(
-        bad=faulty, outside=domain.outside, no_signal=domain.no_signal, low_snr=domain.low_snr,
-        other_known=~anything, novel=novel,
+        bad=faulty | (prepared.blank & ~unseen), outside=domain.outside, no_signal=domain.no_signal,
+        low_snr=domain.low_snr, other_known=~anything, novel=novel,
     )  # fmt: skip
-    quality = quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
+    quality = prepared.quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
     verdicts = without_classes(columns, quality, unknown=unknown, reasons=reasons, rate=calibration.alpha)
     if not manifest.class_names:
         return verdicts
-    logits = np.where(absent[:, None], np.float32(0), outputs["class_logits"]).astype(np.float64)
-    probabilities = softmax(logits / calibration.temperature)
+    probabilities = _probabilities(outputs["class_logits"], absent, calibration.temperature)
     top = np.where(absent, -1, probabilities.argmax(axis=1)).astype(np.int64)
     columns["entropy"] = column(entropy(probabilities), absent)
     probabilities[absent] = np.nan
@@ -67,3 +71,11 @@ def image_verdicts(
         class_probabilities=probabilities,
         top_class=top,
     )
+
+
+def _probabilities(
+    class_logits: NDArray[np.float32], absent: NDArray[np.bool_], temperature: float
+) -> NDArray[np.float64]:
+    """Return calibrated class probabilities (n, k), all equal where absent."""
+    logits = np.where(absent[:, None], np.float32(0), class_logits).astype(np.float64)
+    return softmax(logits / temperature)

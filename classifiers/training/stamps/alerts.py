@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.training.stamps.simulate import CHUNK, SIDE, SimulatedStamps, simulate_stamps
+from classifiers.training.stamps.conditions import FULL_SIDE
+from classifiers.training.stamps.simulate import CHUNK, SimulatedStamps, simulate_stamps
 
 _ROLES = ("SCIENCE", "TEMPLATE", "DIFFERENCE")
 SKY_SIGMA_NJY = 100.0
@@ -66,8 +67,8 @@ def _stamps(batch: SimulatedStamps, row: int) -> list[dict[str, Any]]:
         stamps.append(
             {
                 "role": role,
-                "height": SIDE,
-                "width": SIDE,
+                "height": FULL_SIDE,
+                "width": FULL_SIDE,
                 "unit": "nJy",
                 "image": (image * np.float32(SKY_SIGMA_NJY)).ravel(),
                 "variance": None,

@@ -1,5 +1,6 @@
-"""Artefacts injected into stamps, simulated or real, for evaluation only: the VAE never trains on them.
+"""Events injected into stamps, simulated or real, for evaluation only: no training uses this file.
 
+Three kinds are artefacts that training simulates in its own way; those of ``UNSEEN`` are like nothing it simulates.
 Amplitudes are in units of the robust noise of the difference image, so that one setting means the same on any survey.
 """
 
@@ -19,7 +20,7 @@ MIN_PEAK, MAX_PEAK = 15.0, 150.0
 
 
 def inject(item: Stamps, kind: str, fwhm_pixels: float, rng: np.random.Generator) -> Stamps:
-    """Return a copy of an alert with one artefact near the middle.
+    """Return a copy of an alert with one event near the middle.
 
     Args:
         item: an alert with a difference image.
@@ -28,7 +29,7 @@ def inject(item: Stamps, kind: str, fwhm_pixels: float, rng: np.random.Generator
         rng: source of all randomness.
 
     Returns:
-        The alert with the artefact in the images that would show it.
+        The alert with the event in the images that would show it.
 
     Raises:
         ValueError: no such kind, or no difference image.
@@ -102,10 +103,37 @@ def _streak(height: int, width: int, fwhm_pixels: float, rng: np.random.Generato
     return pattern
 
 
+def _comet(height: int, width: int, fwhm_pixels: float, rng: np.random.Generator) -> Floats:
+    """A coma of brightness 1 / radius with a tail on one side, peak of 1."""
+    rows, columns = _grid(height, width, rng)
+    angle = rng.uniform(0, 2 * np.pi)
+    along = columns * np.cos(angle) + rows * np.sin(angle)
+    across = rows * np.cos(angle) - columns * np.sin(angle)
+    core = fwhm_pixels / FWHM_PER_SIGMA
+    coma = core / np.sqrt(rows**2 + columns**2 + core**2) * np.exp(-np.hypot(rows, columns) / (4 * fwhm_pixels))
+    length, opening = rng.uniform(10, 30), 0.15 * np.maximum(along, 0) + core
+    tail = (along > 0) * np.exp(-along / length - across**2 / (2 * opening**2)) * core / opening
+    both = coma + 0.6 * tail
+    pattern: Floats = (both / both.max()).astype(np.float32)
+    return pattern
+
+
+def _readout_pattern(height: int, width: int, _fwhm_pixels: float, rng: np.random.Generator) -> Floats:
+    """Interference of the read-out: a wave over the whole stamp, of amplitude 1."""
+    rows, columns = _grid(height, width, rng)
+    angle, period = rng.uniform(0, np.pi), rng.uniform(6, 14)
+    wave: Floats = np.cos(2 * np.pi / period * (rows * np.cos(angle) + columns * np.sin(angle))).astype(np.float32)
+    return wave
+
+
 KINDS: dict[str, Callable[[int, int, float, np.random.Generator], NDArray[np.float32]]] = {
     "dipole": _dipole,
     "cosmic_ray": _cosmic_ray,
     "bad_column": _bad_column,
     "streak": _streak,
+    "comet": _comet,
+    "readout_pattern": _readout_pattern,
 }
-"""Artefact by name: (height, width, FWHM [pixel], generator) to a pattern of unit peak."""
+"""Event by name: (height, width, FWHM [pixel], generator) to a pattern of unit peak."""
+UNSEEN = frozenset({"streak", "comet", "readout_pattern"})
+"""Kinds that nothing in training resembles."""

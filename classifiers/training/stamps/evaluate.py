@@ -1,118 +1,191 @@
-"""What an image bundle is worth, as numbers: p-values of known alerts, artefacts recognised, agreement with real/bogus.
+"""What an image bundle is worth, as numbers, through the way that users have: stamps in, verdicts out.
 
-Everything is measured through the bundle's own graph and calibration on ONNX Runtime.
+Simulated alerts give recall and the flag rate; kinds of event that no training saw give the power of the p-value. Real
+alerts give the agreement with the surveys' own real/bogus scores and with what the alerts say of their place. Those are
+development alerts: ranges of the simulator follow statistics of them, but no weight and no calibration was fitted to
+one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.bundle.folder import Bundle, load_bundle
-from classifiers.images.prepare import prepare_stamps
+from classifiers.classifier import Classifier, Verdicts
 from classifiers.items import Stamps
-from classifiers.runtimes.opening import open_engine
-from classifiers.training.stamps.anomalies import KINDS, inject
-from classifiers.training.stamps.simulate import simulate_stamps
-from classifiers.verdict.conformal import p_values
+from classifiers.training.evaluation.document import Number, Proportion, Report
+from classifiers.training.stamps.anomalies import KINDS, UNSEEN, inject
+from classifiers.training.stamps.ranking import auroc, auroc_interval, rank_correlation
+from classifiers.training.stamps.scheme import CLASSES, StampClass
+from classifiers.training.stamps.simulate import SimulatedStamps, simulate_stamps
 
+TITLE = "Image alerts: simulations of another seed, and real development alerts"
 BATCH = 128
+REAL = 0.5
+"""A survey's real/bogus score, and our P(not ARTEFACT), above it mean "real"."""
 
 
-def anomaly_p_values(bundle: Bundle, items: Sequence[Stamps]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return scores and conformal p-values of alerts, each (n,) float64."""
-    table = bundle.calibration("onnxruntime", "fp32").novelty
-    if table is None:
-        raise ValueError(f"{bundle.folder} has no calibration of its score")
-    engine = open_engine(bundle, "onnxruntime", threads=2).engine
-    parts = []
-    for start in range(0, len(items), BATCH):
-        prepared = prepare_stamps(items[start : start + BATCH])
-        parts.append(engine.run({"stamps": prepared.stamps, "mask": prepared.mask})["score"])
-    scores = np.concatenate(parts).astype(np.float64)
-    return scores, p_values(table, scores)
+@dataclass(frozen=True, slots=True)
+class RealAlert:
+    """A real alert with what is known of it.
+
+    Attributes:
+        group: survey, or the name of a labelled set.
+        stamps: as decoded.
+        real_bogus: the survey's own scores by their names; higher is more real.
+        expected: the class that the alert's own catalogue matches say, None where they say none.
+        why: what says so, for the report.
+    """
+
+    group: str
+    stamps: Stamps
+    real_bogus: dict[str, float]
+    expected: StampClass | None = None
+    why: str = ""
 
 
-def evaluate_stamp_bundle(
-    folder: Path,
-    seed: int,
-    n: int,
-    real: Sequence[tuple[str, Stamps, float, float | None]] = (),
-) -> dict[str, Any]:
-    """Evaluate a bundle.
+class Answers:
+    """The columns of the verdicts that are scored."""
+
+    def __init__(self, classifier: Classifier, items: Sequence[Stamps]) -> None:
+        parts: list[Verdicts] = [
+            classifier.classify(items[start : start + BATCH]) for start in range(0, len(items), BATCH)
+        ]
+        if not parts or parts[0].class_names != CLASSES:
+            got = parts[0].class_names if parts else "no alerts"
+            raise ValueError(f"expected verdicts in the classes {CLASSES}, got {got}")
+        self.top = np.concatenate([part.top_class for part in parts])
+        self.real = 1.0 - np.concatenate([part.class_probabilities[:, StampClass.ARTEFACT] for part in parts])
+        self.score = np.concatenate([part.columns["anomaly_score"] for part in parts])
+        self.p_value = np.concatenate([part.columns["anomaly_p_value"] for part in parts])
+        self.unknown = np.concatenate([part.unknown for part in parts])
+        self.reason = np.array([reason or "" for part in parts for reason in part.unknown_reason])
+
+
+def evaluate_images(classifier: Classifier, alerts: Sequence[RealAlert], *, seed: int = 4711, n: int = 2000) -> Report:
+    """Evaluate the classifier of the image lane.
 
     Args:
-        folder: the bundle.
-        seed: of the simulations and injections; differ from the training's.
+        classifier: of the image lane, with a bundle of the scheme STAMP-4.
+        alerts: real ones; may be empty.
+        seed: of the simulations; differs from the training's.
         n: simulated alerts.
-        real: real alerts as (survey, stamps, FWHM [pixel], the survey's real/bogus score or None).
 
     Returns:
-        Plain numbers, ready for JSON: ``simulated`` and one entry a survey with n, quantiles of the p-value, rates
-        flagged at 1 % and 5 %, AUROC of each injected artefact; ``real_bogus`` with the rank correlation.
+        Proportions with exact intervals, numbers, and the confusion matrix of the simulations.
+
+    Raises:
+        ValueError: the verdicts are of another scheme.
     """
-    bundle = load_bundle(folder)
     rng = np.random.default_rng([seed, 3])
     simulated = simulate_stamps(n, rng)
-    report: dict[str, Any] = {
-        "bundle": f"{bundle.manifest.name} {bundle.manifest.version}",
-        "simulated": _sample_report(bundle, simulated.items(), simulated.fwhm_pixels.tolist(), rng),
-        "real": {},
-    }
-    for survey in sorted({entry[0] for entry in real}):
-        chosen = [entry for entry in real if entry[0] == survey]
-        report["real"][survey] = _sample_report(bundle, [entry[1] for entry in chosen], [e[2] for e in chosen], rng)
-    scored = [(entry[1], entry[3]) for entry in real if entry[3] is not None]
-    if len(scored) >= 3:
-        _, found = anomaly_p_values(bundle, [item for item, _ in scored])
-        real_bogus = np.array([value for _, value in scored], dtype=np.float64)
-        report["real_bogus"] = {"n": len(scored), "rank_correlation_with_p_value": _spearman(found, real_bogus)}
-    return report
+    answers = Answers(classifier, simulated.items())
+    proportions, numbers = _on_simulations(simulated, answers)
+    numbers += _on_unseen(classifier, simulated, answers, rng)
+    if alerts:
+        found = Answers(classifier, [alert.stamps for alert in alerts])
+        proportions += _on_real(alerts, found)
+        numbers += _against_surveys(alerts, found)
+    names = np.array([*CLASSES, "none"])
+    confusion: dict[str, dict[str, int]] = {}
+    for true, top in zip(simulated.labels, answers.top, strict=True):
+        row = confusion.setdefault(CLASSES[true], {})
+        row[str(names[top])] = row.get(str(names[top]), 0) + 1
+    return Report(TITLE, {use.name: use.bundle_sha256 for use in classifier.engines()}, proportions, numbers, confusion)
 
 
-def _sample_report(
-    bundle: Bundle, items: Sequence[Stamps], fwhm_pixels: Sequence[float], rng: np.random.Generator
-) -> dict[str, Any]:
-    scores, found = anomaly_p_values(bundle, items)
-    report: dict[str, Any] = {
-        "n": len(items),
-        "p_value_quantiles": {str(q): round(float(np.quantile(found, q)), 4) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
-        "flagged_at_0.01": int((found <= 0.01).sum()),
-        "flagged_at_0.05": int((found <= 0.05).sum()),
-        "artefacts": {},
-    }
+def _share(name: str, hits: NDArray[np.bool_]) -> Proportion:
+    return Proportion(name, int(np.count_nonzero(hits)), int(hits.size))
+
+
+def _on_simulations(simulated: SimulatedStamps, answers: Answers) -> tuple[list[Proportion], list[Number]]:
+    labels, surveys = simulated.labels, np.array(simulated.surveys)
+    kinds = np.array(simulated.kinds)
+    artefact = labels == StampClass.ARTEFACT
+    proportions = [
+        _share(f"simulated: recall of {name}", answers.top[labels == i] == i) for i, name in enumerate(CLASSES)
+    ]
+    proportions += [
+        _share(f"simulated: {kind} called ARTEFACT", answers.top[kinds == kind] == StampClass.ARTEFACT)
+        for kind in sorted(set(simulated.kinds) - {""})
+    ]
+    proportions += [
+        _share(f"simulated: NOVEL, {name} conditions", answers.reason[surveys == name] == "NOVEL")
+        for name in sorted(set(simulated.surveys))
+    ]
+    proportions.append(_share("simulated: NOVEL", answers.reason == "NOVEL"))
+    value = auroc(answers.real[artefact], answers.real[~artefact])
+    return proportions, [Number("simulated: AUROC of P(not ARTEFACT)", value, len(labels))]
+
+
+def _on_unseen(
+    classifier: Classifier, simulated: SimulatedStamps, answers: Answers, rng: np.random.Generator
+) -> list[Number]:
+    """Return how well events of ``KINDS`` in alerts of real changes are told from those alerts as they are."""
+    rows = np.flatnonzero((simulated.labels != StampClass.ARTEFACT) & np.isfinite(answers.score))
+    items = simulated.items()
+    numbers = []
     for kind in KINDS:
-        injected = [inject(item, kind, fwhm, rng) for item, fwhm in zip(items, fwhm_pixels, strict=True)]
-        with_artefact, their_p_values = anomaly_p_values(bundle, injected)
-        report["artefacts"][kind] = {
-            "auroc": round(auroc(scores, with_artefact), 3),
-            "score_rises": round(float((with_artefact > scores).mean()), 3),
-            "flagged_at_0.05": int((their_p_values <= 0.05).sum()),
-        }
-    return report
+        changed = [inject(items[row], kind, float(simulated.fwhm_pixels[row]), rng) for row in rows]
+        found = Answers(classifier, changed)
+        what = f"{kind}, never trained on" if kind in UNSEEN else kind
+        numbers.append(
+            Number(f"AUROC of the anomaly score: {what}", auroc(answers.score[rows], found.score), rows.size)
+        )
+        numbers.append(Number(f"AUROC of P(ARTEFACT): {what}", auroc(-answers.real[rows], -found.real), rows.size))
+    return numbers
 
 
-def auroc(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float:
-    """Return the probability that a positive scores above a negative, ties half (Hanley & McNeil 1982)."""
-    ranked = np.sort(negative)
-    below = np.searchsorted(ranked, positive, side="left")
-    upto = np.searchsorted(ranked, positive, side="right")
-    return float((below + upto).sum() / (2.0 * len(negative) * len(positive)))
+def _on_real(alerts: Sequence[RealAlert], found: Answers) -> list[Proportion]:
+    groups = np.array([alert.group for alert in alerts])
+    why = np.array([alert.why for alert in alerts])
+    expected = np.array([-2 if alert.expected is None else int(alert.expected) for alert in alerts])
+    proportions = []
+    for group in sorted(set(groups)):
+        rows = groups == group
+        proportions += [
+            _share(f"{group}: NOVEL", found.reason[rows] == "NOVEL"),
+            _share(f"{group}: p-value at most 0.05", found.p_value[rows] <= 0.05),
+            _share(f"{group}: unknown for any reason", found.unknown[rows]),
+        ]
+        proportions += [_share(f"{group}: called {name}", found.top[rows] == i) for i, name in enumerate(CLASSES)]
+        for name in sorted({name for alert in alerts if alert.group == group for name in alert.real_bogus}):
+            scored, score = _scored(alerts, rows, name)
+            proportions.append(
+                _share(f"{group}: same side of {REAL} as {name}", (found.real[scored] > REAL) == (score > REAL))
+            )
+    for what in sorted(set(why) - {""}):
+        rows = why == what
+        proportions.append(_share(f"{what}", found.top[rows] == expected[rows]))
+    return proportions
 
 
-def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Return Spearman's rank correlation with mean ranks for ties, None where one of them is constant."""
-    rank_a, rank_b = _ranks(a), _ranks(b)
-    if np.ptp(rank_a) == 0 or np.ptp(rank_b) == 0:
-        return None
-    return round(float(np.corrcoef(rank_a, rank_b)[0, 1]), 3)
+def _against_surveys(alerts: Sequence[RealAlert], found: Answers) -> list[Number]:
+    """Return rank correlations and AUROC of P(not ARTEFACT) against each survey's real/bogus score."""
+    groups = np.array([alert.group for alert in alerts])
+    numbers = []
+    for group in sorted(set(groups)):
+        for name in sorted({name for alert in alerts if alert.group == group for name in alert.real_bogus}):
+            rows, score = _scored(alerts, groups == group, name)
+            correlation = rank_correlation(found.real[rows], score)
+            if correlation is not None and rows.size >= 3:
+                numbers.append(
+                    Number(f"{group}: rank correlation of P(not ARTEFACT) with {name}", correlation, rows.size)
+                )
+            bogus, real = found.real[rows[score <= REAL]], found.real[rows[score > REAL]]
+            if bogus.size and real.size:
+                value = auroc(bogus, real)
+                what = f"{group}: AUROC of P(not ARTEFACT) for {name} > {REAL} ({bogus.size} below)"
+                numbers.append(Number(what, value, rows.size, auroc_interval(value, bogus.size, real.size)))
+    return numbers
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    ordered = np.sort(values)
-    low, high = np.searchsorted(ordered, values, side="left"), np.searchsorted(ordered, values, side="right")
-    return (low + high - 1) / 2.0
+def _scored(
+    alerts: Sequence[RealAlert], rows: NDArray[np.bool_], name: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return which of the rows have a real/bogus score of this name, and the scores."""
+    chosen = np.array([row for row in np.flatnonzero(rows).tolist() if name in alerts[row].real_bogus], dtype=np.int64)
+    return chosen, np.array([alerts[row].real_bogus[name] for row in chosen.tolist()], dtype=np.float64)

@@ -64,7 +64,7 @@ def test_fast_preparation_agrees_with_the_slow_reference(simulated: list[Stamps]
 
 
 def same_rows(one: PreparedStamps, rows: list[int], other: PreparedStamps) -> bool:
-    names = ("stamps", "mask", "snr", "coverage", "quality_flags")
+    names = ("stamps", "mask", "snr", "coverage", "blank", "quality_flags")
     return all(getattr(one, name)[rows].tobytes() == getattr(other, name).tobytes() for name in names)
 
 
@@ -163,3 +163,23 @@ def test_the_items_are_left_as_they_were() -> None:
     before = image.copy()
     prepare_stamps([alert(image, image, image)])
     assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.25, -3e4, 3e38])
+def test_a_difference_of_one_value_is_blank(value: float) -> None:
+    constant = np.full((63, 63), value, np.float32)
+    constant[3, 4] = np.nan
+    noise = np.random.default_rng(1).normal(size=(63, 63)).astype(np.float32)
+    single = np.full((63, 63), np.nan, np.float32)
+    single[31, 31] = value
+    prepared = prepare_stamps([alert(noise, noise, constant), alert(noise, noise, single), alert(noise, noise, None)])
+    assert prepared.blank.all()
+    assert (prepared.stamps[:, 2] == 0).all()
+
+
+def test_a_measurement_is_not_blank_whatever_its_level_and_range() -> None:
+    noise = np.random.default_rng(1).normal(30_000, 1, (63, 63)).astype(np.float32)
+    wide = np.linspace(-3e38, 3e38, 63 * 63, dtype=np.float64).astype(np.float32).reshape(63, 63)
+    constant = np.ones((63, 63), np.float32)
+    prepared = prepare_stamps([alert(None, None, noise), alert(constant, constant, wide)])
+    assert not prepared.blank.any()

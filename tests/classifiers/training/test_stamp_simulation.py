@@ -9,13 +9,16 @@ import pytest
 from classifiers.images.prepare import prepare_stamps
 from classifiers.training.stamps.alerts import simulate_alerts
 from classifiers.training.stamps.anomalies import KINDS, inject, robust_noise
+from classifiers.training.stamps.artefacts import KINDS as ARTEFACTS
+from classifiers.training.stamps.conditions import SURVEYS
 from classifiers.training.stamps.profiles import Galaxies, PointSpread, render_galaxies, render_points
+from classifiers.training.stamps.scheme import CLASSES, SHARES, StampClass
 from classifiers.training.stamps.simulate import SimulatedStamps, simulate_stamps
 
 
 @pytest.fixture(scope="module")
 def simulated() -> SimulatedStamps:
-    return simulate_stamps(300, np.random.default_rng(17))
+    return simulate_stamps(600, np.random.default_rng(17))
 
 
 def column(*values: float) -> np.ndarray:
@@ -66,13 +69,46 @@ def test_the_difference_has_the_sign_it_declares(simulated: SimulatedStamps) -> 
 
 def test_the_population_covers_what_surveys_send(simulated: SimulatedStamps) -> None:
     prepared = prepare_stamps(simulated.items())
-    assert 0.3 < simulated.has_host.mean() < 0.6
-    assert 0.5 < simulated.is_positive.mean() < 0.9
+    changed = simulated.labels != StampClass.ARTEFACT
+    assert 0.3 < simulated.has_host[changed].mean() < 0.6
+    assert 0.5 < simulated.is_positive[changed].mean() < 0.9
     assert (prepared.coverage < 0.5).mean() > 0.1  # small stamps
     assert (prepared.coverage == 1).mean() > 0.4
     assert any(item.template is None or item.science is None for item in simulated.items())
     assert all(item.difference is not None for item in simulated.items())
     assert 5 < np.median(prepared.snr) < 40
+
+
+def test_every_class_and_kind_of_artefact_comes_in_its_share(simulated: SimulatedStamps) -> None:
+    shares = np.bincount(simulated.labels, minlength=len(CLASSES)) / len(simulated.labels)
+    assert shares == pytest.approx(SHARES, abs=0.07)
+    kinds = np.array(simulated.kinds)
+    artefact = simulated.labels == StampClass.ARTEFACT
+    assert set(kinds[artefact]) == set(ARTEFACTS)
+    assert set(kinds[~artefact]) == {""}
+    assert (simulated.flux[artefact] == 0).all()
+    assert set(simulated.surveys) == set(SURVEYS)
+
+
+def middle_of(images: np.ndarray) -> np.ndarray:
+    """Return the mean of the middle 3 x 3 pixels above the image's median, in sigmas of the image."""
+    flat = images.reshape(len(images), -1)
+    level = np.nanmedian(flat, axis=1)
+    sigma = np.nanquantile(flat, 0.5, axis=1) - np.nanquantile(flat, 0.16, axis=1)
+    return np.asarray((np.nanmean(images[:, 30:33, 30:33], axis=(1, 2)) - level) / sigma)
+
+
+def test_a_hostless_source_is_seen_in_one_image_and_a_nuclear_one_has_a_counterpart() -> None:
+    simulated = simulate_stamps(800, np.random.default_rng(23))
+    whole = np.isfinite(simulated.images[:, :2, 28:35, 28:35]).all(axis=(1, 2, 3))
+    bright = whole & (np.abs(simulated.flux) > 300)
+    hostless, nuclear = (bright & (simulated.labels == kind) for kind in (StampClass.HOSTLESS, StampClass.NUCLEAR))
+    fainter = np.where(simulated.is_positive, 1, 0)  # the image without the change
+    empty = middle_of(simulated.images[hostless, fainter[hostless]])
+    counterpart = middle_of(simulated.images[nuclear, fainter[nuclear]])
+    assert hostless.sum() > 20
+    assert np.median(empty) < 1
+    assert np.median(counterpart) > 5
 
 
 def test_simulation_needs_neither_torch_nor_onnxruntime() -> None:

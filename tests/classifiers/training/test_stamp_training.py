@@ -16,7 +16,12 @@ from classifiers.images.prepare import prepare_stamps
 from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.opening import open_engine
-from classifiers.training.stamps.evaluate import auroc, evaluate_stamp_bundle
+from classifiers.suite import open_suites
+from classifiers.training.evaluation.document import Report
+from classifiers.training.stamps.anomalies import KINDS
+from classifiers.training.stamps.evaluate import RealAlert, evaluate_images
+from classifiers.training.stamps.ranking import auroc, auroc_interval, rank_correlation
+from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, StampClass
 from classifiers.training.stamps.simulate import simulate_stamps
 
 SHIPPED = Path(__file__).resolve().parents[3] / "classifiers" / "models" / "stamp-anomaly"
@@ -43,20 +48,30 @@ def test_training_writes_an_intact_calibrated_bundle(trained: tuple[Path, dict[s
     assert calibration.domain == "SIMULATED"
     assert calibration.n == 600
     assert metrics == bundle.manifest.metrics
+    assert bundle.manifest.class_scheme == CLASS_SCHEME
+    assert bundle.manifest.class_names == CLASSES
+    assert calibration.temperature != 1
     assert metrics["training_loss_nat_per_pixel"][1] < metrics["training_loss_nat_per_pixel"][0]
     assert events[-1] == ("done", 1.0)
     assert all(0 <= fraction <= 1 for _, fraction in events)
 
 
 @pytest.mark.slow
-def test_evaluation_reports_plain_numbers(trained: tuple[Path, dict[str, Any], list[Any]]) -> None:
+def test_evaluation_scores_classes_flags_and_real_bogus(trained: tuple[Path, dict[str, Any], list[Any]]) -> None:
     simulated = simulate_stamps(12, np.random.default_rng(1))
-    real = [("ZTF", item, 2.0, 0.1 * row) for row, item in enumerate(simulated.items())]
-    report = evaluate_stamp_bundle(trained[0], 5, 40, real)
-    assert report["simulated"]["n"] == 40
-    assert report["real"]["ZTF"]["n"] == 12
-    assert set(report["simulated"]["artefacts"]) == {"dipole", "cosmic_ray", "bad_column", "streak"}
-    assert -1 <= report["real_bogus"]["rank_correlation_with_p_value"] <= 1
+    real = [
+        RealAlert("ZTF", item, {"rb": 0.08 * row}, StampClass.HOSTLESS if row == 3 else None, "why" if row == 3 else "")
+        for row, item in enumerate(simulated.items())
+    ]
+    report = evaluate_images(open_suites([trained[0]])["image"], real, seed=5, n=60)
+    assert report.proportion("simulated: NOVEL").n == 60
+    assert report.proportion("ZTF: same side of 0.5 as rb").n == 12
+    assert report.proportion("why").n == 1
+    assert sum(report.proportion(f"simulated: recall of {name}").n for name in CLASSES) == 60
+    names = {number.name for number in report.numbers}
+    assert all(any(kind in name for name in names) for kind in KINDS)
+    assert "ZTF: rank correlation of P(not ARTEFACT) with rb" in names
+    assert report.to_json().startswith("{")
 
 
 @pytest.mark.slow
@@ -72,6 +87,20 @@ def test_auroc_is_the_probability_of_the_right_order() -> None:
     assert auroc(np.array([0.0, 1.0]), np.array([2.0, 3.0])) == 1
     assert auroc(np.array([0.0, 1.0]), np.array([1.0])) == 0.75
     assert auroc(np.array([5.0]), np.array([5.0])) == 0.5
+
+
+def test_the_interval_of_an_auroc_narrows_with_the_sample_and_stays_in_bounds() -> None:
+    low, high = auroc_interval(0.9, 20, 20)
+    assert 0 <= low < 0.9 < high <= 1
+    assert auroc_interval(0.9, 200, 200)[0] > low
+    assert auroc_interval(1.0, 5, 5) == (1.0, 1.0)
+    assert auroc_interval(0.8, 54, 54) == pytest.approx((0.7158, 0.8842), abs=2e-3)  # s.e. 0.043, equation 1
+
+
+def test_rank_correlation_knows_order_and_its_absence() -> None:
+    assert rank_correlation(np.array([1.0, 2, 3]), np.array([10.0, 20, 90])) == pytest.approx(1)
+    assert rank_correlation(np.array([1.0, 2, 3]), np.array([3.0, 2, 1])) == pytest.approx(-1)
+    assert rank_correlation(np.array([1.0, 2, 3]), np.array([1.0, 1, 1])) is None
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +121,31 @@ def test_the_shipped_bundle_answers_a_row_alike_in_any_batch(shipped: Bundle) ->
     assert dependent_outputs(engine, inputs, np.random.default_rng(3), rounds=2) == ()
 
 
+@pytest.fixture(scope="module")
+def measured() -> Report:
+    return evaluate_images(open_suites([SHIPPED])["image"], (), n=1000)
+
+
 @pytest.mark.slow
-def test_the_shipped_bundle_holds_its_rate_and_sees_artefacts(shipped: Bundle) -> None:
-    report = evaluate_stamp_bundle(SHIPPED, 4711, 500)["simulated"]
-    assert report["flagged_at_0.05"] < 50
-    assert report["artefacts"]["streak"]["auroc"] > 0.75
-    assert report["artefacts"]["bad_column"]["auroc"] > 0.9
-    assert report["artefacts"]["dipole"]["auroc"] > 0.75
-    assert all(kind["score_rises"] > 0.8 for kind in report["artefacts"].values())
+def test_the_shipped_bundle_holds_its_rate_and_knows_its_classes(measured: Report) -> None:
+    assert measured.proportion("simulated: NOVEL").interval[0] <= 0.01
+    assert all(measured.proportion(f"simulated: recall of {name}").value > 0.8 for name in CLASSES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("cosmic_ray", 0.9), ("bad_column", 0.9)])
+def test_the_shipped_bundle_calls_injected_artefacts_artefacts(measured: Report, kind: str, least: float) -> None:
+    assert number(measured, f"AUROC of P(ARTEFACT): {kind}") > least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("streak", 0.75), ("bad_column", 0.9)])
+def test_injected_events_raise_the_shipped_bundles_score(measured: Report, kind: str, least: float) -> None:
+    assert number(measured, f"AUROC of the anomaly score: {kind}") > least
+
+
+def number(report: Report, beginning: str) -> float:
+    return next(each.value for each in report.numbers if each.name.startswith(beginning))
 
 
 def test_every_pixel_of_the_contribution_is_non_negative_and_masked_ones_are_zero(shipped: Bundle) -> None:
@@ -109,3 +155,4 @@ def test_every_pixel_of_the_contribution_is_non_negative_and_masked_ones_are_zer
     assert (answer["contribution"][prepared.mask == 0] == 0).all()
     assert np.isfinite(answer["score"]).all()
     assert np.isfinite(answer["map"]).all()
+    assert np.isfinite(answer["class_logits"]).all()
