@@ -10,7 +10,7 @@ from rich.table import Table
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
-from classifiers.bundle.manifest import Tolerance
+from classifiers.bundle.manifest import Manifest, Tolerance
 from classifiers.errors import ClassifierError
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import compare_golden
@@ -40,14 +40,19 @@ def list_bundles(paths: Paths = None) -> None:
         bundle = load_bundle(folder)
         manifest = bundle.manifest
         size_mb = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-        read = (
-            f"{manifest.grid.n} bins" if manifest.grid is not None else "x".join(map(str, manifest.stamp_shape or ()))
-        )
+        read = _inputs(manifest)
         scheme = f"{manifest.class_scheme} ({len(manifest.class_names)})" if manifest.class_names else ""
         table.add_row(
             manifest.name, manifest.version, manifest.role, scheme, read, f"{size_mb:.1f} MB", bundle.sha256[:16]
         )
     output().print(table)
+
+
+def _inputs(manifest: Manifest) -> str:
+    """Return what a bundle reads, in a few words."""
+    if manifest.bands:
+        return f"{len(manifest.bands)} bands"
+    return f"{manifest.grid.n} bins" if manifest.grid is not None else "x".join(map(str, manifest.stamp_shape or ()))
 
 
 @app.command("verify")

@@ -25,7 +25,9 @@ def _training_progress(description: str) -> tuple[Callable[..., None], Callable[
 
 
 def train(
-    bundle: Annotated[str, typer.Argument(help="spectral-classifier, spectral-anomaly, qso-finder or stamp-anomaly.")],
+    bundle: Annotated[
+        str, typer.Argument(help="spectral-classifier, spectral-anomaly, qso-finder, stamp-anomaly or jpas-qso-finder.")
+    ],
     to: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the bundle to.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 1,
     number: Annotated[int | None, typer.Option("--number", "-n", min=256, help="Simulations to train on.")] = None,

@@ -15,7 +15,7 @@ from classifiers.bundle.calibration import Calibration, calibration_file
 from classifiers.bundle.folder import write_bundle
 from classifiers.bundle.manifest import INPUTS, OUTPUTS
 
-PIXELS = 1557
+PIXELS, BANDS = 1557, 6
 CLASSES = ("GALAXY", "QSO", "STAR")
 OTHER_TYPES = ("M", "SKY")
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -30,7 +30,7 @@ def tiny_graph(role: str, seed: int = 0) -> bytes:
     rng = np.random.default_rng(seed)
     nodes, weights = [], []
     first = INPUTS[role][0]
-    flat = int(np.prod(SHAPES[first]))
+    flat = int(np.prod(shape_of(role, first)))
     constant = lambda name, array: weights.append(onnx.numpy_helper.from_array(array, name))  # noqa: E731
     constant("flat", np.array([-1, flat], np.int64))
     nodes += [onnx.helper.make_node("Reshape", [name, "flat"], [f"{name}_flat"]) for name in INPUTS[role]]
@@ -54,7 +54,7 @@ def tiny_graph(role: str, seed: int = 0) -> bytes:
     graph = onnx.helper.make_graph(
         nodes,
         role,
-        [value(name, SHAPES[name]) for name in INPUTS[role]],
+        [value(name, shape_of(role, name)) for name in INPUTS[role]],
         [value(name, shape_of(role, name)) for name in OUTPUTS[role]],
         weights,
     )
@@ -69,6 +69,8 @@ def value(name: str, shape: tuple[int, ...]) -> Any:
 
 
 def shape_of(role: str, name: str) -> tuple[int, ...]:
+    if role == "narrowband" and name in ("flux", "inverse_variance", "contribution"):
+        return (BANDS,)
     if name == "contribution":
         return (3, 63, 63) if role == "image_anomaly" else (PIXELS,)
     return SHAPES.get(name, ())
@@ -79,7 +81,7 @@ def tiny_fields(role: str) -> dict[str, Any]:
         "name": f"tiny-{role.replace('_', '-')}",
         "version": "1",
         "role": role,
-        "inputs": [{"name": name, "shape": SHAPES[name]} for name in INPUTS[role]],
+        "inputs": [{"name": name, "shape": shape_of(role, name)} for name in INPUTS[role]],
         "outputs": [
             {
                 "name": name,
@@ -93,6 +95,16 @@ def tiny_fields(role: str) -> dict[str, Any]:
     }
     if role == "image_anomaly":
         return fields | {"stamp_shape": (3, 63, 63)}
+    if role == "narrowband":
+        return fields | {
+            "class_scheme": "TINY-4", "class_names": ("LOW", "HIGH", "GALAXY", "STAR"), "star_classes": ("STAR",),
+            "qso_classes": ("LOW", "HIGH"), "high_z_classes": ("HIGH",), "qso_z_threshold": 2.1, "zwarn_snr": 3.0,
+            "domain": {"min_coverage": 0.5, "samplings": ("NARROWBAND",)},
+            "bands": [
+                {"name": f"B{place}", "wavelength_angstrom": 4000.0 + 100 * place, "tolerance_angstrom": 40.0}
+                for place in range(BANDS)
+            ],
+        }  # fmt: skip
     fields |= {"grid": {"log10_start": 3.5501, "log10_step": 3e-4, "n": PIXELS}}
     if role == "spectral_classifier":
         fields |= {

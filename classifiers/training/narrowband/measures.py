@@ -92,7 +92,7 @@ def measured(
             "missing_bands": round(float(1.0 - scored.inputs.coverage.mean()), 4),
         },
         "balanced": {"with_missing_bands": classes(scored, rng), "all_bands": classes(full, rng)},
-        "redshift": {"quasars": _redshifts(scored, "QSO"), "galaxies": _redshifts(scored, "GALAXY")},
+        "redshift": {kind: _redshifts(scored, kind, calibration.redshift_error_factor) for kind in ("QSO", "GALAXY")},
         "on_the_sky": purity_by_magnitude(scored.mocks, scored.probabilities, MAGNITUDE_EDGES),
         "calibration_error": round(_calibration_error(scored), 4),
         "false_unknown": false_unknown(scored, calibration),
@@ -143,18 +143,20 @@ def _f1_interval(truth: NDArray[np.bool_], found: NDArray[np.bool_], rng: np.ran
     return float(low), float(high)
 
 
-def _redshifts(scored: Scored, kind: str) -> dict[str, Any]:
-    """Return scatter and outliers of sources of a kind that were found to be of it, all and by magnitude."""
+def _redshifts(scored: Scored, kind: str, factor: float) -> dict[str, Any]:
+    """Return scatter, outliers and pulls of sources of a kind that were found to be of it, all and by magnitude."""
     mocks, found = scored.mocks, scored.probabilities.argmax(axis=1)
     right = (found < 2) if kind == "QSO" else (found == CLASSES.index("GALAXY"))
     rows = np.flatnonzero((mocks.kind == KINDS.index(kind)) & right)
-    name = "redshift_qso" if kind == "QSO" else "redshift"
-    error = (scored.outputs[name][rows] - mocks.redshift[rows]) / (1.0 + mocks.redshift[rows])
+    difference = scored.outputs["redshift"][rows] - mocks.redshift[rows]
+    pull = np.abs(difference) / (scored.outputs["redshift_error"][rows] * factor)
+    error = difference / (1.0 + mocks.redshift[rows])
     parts = []
     for bright, faint in pairwise(MAGNITUDE_EDGES):
         inside = (mocks.r[rows] >= bright) & (mocks.r[rows] < faint)
         parts.append({"r": [bright, faint], **_scatter(error[inside])})
-    return {**_scatter(error), "by_magnitude": parts}
+    width = round(float(np.quantile(pull, 0.6827)), 3) if pull.size else None
+    return {**_scatter(error), "width_of_pulls": width, "by_magnitude": parts}
 
 
 def _scatter(error: Float64) -> dict[str, Any]:

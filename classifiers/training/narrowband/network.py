@@ -1,8 +1,9 @@
 """The network of the narrow-band quasar finder: one posterior over kind and redshift, and a reconstruction.
 
 A softmax over 93 bins of quasar redshift, 57 of galaxy redshift and one for stars is trained as a whole; the classes
-are sums of bins, so that P(QSO), P(z >= 2.1) and the redshifts can never contradict each other. A narrow decoder says
-what fluxes the network can explain: the reduced chi-square of what is left is the novelty score.
+are sums of bins, so that P(QSO), P(z >= 2.1) and the redshifts can never contradict each other. A decoder behind a
+narrow bottleneck says what fluxes the network can explain, and how well: the reduced chi-square of what is left is the
+novelty score.
 
 Sums over an axis are matrix products with a column of ones (``classifiers.runtimes.independence``).
 """
@@ -10,6 +11,7 @@ Sums over an axis are matrix products with a column of ones (``classifiers.runti
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,15 +21,16 @@ from torch import Tensor, nn
 from classifiers.training.narrowband.counts import HIGH_REDSHIFT
 
 BANDS = 56
-HIDDEN, BLOCKS, BOTTLENECK = 208, 3, 20
+HIDDEN, BLOCKS, BOTTLENECK, DECODER = 200, 3, 16, 96
 QSO_BIN, LOW_Z_BINS, HIGH_Z_BINS = 0.02, 55, 38
 """Width in ln(1 + z), and the number of bins below and from z = 2.1 on, at which a bin begins: z = 0.03 to 5.6."""
 GALAXY_BIN, GALAXY_BINS = 0.015, 57
 QSO_BINS = LOW_Z_BINS + HIGH_Z_BINS
 OUTPUTS = QSO_BINS + GALAXY_BINS + 1
 _QSO_START = math.log1p(HIGH_REDSHIFT) - LOW_Z_BINS * QSO_BIN
-_RELATIVE_ERROR, _ABSOLUTE_ERROR = 0.06, 0.03
-"""Uncertainty of the reconstruction itself, of its value and of the row's scale: what zero points and templates owe."""
+_RELATIVE_ERROR, _ABSOLUTE_ERROR = 0.04, 0.02
+"""Least uncertainty of a reconstruction, of its value and of the row's scale: what zero points and templates owe."""
+_LARGEST_LOG_VARIANCE = 4.0
 _WINDOW = 3
 
 
@@ -56,11 +59,11 @@ class NarrowbandNet(nn.Module):
         self.norm = nn.LayerNorm(HIDDEN)
         self.posterior = nn.Linear(HIDDEN, OUTPUTS)
         self.decoder = nn.Sequential(
-            nn.Linear(HIDDEN, BOTTLENECK), nn.Linear(BOTTLENECK, 64), nn.SiLU(), nn.Linear(64, BANDS)
+            nn.Linear(HIDDEN, BOTTLENECK), nn.Linear(BOTTLENECK, DECODER), nn.SiLU(), nn.Linear(DECODER, 2 * BANDS)
         )
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log posterior but for a constant (b, 151) and reconstructed flux (b, 56).
+        """Return log posterior but for a constant (b, 151), and the decoder's flux and log variance (b, 112).
 
         Args:
             flux: (b, 56) normalised, 0 where masked.
@@ -79,11 +82,26 @@ class NarrowbandNet(nn.Module):
         return self.posterior(hidden), self.decoder(hidden)
 
 
-def reconstruction_chi2(flux: Tensor, inverse_variance: Tensor, expected: Tensor) -> Tensor:
-    """Return the squared residuals in sigmas of each band, (b, 56), 0 where masked."""
+class Residuals(NamedTuple):
+    """Squared residuals in sigmas and log variance [nat] of each band, both (b, 56), 0 where masked."""
+
+    chi2: Tensor
+    log_variance: Tensor
+
+
+def residuals(flux: Tensor, inverse_variance: Tensor, decoded: Tensor) -> Residuals:
+    """Return what the decoder leaves unexplained.
+
+    Args:
+        flux: (b, 56) normalised, 0 where masked.
+        inverse_variance: (b, 56), 0 where masked.
+        decoded: (b, 112), flux and log variance of the decoder itself.
+    """
     valid = (inverse_variance > 0).to(flux.dtype)
-    variance = 1.0 / inverse_variance.clamp(min=1e-6) + (_RELATIVE_ERROR * expected) ** 2 + _ABSOLUTE_ERROR**2
-    return valid * (flux - expected) ** 2 / variance
+    expected, spread = decoded[:, :BANDS], torch.exp(decoded[:, BANDS:].clamp(-12.0, _LARGEST_LOG_VARIANCE))
+    floor = (_RELATIVE_ERROR * expected) ** 2 + _ABSOLUTE_ERROR**2
+    variance = 1.0 / inverse_variance.clamp(min=1e-6) + floor + spread
+    return Residuals(valid * (flux - expected) ** 2 / variance, valid * torch.log(variance))
 
 
 class ExportedNarrowband(nn.Module):
@@ -110,7 +128,7 @@ class ExportedNarrowband(nn.Module):
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs ``NAMES``."""
-        logits, expected = self.net(flux, inverse_variance)
+        logits, decoded = self.net(flux, inverse_variance)
         low, high = logits[:, :LOW_Z_BINS], logits[:, LOW_Z_BINS:QSO_BINS]
         galaxy, star = logits[:, QSO_BINS : OUTPUTS - 1], logits[:, OUTPUTS - 1 :]
         classes = torch.cat(
@@ -119,7 +137,7 @@ class ExportedNarrowband(nn.Module):
         z_qso, error_qso = self._redshift(logits[:, :QSO_BINS], self._buffer("quasar"))
         z_galaxy, error_galaxy = self._redshift(galaxy, self._buffer("galaxy"))
         as_galaxy = classes[:, 2] > torch.maximum(classes[:, 0], classes[:, 1])
-        contribution = reconstruction_chi2(flux, inverse_variance, expected)
+        contribution = residuals(flux, inverse_variance, decoded).chi2
         ones = self._buffer("ones")[:BANDS]
         valid = (inverse_variance > 0).to(flux.dtype) @ ones
         score = (contribution @ ones) / valid.clamp(min=1.0)

@@ -68,6 +68,15 @@ def test_a_valid_spectrum_is_accepted_with_its_identity(decode_spectrum: Any, id
     assert item.size_bytes == 900
 
 
+def test_a_pseudo_spectrum_goes_to_a_lane_of_its_own_and_is_published_as_a_spectrum(
+    decode_spectrum: Any, identity_of: Any
+) -> None:
+    """The lane decides the engines; the record's field has the two values that it always had."""
+    item = decode_spectrum(sampling="NARROWBAND")
+    assert item.lane == "narrowband"
+    assert identity_of(item)["lane"] == "spectrum"
+
+
 def test_topocentric_wavelengths_carry_their_correction(decode_spectrum: Any) -> None:
     """The correction is passed on, not applied."""
     assert spectrum(decode_spectrum(specsys="TOPOCENT", helio_correction_km_s=-12.5)).velocity_correction_km_s == -12.5

@@ -144,6 +144,7 @@ def test_ordinary_variety_is_plain(codec: Codec, spectrum_value: Callable[..., b
         {"grid": None, "wavelength": np.linspace(4000.0, 5000.0, 100)},
         {"specsys": "TOPOCENT", "helio_correction_km_s": -7.5, "medium": "AIR"},
         {"object_id": None, "fibre_use": "SKY", "quality": np.zeros(100, np.int32)},
+        {"sampling": "NARROWBAND"},
         {"target_bits": 2**50, "fibre_id": 1_000, "provenance": ["a", "b"], "survey": "boss"},
     ]
     values = [spectrum_value(row, **changes) for row, changes in enumerate(variety)]
