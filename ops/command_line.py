@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "simulate": "ops.commands.simulate:simulate",
     "train": "ops.commands.train:train",
     "evaluate": "ops.commands.evaluate:evaluate",
+    "calibrate": "ops.commands.calibrate:calibrate",
     "bench": "ops.commands.bench:bench",
 }
 

@@ -87,6 +87,18 @@ def score_calibration(identifier: str, scores: NDArray[np.floating[Any]], **fiel
     return Calibration(id=identifier, n=len(scores), novelty=tail_table(scores), **fields)
 
 
+def known_needed(alpha: float, other_rate: float, confidence: float) -> int:
+    """Return how many known objects ``spectral_calibration`` needs to hold the rates at all.
+
+    Args:
+        alpha: declared false-unknown rate.
+        other_rate: part of alpha spent on OTHER_KNOWN; 0 leaves that flag out.
+        confidence: that each of the two holds.
+    """
+    novel = 2 * smallest_sample(alpha - other_rate, confidence)
+    return max(novel, smallest_sample(other_rate, confidence)) if other_rate > 0 else novel
+
+
 def spectral_calibration(
     identifier: str,
     *,
@@ -98,13 +110,14 @@ def spectral_calibration(
     alpha: float = 0.01,
     other_rate: float = 0.0,
     confidence: float = 0.99,
+    temperature: float | None = None,
     **fields: Any,
 ) -> Calibration:
     """Return the calibration of a ``spectral_classifier`` from held-out objects in random order.
 
-    The temperature and the thresholds use all of them. Known objects with even index make the energy table, those with
-    odd index the fused table, so that the fused p-value is an exact split-conformal one. The anomaly bundle's own table
-    must come from other objects than these.
+    The temperature, where it is not given, and the threshold of p_other use all of them. Known objects with even index
+    make the energy table, those with odd index the fused table, so that the fused p-value is an exact split-conformal
+    one. The anomaly bundle's own table must come from other objects than these.
 
     Args:
         identifier: of the calibration, as L2 records name it.
@@ -116,6 +129,8 @@ def spectral_calibration(
         alpha: declared false-unknown rate.
         other_rate: part of alpha spent on OTHER_KNOWN; the rest is spent on NOVEL.
         confidence: that each of the two holds.
+        temperature: taken as it is, so that p_other has no part in the objects that its threshold is made from; None
+            fits it.
         **fields: other fields of ``Calibration`` (runtime, dtype, domain ...).
 
     Raises:
@@ -124,10 +139,11 @@ def spectral_calibration(
     k = class_logits.shape[1] - 1
     known = np.flatnonzero(labels < k)
     fitting, ranking = known[::2], known[1::2]
-    needed = smallest_sample(alpha - other_rate, confidence)
-    if fitting.size < needed or ranking.size < needed:
-        raise ValueError(f"a rate of {alpha - other_rate} needs 2 x {needed} known objects, got {known.size}")
-    temperature = fit_temperature(class_logits, labels)
+    needed = known_needed(alpha, other_rate, confidence)
+    if known.size < needed:
+        raise ValueError(f"a rate of {alpha - other_rate} needs {needed} known objects, got {known.size}")
+    if temperature is None:
+        temperature = fit_temperature(class_logits, labels)
     probabilities = with_other(class_logits[known], temperature)
     table = tail_table(energy[fitting])
     fused = None

@@ -1,4 +1,7 @@
-"""Rows to an astropy table, which writes ECSV, CSV and FITS: missing values masked, units where astropy knows them."""
+"""Rows to an astropy table and back, which writes and reads ECSV, CSV and FITS.
+
+Missing values are masked; units are those that astropy knows.
+"""
 
 from __future__ import annotations
 
@@ -61,3 +64,26 @@ def write_table(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str], pat
         table.write(path, format=form, overwrite=True)
     except OSError as error:
         raise ConfigurationError(f"--output: cannot write {path}: {error.strerror or error}") from error
+
+
+def read_table(path: Path) -> list[Mapping[str, Any]]:
+    """Return the rows of an ECSV, CSV or FITS table; masked values are None, and bytes are text.
+
+    Raises:
+        ConfigurationError: the file is no such table.
+        OSError: the file cannot be read.
+    """
+    try:
+        table = Table.read(path, format=TABLE_FORMATS[path.suffix.lower()])
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{path}: expected a table, received {error}") from error
+    table.convert_bytestring_to_unicode()
+    rows: list[Mapping[str, Any]] = []
+    for row in table:
+        values = {name: row[name] for name in table.colnames}
+        rows.append({name: None if np.ma.is_masked(value) else _plain(value) for name, value in values.items()})
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

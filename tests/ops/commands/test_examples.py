@@ -141,6 +141,8 @@ def test_the_examples_are_a_night(
     )
     assert len(held(broker, L1)) == 2 + SIMULATED == len(held("file:nights/2026-11-21", L1))
     assert len((desk / "truth.csv").read_text(encoding="utf-8").splitlines()) == 1 + SIMULATED
+    do(words("calibrate"))
+    assert (desk / "mine" / "bundle.json").is_file()
     (letter,) = held(broker, DEAD)
     assert len(held(broker, L2)) == 2 + SIMULATED + len(held(broker, ALERTS)) - 1
     do(

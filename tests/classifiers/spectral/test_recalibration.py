@@ -1,0 +1,118 @@
+"""Recalibration for a survey: what it needs, what it writes, and that the rate holds on spectra it has not seen."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.bundle.errors import BundleError
+from classifiers.loaded import load_engines
+from classifiers.spectral.recalibration import Recalibration, Scores, TooFewLabels, write_recalibrated
+from classifiers.suite import MODELS, suites
+from classifiers.training.evaluation.other_samples import simulated
+from classifiers.training.simulation.scheme import CLASSES
+from classifiers.verdict.calibrate import known_needed
+
+BUNDLES = [MODELS / "spectral-classifier", MODELS / "spectral-anomaly"]
+RATE = 0.05
+
+
+def _scored(recalibration: Recalibration, n: int, seed: int) -> Scores:
+    spectra, labels = simulated(n, seed)
+    known = [row for row, label in enumerate(labels) if label.class_name is not None]
+    index = np.array([CLASSES.index(str(labels[row].class_name)) for row in known])
+    return recalibration.score([f"spectrum-{row}" for row in known], [spectra[row] for row in known], index)
+
+
+@pytest.fixture(scope="module")
+def recalibration() -> Recalibration:
+    return Recalibration(load_engines(BUNDLES))
+
+
+@pytest.fixture(scope="module")
+def scores(recalibration: Recalibration) -> Scores:
+    return _scored(recalibration, 1024, 31)
+
+
+@pytest.mark.slow
+def test_a_recalibrated_bundle_declares_the_rate_for_the_survey_and_keeps_what_is_not_about_novelty(
+    recalibration: Recalibration, scores: Scores, tmp_path: Path
+) -> None:
+    before = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in BUNDLES[0].rglob("*") if path.is_file()}
+    calibration = recalibration.calibrate(scores, RATE, 0.99, "my-survey")
+    written = write_recalibrated(recalibration.bundle, calibration, tmp_path / "mine")
+    assert before == {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in before}
+    uses = {use.name: use for use in suites(load_engines([tmp_path / "mine", BUNDLES[1]]))["spectrum"].engines()}
+    assert uses["spectral-classifier"].calibration_domain == "SURVEY"
+    assert uses["spectral-classifier"].calibration_id == "my-survey"
+    assert uses["spectral-anomaly"].calibration_domain == "SIMULATED"
+    old, new = recalibration.calibration, written.calibration("onnxruntime", "fp32")
+    assert (new.temperature, new.redshift_error_factor) == (old.temperature, old.redshift_error_factor)
+    assert (new.alpha, new.n) == (RATE, len(scores.names))
+    assert new.novel_rate / new.alpha == pytest.approx(old.novel_rate / old.alpha)
+    assert written.sha256 != recalibration.bundle.sha256
+
+
+@pytest.mark.slow
+def test_the_declared_rate_holds_on_spectra_of_the_same_survey(
+    recalibration: Recalibration, scores: Scores, tmp_path: Path
+) -> None:
+    calibration = recalibration.calibrate(scores, RATE, 0.99)
+    write_recalibrated(recalibration.bundle, calibration, tmp_path / "mine")
+    unseen = _scored(Recalibration(load_engines([tmp_path / "mine", BUNDLES[1]])), 1024, 32)
+    assert unseen.flagged.mean() <= RATE
+    assert scores.flagged.mean() <= RATE
+
+
+@pytest.mark.slow
+def test_the_order_of_the_labels_changes_nothing(recalibration: Recalibration, scores: Scores) -> None:
+    order = np.random.default_rng(1).permutation(len(scores.names))
+    shuffled = Scores(
+        tuple(scores.names[row] for row in order.tolist()), scores.label[order], scores.class_logits[order],
+        scores.energy[order], scores.anomaly_score[order], scores.flagged[order], 0,
+    )  # fmt: skip
+    one, other = (recalibration.calibrate(each, RATE, 0.99).model_dump_json() for each in (shuffled, scores))
+    assert one == other
+
+
+@pytest.mark.slow
+def test_too_few_labels_are_refused_with_the_number_that_is_needed(
+    recalibration: Recalibration, scores: Scores
+) -> None:
+    with pytest.raises(TooFewLabels, match="at least 1838 labelled known objects") as refused:
+        recalibration.calibrate(scores, 0.01, 0.99)
+    assert (refused.value.needed, refused.value.got) == (1838, len(scores.names))
+    assert known_needed(0.01, 0.005, 0.99) == 1838
+    assert known_needed(0.02, 0.01, 0.99) == 2 * 459
+
+
+@pytest.mark.slow
+def test_nothing_is_overwritten(recalibration: Recalibration, scores: Scores, tmp_path: Path) -> None:
+    calibration = recalibration.calibrate(scores, RATE, 0.99)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="empty or not there"):
+        write_recalibrated(recalibration.bundle, calibration, tmp_path / "there")
+    shutil.copytree(BUNDLES[0], tmp_path / "copy")
+    with pytest.raises(BundleError, match="empty or not there"):
+        write_recalibrated(recalibration.bundle, calibration, tmp_path / "copy")
+
+
+@pytest.mark.slow
+def test_spectra_that_the_flag_stops_before_novelty_have_no_part(recalibration: Recalibration) -> None:
+    spectra, _ = simulated(256, 33)
+    narrow = spectra[:8]
+    for spectrum in narrow:
+        spectrum.resolving_power = 300.0
+    found = recalibration.score([f"s{row}" for row in range(16)], [*narrow, *spectra[8:16]], np.zeros(16, np.int64))
+    assert found.outside == 8
+    assert found.names == tuple(f"s{row}" for row in range(8, 16))
+
+
+def test_a_set_of_bundles_without_a_classifier_is_refused() -> None:
+    with pytest.raises(BundleError, match="spectral_classifier"):
+        Recalibration(load_engines([BUNDLES[1]]))
