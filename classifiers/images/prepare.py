@@ -78,8 +78,11 @@ def prepare_stamps(items: Sequence[Stamps]) -> PreparedStamps:
     valid = np.isfinite(pixels)
     count = valid.sum(axis=1)
     flags[(count == 0).reshape(n, N_STAMPS).any(axis=1)] |= int(Quality.CUTOUT_MISSING)
-    blank = _constant(images[:, 2].reshape(n, -1), valid.reshape(n, N_STAMPS, -1)[:, 2])
-    sky, noise = _sky_and_noise(pixels, valid, count)
+    ranked = np.where(valid, pixels, np.float32(np.inf))
+    ranked.sort(axis=1)
+    last = np.maximum(count - 1, 0)
+    blank = (_constant(ranked, last) | (count == 0)).reshape(n, N_STAMPS)[:, 2]
+    sky, noise = _sky_and_noise(pixels, valid, ranked, last)
     with np.errstate(over="ignore", invalid="ignore"):
         pixels -= sky[:, None]
         pixels /= noise[:, None]
@@ -108,33 +111,30 @@ def _place(target: NDArray[np.float32], image: NDArray[np.float32]) -> bool:
     return height > SIDE or width > SIDE
 
 
-def _constant(pixels: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return where the valid pixels of images (n, pixel) differ by no more than rounding, (n,) bool; True for none."""
-    lowest = np.where(valid, pixels, np.float32(np.inf)).min(axis=1)
-    highest = np.where(valid, pixels, np.float32(-np.inf)).max(axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        spread = highest - lowest  # -inf without a valid pixel, inf where float32 cannot hold it
+def _constant(ranked: NDArray[np.float32], last: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where the first ``last + 1`` values of ascending rows differ by no more than rounding, (m,) bool."""
+    lowest, highest = ranked[:, 0], ranked[np.arange(len(ranked)), last]
+    with np.errstate(over="ignore", invalid="ignore"):  # inf in a row without valid pixels or of extreme range
+        spread = highest - lowest
         return np.asarray(spread <= ROUNDING * np.maximum(np.abs(lowest), np.abs(highest)), dtype=np.bool_)
 
 
 def _sky_and_noise(
-    pixels: NDArray[np.float32], valid: NDArray[np.bool_], count: NDArray[np.int64]
+    pixels: NDArray[np.float32], valid: NDArray[np.bool_], ranked: NDArray[np.float32], last: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return sky and noise of each image from one sort.
+    """Return sky and noise of each image.
 
     Args:
         pixels: (m, pixel) float32.
         valid: (m, pixel) bool.
-        count: (m,) int, valid pixels of each image.
+        ranked: (m, pixel) float32, valid pixels in ascending order, then inf.
+        last: (m,) int, index of the last valid pixel in ``ranked``; 0 without one.
 
     Returns:
         Sky (m,) float32, 0 without valid pixels; noise (m,) float32, always positive and finite: where more than two
         thirds of the pixels are equal, the root mean square about the sky, and 1 for a constant image.
     """
-    ranked = np.where(valid, pixels, np.float32(np.inf))
-    ranked.sort(axis=1)
-    empty = count == 0
-    last = np.maximum(count - 1, 0)
+    empty = ~valid.any(axis=1)
     sky = _quantile(ranked, last, 0.5)
     with np.errstate(over="ignore", invalid="ignore"):
         noise = np.minimum(sky - _quantile(ranked, last, LOWER_QUANTILE), _quantile(ranked, last, UPPER_QUANTILE) - sky)

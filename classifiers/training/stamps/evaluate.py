@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from classifiers.classifier import Classifier, Verdicts
 from classifiers.items import Stamps
-from classifiers.training.evaluation.document import Number, Proportion, Report
+from classifiers.training.evaluation.document import Matrix, Number, Proportion, Report, Section, Table
 from classifiers.training.stamps.anomalies import KINDS, UNSEEN, inject
 from classifiers.training.stamps.ranking import auroc, auroc_interval, rank_correlation
 from classifiers.training.stamps.scheme import CLASSES, StampClass
@@ -95,6 +95,23 @@ def evaluate_images(classifier: Classifier, alerts: Sequence[RealAlert], *, seed
         row = confusion.setdefault(CLASSES[true], {})
         row[str(names[top])] = row.get(str(names[top]), 0) + 1
     return Report(TITLE, {use.name: use.bundle_sha256 for use in classifier.engines()}, proportions, numbers, confusion)
+
+
+def as_section(report: Report) -> Section:
+    """Return an image report as one section of a larger report."""
+    rows = [(each.name, each) for each in report.proportions if each.n]
+    values = [(each.name, each) for each in report.numbers if each.n]
+    names = [*CLASSES, "none"]
+    counts = [[report.confusion.get(true, {}).get(found, 0) for found in names] for true in CLASSES]
+    return Section(
+        report.title,
+        "No weight and no calibration was fitted to a real alert; ranges of the simulator follow statistics of them.",
+        [
+            Table("Image alerts: proportions", ("measure", "value"), rows),
+            Table("Image alerts: numbers", ("measure", "value"), values),
+            Matrix("Classes of simulated alerts", CLASSES, names, counts),
+        ],
+    )
 
 
 def _share(name: str, hits: NDArray[np.bool_]) -> Proportion:

@@ -17,9 +17,9 @@ from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.opening import open_engine
 from classifiers.suite import open_suites
-from classifiers.training.evaluation.document import Report
+from classifiers.training.evaluation.document import Matrix, Report, Table
 from classifiers.training.stamps.anomalies import KINDS
-from classifiers.training.stamps.evaluate import RealAlert, evaluate_images
+from classifiers.training.stamps.evaluate import RealAlert, as_section, evaluate_images
 from classifiers.training.stamps.ranking import auroc, auroc_interval, rank_correlation
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, StampClass
 from classifiers.training.stamps.simulate import simulate_stamps
@@ -72,6 +72,12 @@ def test_evaluation_scores_classes_flags_and_real_bogus(trained: tuple[Path, dic
     assert all(any(kind in name for name in names) for kind in KINDS)
     assert "ZTF: rank correlation of P(not ARTEFACT) with rb" in names
     assert report.to_json().startswith("{")
+    proportions, numbers, matrix = as_section(report).items
+    assert isinstance(proportions, Table)
+    assert len(proportions.rows) == sum(each.n > 0 for each in report.proportions)
+    assert isinstance(numbers, Table)
+    assert isinstance(matrix, Matrix)
+    assert sum(map(sum, matrix.counts)) == 60
 
 
 @pytest.mark.slow
