@@ -54,9 +54,11 @@ def simulate_alerts(n: int, rng: np.random.Generator, *, mjd: float = 61000.0) -
             }
 
 
-def _magnitude(flux_sigma: float) -> float:
-    """Return the AB magnitude of a flux in sky sigmas of either sign (Oke & Gunn 1983, ApJ 266, 713)."""
-    return float(AB_ZERO_POINT_NJY - 2.5 * np.log10(max(abs(flux_sigma), 1e-3) * SKY_SIGMA_NJY))
+def _magnitude(flux_sigma: float) -> float | None:
+    """Return the AB magnitude of a flux in sky sigmas of either sign (Oke & Gunn 1983, ApJ 266, 713); None for none."""
+    if flux_sigma == 0:
+        return None
+    return float(AB_ZERO_POINT_NJY - 2.5 * np.log10(abs(flux_sigma) * SKY_SIGMA_NJY))
 
 
 def _stamps(batch: SimulatedStamps, row: int) -> list[dict[str, Any]]:

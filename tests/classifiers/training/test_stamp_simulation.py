@@ -126,6 +126,7 @@ def test_simulated_alerts_have_positions_on_the_sphere_and_identifiers_of_their_
     assert len({record["l1_id"] for record in records}) == 700
     assert all(0 <= record["ra_deg"] < 360 and -90 <= record["dec_deg"] <= 90 for record in records)
     assert np.mean([record["dec_deg"] > 30 for record in records]) == pytest.approx(0.25, abs=0.06)
+    assert 0.3 < np.mean([record["magnitude"] is None for record in records]) < 0.5  # artefacts
     assert all(stamp["image"].size == stamp["height"] * stamp["width"] for r in records for stamp in r["stamps"])
 
 
