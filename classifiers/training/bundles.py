@@ -19,7 +19,7 @@ NAMES = {
     ANOMALY: ExportedVae.NAMES,
     QSO: ExportedQsoFinder.NAMES,
 }
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),
@@ -64,7 +64,7 @@ def manifest(
         "name": bundle,
         "version": VERSION,
         "role": role,
-        "architecture": f"specstream-{bundle}-1",
+        "architecture": f"specstream-{bundle}-2",
         "grid": {"log10_start": COMMON_GRID.log10_start, "log10_step": COMMON_GRID.log10_step, "n": COMMON_GRID.n},
         "inputs": inputs,
         "outputs": tensor,

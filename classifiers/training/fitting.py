@@ -20,8 +20,10 @@ Progress = Callable[[str, float], None]
 BATCH = 256
 _CONTINUUM_DROPPED = 0.12
 _REDSHIFT_BLUR_BINS = 0.7
+_QUASAR_CARE = 3.0  # quasars are the most diverse of the known, and were flagged three times as often as the others
+_SPARE_STEPS = 1  # a schedule whose rise takes exactly one step divides by zero
 _BAL_REDSHIFT = 1.5
-_GALAXY, _QSO, _OTHER = KINDS.index("GALAXY"), KINDS.index("QSO"), KINDS.index("OTHER")
+_GALAXY, _QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("GALAXY", "QSO", "OTHER", "NOVEL"))
 
 
 class Epochs:
@@ -37,7 +39,7 @@ class Epochs:
         self._network = network
         self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, max_lr=rate, total_steps=epochs * self._batches, pct_start=0.2
+            self._optimiser, max_lr=rate, total_steps=epochs * self._batches + _SPARE_STEPS, pct_start=0.2
         )
         self.losses: list[float] = []
 
@@ -86,13 +88,16 @@ def fit_classifier(samples: Samples, seed: int, epochs: int, progress: Progress 
     run = Epochs(network, indexed, seed, epochs, 3e-3, progress)
     for batch in run:
         channels = _augmented(network.channels(*tensors(batch)), generator)
-        logits, galaxy, quasar, other = network.member_logits(channels)
-        target = torch.from_numpy(batch.class_target)
+        logits, galaxy, quasar, other, novel = network.member_logits(channels)
+        target = torch.from_numpy(batch.class_target)  # all 0 for what is made up: it teaches no class
         weights = bootstrap[torch.from_numpy(batch.snr.astype(np.int64))].T
         likelihood = -(target[None] * functional.log_softmax(logits, dim=2)).sum(dim=2)
         loss = (weights * likelihood).mean()
         loss = loss + 0.3 * _redshift_loss(galaxy, batch, _GALAXY, GALAXY_BIN)
         loss = loss + 0.3 * _redshift_loss(quasar, batch, _QSO, QSO_BIN)
+        made_up = torch.from_numpy((batch.kind == _NOVEL).astype(np.float32))
+        care = torch.from_numpy(np.where(batch.kind == _QSO, _QUASAR_CARE, 1.0).astype(np.float32))
+        loss = loss + 0.5 * functional.binary_cross_entropy_with_logits(novel, made_up, weight=care)
         outside = torch.from_numpy(np.flatnonzero(batch.kind == _OTHER))
         if len(outside):
             types = torch.from_numpy(batch.other_type)[outside]
@@ -128,21 +133,24 @@ def _redshift_loss(logits: Tensor, batch: Samples, kind: int, bin_width: float) 
     return -share * (target * functional.log_softmax(logits[rows], dim=1)).sum(dim=1).mean()
 
 
-def fit_qso(samples: Samples, seed: int, epochs: int, progress: Progress | None = None) -> QsoFinder:
-    """Fit the QSO finder; arguments as in ``fit_classifier``."""
+def fit_qso(
+    samples: Samples, classifier: SpectralClassifier, seed: int, epochs: int, progress: Progress | None = None
+) -> QsoFinder:
+    """Fit the QSO finder on the trunk of a fitted classifier, which stays as it is; arguments as there."""
     torch.manual_seed(seed)
-    network = QsoFinder()
+    known = samples.rows(np.flatnonzero(samples.kind != _NOVEL))
+    network = QsoFinder(classifier)
     generator = torch.Generator().manual_seed(seed)
-    run = Epochs(network, samples, seed, epochs, 3e-3, progress)
+    run = Epochs(network, known, seed, epochs, 3e-3, progress)
     for batch in run:
-        logits, scores = network.logits(_augmented(network.channels(*tensors(batch)), generator))
+        logits, _ = network.logits(_augmented(network.channels(*tensors(batch)), generator))
         is_qso = torch.from_numpy((batch.kind == _QSO).astype(np.float32))
         high = torch.from_numpy((batch.redshift >= REDSHIFT_THRESHOLD).astype(np.float32))
         absorbed = torch.from_numpy(batch.broad_absorption.astype(np.float32))
         seen = is_qso * torch.from_numpy((batch.redshift > _BAL_REDSHIFT).astype(np.float32))
         plain = functional.binary_cross_entropy_with_logits
         loss = plain(logits[:, 0], is_qso) + plain(logits[:, 1], high, weight=is_qso)
-        loss = loss + plain(logits[:, 2], absorbed, weight=seen) + 0.3 * _redshift_loss(scores, batch, _QSO, QSO_BIN)
+        loss = loss + plain(logits[:, 2], absorbed, weight=seen)
         run.step(loss)
     return network.eval()
 
@@ -150,7 +158,7 @@ def fit_qso(samples: Samples, seed: int, epochs: int, progress: Progress | None 
 def fit_vae(samples: Samples, seed: int, epochs: int, progress: Progress | None = None) -> ExportedVae:
     """Fit the autoencoder on the known classes alone, then fix the map; arguments as in ``fit_classifier``."""
     torch.manual_seed(seed)
-    known = samples.rows(np.flatnonzero(samples.kind != _OTHER))
+    known = samples.rows(np.flatnonzero((samples.kind != _OTHER) & (samples.kind != _NOVEL)))
     network = SpectralVae()
     generator = torch.Generator().manual_seed(seed)
     run = Epochs(network, known, seed, epochs, 2e-3, progress)

@@ -6,7 +6,7 @@ flux), both float16: the networks normalise by the level themselves, so nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.simulation.grid import PIXELS, Float32, Integers
-from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
+from classifiers.training.simulation.simulator import DEFAULT_KINDS, SimulatedBatch, Simulator
 
 CHUNK = 1024
 _REBIN = PIXELS // COMMON_GRID.n
@@ -102,7 +102,11 @@ def compact(batch: SimulatedBatch) -> Samples:
 
 
 def draw_samples(
-    simulator: Simulator, n: int, seed: int, progress: Callable[[str, float], None] | None = None
+    simulator: Simulator,
+    n: int,
+    seed: int,
+    progress: Callable[[str, float], None] | None = None,
+    kinds: Mapping[str, float] = DEFAULT_KINDS,
 ) -> Samples:
     """Simulate n training samples; the same seed gives the same samples, and a larger n begins with them.
 
@@ -111,11 +115,12 @@ def draw_samples(
         n: how many, at least 1.
         seed: of the sample; chunk i uses the generator of (seed, i).
         progress: called with what is being done and the fraction done.
+        kinds: relative frequency by kind, as in ``Simulator.draw``.
     """
     parts: list[Samples] = []
     for chunk in range((n + CHUNK - 1) // CHUNK):
         if progress is not None:
             progress("simulate", chunk * CHUNK / n)
-        parts.append(compact(simulator.draw(CHUNK, np.random.default_rng((seed, chunk)))))
+        parts.append(compact(simulator.draw(CHUNK, np.random.default_rng((seed, chunk)), kinds=kinds)))
     joined = (np.concatenate([getattr(part, entry.name) for part in parts])[:n] for entry in fields(Samples))
     return Samples(*joined)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, write_bundle
+from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, write_bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.training.bundles import BUNDLES, DEFAULTS, NAMES, QSO, SPECTRAL_CLASSIFIER, THREADS, manifest
 from classifiers.training.export import to_onnx
@@ -25,7 +25,8 @@ from classifiers.training.networks.classifier import ExportedClassifier
 from classifiers.training.networks.qso import ExportedQsoFinder
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
-from classifiers.training.simulation.simulator import Simulator
+from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
+from classifiers.training.weights import SHIPPED_CLASSIFIER, LoadedClassifier, load_classifier, weights
 
 Progress = Callable[[str, float], None]
 DEFAULT_N, DEFAULT_EPOCHS = DEFAULTS[SPECTRAL_CLASSIFIER]
@@ -51,6 +52,7 @@ def train_bundle(
     basis: Path = SHIPPED,
     samples: Samples | None = None,
     threads: int = THREADS,
+    classifier: Path | None = None,
 ) -> Trained:
     """Train a bundle and write it without calibration (``calibration.calibrate_bundles`` adds that).
 
@@ -64,20 +66,23 @@ def train_bundle(
         basis: the simulator's basis file.
         samples: the n samples of this seed where the caller has drawn them already, for several bundles on one set.
         threads: of torch; part of what decides the weights' last bits.
+        classifier: folder of the classifier bundle on whose trunk the QSO finder is trained; None: the one that ships.
 
     Raises:
         ValueError: unknown bundle name, n or epochs below 1.
+        BundleError: the classifier bundle is not intact, or holds no weights of this architecture.
     """
     if bundle_name not in BUNDLES:
         raise ValueError(f"bundle: expected one of {', '.join(BUNDLES)}, got {bundle_name!r}")
     if n < 1 or epochs < 1:
         raise ValueError(f"expected n >= 1 and epochs >= 1, got n = {n}, epochs = {epochs}")
     torch.set_num_threads(threads)
-    drawn = draw_samples(Simulator.load(basis), n, seed, progress) if samples is None else samples
-    module = _fit(bundle_name, drawn, seed, epochs, progress)
+    trunk = load_classifier(classifier or SHIPPED_CLASSIFIER) if bundle_name == QSO else None
+    drawn = draw_samples(Simulator.load(basis), n, seed, progress, TRAINING_KINDS) if samples is None else samples
+    module = _fit(bundle_name, drawn, seed, epochs, progress, trunk)
     if progress is not None:
         progress("export", 0.0)
-    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis, threads)
+    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis, threads, trunk)
     if progress is not None:
         progress("done", 1.0)
     return written
@@ -92,22 +97,33 @@ def write_trained(
     output: Path,
     basis: Path = SHIPPED,
     threads: int = THREADS,
+    trunk: LoadedClassifier | None = None,
 ) -> Trained:
     """Export a fitted module and write its bundle, without calibration; arguments as in ``train_bundle``."""
     data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
+    if trunk is not None:
+        data[f"{SPECTRAL_CLASSIFIER}/{WEIGHTS_FILE}"] = trunk.sha256
     fields = manifest(bundle_name, seed, len(samples), epochs, data, threads)
     files = {
         GRAPH_FILE: to_onnx(module, NAMES[bundle_name]),
         GOLDEN_FILE: golden(module, bundle_name, samples.rows(slice(0, _GOLDEN_ROWS))),
+        WEIGHTS_FILE: weights(module),
     }
     return Trained(write_bundle(output, fields, files), module, output)
 
 
-def _fit(bundle_name: str, samples: Samples, seed: int, epochs: int, progress: Progress | None) -> nn.Module:
+def _fit(
+    bundle_name: str,
+    samples: Samples,
+    seed: int,
+    epochs: int,
+    progress: Progress | None,
+    trunk: LoadedClassifier | None,
+) -> nn.Module:
     if bundle_name == SPECTRAL_CLASSIFIER:
         return ExportedClassifier(fit_classifier(samples, seed, epochs, progress)).eval()
-    if bundle_name == QSO:
-        return ExportedQsoFinder(fit_qso(samples, seed, epochs, progress)).eval()
+    if trunk is not None:
+        return ExportedQsoFinder(fit_qso(samples, trunk.network, seed, epochs, progress)).eval()
     return fit_vae(samples, seed, epochs, progress)
 
 

@@ -66,10 +66,10 @@ def tent_matrix() -> Tensor:
     return torch.stack([torch.relu(-offset), 1.0 - torch.abs(offset), torch.relu(offset)])
 
 
-def sum_bins(x: Tensor) -> Tensor:
-    """Return the sums of 9 neighbouring pixels, (b, 1557) to (b, 173)."""
-    ones = torch.ones(1, 1, _POOL, dtype=x.dtype, device=x.device)
-    return nn.functional.conv1d(x[:, None], ones, stride=_POOL)[:, 0]
+def sum_bins(x: Tensor, pixels: int = _POOL) -> Tensor:
+    """Return the sums of 9 (or another divisor of 1557) neighbouring pixels, (b, 1557) to (b, 173)."""
+    ones = torch.ones(1, 1, pixels, dtype=x.dtype, device=x.device)
+    return nn.functional.conv1d(x[:, None], ones, stride=pixels)[:, 0]
 
 
 def interpolate_bins(x: Tensor, tent: Tensor) -> Tensor:

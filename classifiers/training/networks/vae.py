@@ -19,16 +19,18 @@ ERROR_FLOOR = 0.08
 BIN_ERROR_FLOOR = 0.04
 LARGEST_CHI2 = 16.0
 BIN_PIXELS = 9
+_ENCODED_PIXELS = 3
+_TINY = 1e-9
 
 
 class SpectralVae(nn.Module):
-    """Encoder and decoder between normalised spectra and ``latent`` numbers."""
+    """Encoder and decoder between normalised spectra and ``latent`` numbers; the encoder sees bins of 3 pixels."""
 
     def __init__(self, latent: int = 32, hidden: int = 160) -> None:
         super().__init__()
         self.latent = latent
         self.encoder = nn.Sequential(
-            nn.Linear(2 * PIXELS, hidden),
+            nn.Linear(2 * PIXELS // _ENCODED_PIXELS, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
@@ -40,8 +42,11 @@ class SpectralVae(nn.Module):
 
     def encode(self, x: Tensor, significance: Tensor) -> tuple[Tensor, Tensor]:
         """Return latent mean and log variance, (b, latent) each, of normalised flux and S/N (b, 1557)."""
-        snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.2
-        code = self.encoder(torch.cat([compress(x), snr], dim=1))
+        weight = significance * significance
+        total = sum_bins(weight, _ENCODED_PIXELS)
+        mean = sum_bins(weight * x, _ENCODED_PIXELS) / torch.clamp(total, min=_TINY)
+        snr = torch.log(torch.clamp(total, min=1e-4, max=1e6)) * 0.1
+        code = self.encoder(torch.cat([compress(mean), snr], dim=1))
         return code[:, : self.latent], torch.clamp(code[:, self.latent :], -10.0, 4.0)
 
     def decode(self, latent: Tensor) -> Tensor:

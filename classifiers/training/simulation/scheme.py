@@ -31,4 +31,5 @@ FOLDED_STAR_TYPES = {"F2": "F5", "G0": "F9", "G5": "G2", "K7": "K5"}
 OTHER_TYPES = ("M", "LT", "WD", "CV", "CARBON", "OB", "SKY")
 SKY_INDEX = OTHER_TYPES.index("SKY")
 
-KINDS = ("GALAXY", "QSO", "STAR", "OTHER")
+KINDS = ("GALAXY", "QSO", "STAR", "OTHER", "NOVEL")
+"""What is drawn; NOVEL is made up (``outliers``) and belongs to no survey."""

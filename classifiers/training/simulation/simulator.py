@@ -14,11 +14,13 @@ from classifiers.training.simulation.galaxies import Galaxies
 from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers, NDBool
 from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES, Instrument
 from classifiers.training.simulation.noise import NoiseModel, object_noise
+from classifiers.training.simulation.outliers import OUTLIERS, Outliers
 from classifiers.training.simulation.quasars import Quasars
 from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.stars import Stars
 
 DEFAULT_KINDS: Mapping[str, float] = {"GALAXY": 0.26, "QSO": 0.25, "STAR": 0.30, "OTHER": 0.19}
+TRAINING_KINDS: Mapping[str, float] = {**DEFAULT_KINDS, "NOVEL": 0.2}
 # Half of the quasars of SDSS have no line that its rule calls broad: most of them are faint.
 FAINT_QUASARS = 0.4
 OTHER_WEIGHTS = (0.26, 0.07, 0.15, 0.09, 0.08, 0.13, 0.22)
@@ -31,9 +33,9 @@ class SimulatedBatch:
     Attributes:
         flux: (n, 4671) float32, 1e-17 erg/s/cm2/Angstrom; 0 where masked.
         inverse_variance: (n, 4671) float32, inverse square of the flux unit; 0 where masked.
-        class_index: (n,) int64 into ``scheme.CLASSES``, 13 = OTHER.
-        class_target: (n, 14) float32 soft labels (one-hot but for stars), rows sum to 1.
-        other_type: (n,) int64 into ``scheme.OTHER_TYPES``, -1 inside the scheme.
+        class_index: (n,) int64 into ``scheme.CLASSES``, 13 = OTHER, -1 = made up.
+        class_target: (n, 14) float32 soft labels (one-hot but for stars), rows sum to 1, or to 0 where made up.
+        other_type: (n,) int64 into ``scheme.OTHER_TYPES``, or into ``outliers.OUTLIERS`` where made up; else -1.
         kind: (n,) int64 into ``scheme.KINDS``.
         redshift: (n,) float64; v/c for stars, 0 for blank sky.
         snr: (n,) float64, median S/N per native pixel that was aimed at, 0 for blank sky.
@@ -71,8 +73,10 @@ class NoiselessBatch:
 
     def first_labels(self) -> Integers:
         """Return (n,) labels of what needs no noise: stars and OTHER; the rest is written by ``Simulator.expose``."""
-        star = FIRST_STAR + self.soft_star.argmax(axis=1)
-        return np.asarray(np.where(self.kind == KINDS.index("OTHER"), OTHER_INDEX, star), dtype=np.int64)
+        labels = FIRST_STAR + self.soft_star.argmax(axis=1)
+        labels[self.kind == KINDS.index("OTHER")] = OTHER_INDEX
+        labels[self.kind == KINDS.index("NOVEL")] = -1
+        return np.asarray(labels, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class Simulator:
         self._galaxies = Galaxies(basis)
         self._quasars = Quasars(basis, self._galaxies)
         self._stars = Stars(basis)
+        self._outliers = Outliers()
         self.noise_model = NoiseModel(basis)
 
     @staticmethod
@@ -138,7 +143,20 @@ class Simulator:
             other_type[rows[3]] = types
             flux[rows[3]], velocity = self._stars.draw_other(types, rng)
             redshift[rows[3]] = np.where(types == SKY_INDEX, 0.0, velocity / 299_792.458)
+        if rows[4].size:
+            other_type[rows[4]] = rng.choice(len(OUTLIERS), rows[4].size)
+            flux[rows[4]] = self._make_up(other_type[rows[4]], rng.spawn(1)[0])
         return NoiselessBatch(flux, kind, redshift, other_type, soft_star, absorbed, truth)
+
+    def _make_up(self, outlier: Integers, rng: np.random.Generator) -> Float32:
+        """Return outliers of the kinds asked for, made of pairs of known objects of two kinds."""
+        known = self.draw_noiseless(max(6, 3 * outlier.size), rng, {"GALAXY": 1.0, "QSO": 1.0, "STAR": 1.0})
+        groups = [np.flatnonzero(known.kind == index) for index in range(3)]
+        groups = [group for group in groups if group.size]
+        first = rng.integers(0, len(groups), outlier.size)
+        second = (first + rng.integers(1, max(2, len(groups)), outlier.size)) % len(groups)
+        picks = [[groups[group][rng.integers(groups[group].size)] for group in row] for row in (first, second)]
+        return self._outliers.draw(outlier, known.flux[picks[0]], known.flux[picks[1]], rng)
 
     def draw(
         self,
@@ -179,7 +197,8 @@ class Simulator:
                 flux[rows], inverse_variance[rows] = seen.flux * seen.good, seen.inverse_variance
                 snr[rows] = seen.snr
         target = np.zeros((n, len(CLASSES) + 1), dtype=np.float32)
-        target[np.arange(n), class_index] = 1.0
+        labelled = np.flatnonzero(class_index >= 0)
+        target[labelled, class_index[labelled]] = 1.0
         stars = truth.kind == KINDS.index("STAR")
         target[stars, FIRST_STAR:OTHER_INDEX] = truth.soft_star[stars]
         brightness = (10.0 ** rng.uniform(-0.5, 1.8, n)).astype(np.float32)[:, None]

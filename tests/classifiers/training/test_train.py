@@ -16,7 +16,7 @@ from classifiers.bundle.manifest import OUTPUTS
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.samples import Samples, draw_samples
-from classifiers.training.simulation.simulator import Simulator
+from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
 
 if TYPE_CHECKING:
     from classifiers.training.train import Trained
@@ -27,15 +27,25 @@ SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    return draw_samples(Simulator.load(), N, SEED)
+    return draw_samples(Simulator.load(), N, SEED, kinds=TRAINING_KINDS)
+
+
+@pytest.fixture(scope="module")
+def classifier(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    from classifiers.training.train import train_bundle
+
+    folder = tmp_path_factory.mktemp("bundles") / "spectral-classifier"
+    return train_bundle("spectral-classifier", SEED, N, 1, folder, samples=samples)
 
 
 @pytest.fixture(scope="module", params=SPECTRAL)
-def trained(request: pytest.FixtureRequest, samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(request: pytest.FixtureRequest, samples: Samples, classifier: Trained) -> Trained:
     from classifiers.training.train import train_bundle
 
-    folder = tmp_path_factory.mktemp("bundles") / request.param
-    return train_bundle(request.param, SEED, N, 1, folder, samples=samples)
+    if request.param == "spectral-classifier":
+        return classifier
+    folder = classifier.folder.parent / request.param
+    return train_bundle(request.param, SEED, N, 1, folder, samples=samples, classifier=classifier.folder)
 
 
 @pytest.mark.slow

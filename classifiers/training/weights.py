@@ -1,0 +1,48 @@
+"""Weights of trained networks as safetensors: what another runtime rebuilds a module from, and a trunk to build on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import nn
+
+from classifiers.bundle.errors import BundleError
+from classifiers.bundle.folder import WEIGHTS_FILE, load_bundle
+from classifiers.training.networks.classifier import ExportedClassifier, SpectralClassifier
+
+SHIPPED_CLASSIFIER = Path(__file__).resolve().parent.parent / "models" / "spectral-classifier"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedClassifier:
+    """A trained classifier, and the SHA-256 of its file of weights."""
+
+    network: SpectralClassifier
+    sha256: str
+
+
+def weights(module: nn.Module) -> bytes:
+    """Return the parameters and buffers of a module, float32; what can be computed anew is not among them."""
+    state = {name: value.detach().to(torch.float32).contiguous() for name, value in module.state_dict().items()}
+    return bytes(save(state))
+
+
+def load_classifier(folder: Path) -> LoadedClassifier:
+    """Return the network of a classifier bundle.
+
+    Raises:
+        BundleError: the bundle is not intact, or holds no weights of this architecture.
+    """
+    bundle = load_bundle(folder)
+    file = folder / WEIGHTS_FILE
+    if WEIGHTS_FILE not in bundle.manifest.files:
+        raise BundleError(str(file), expected="the weights of the classifier", found="no such file in the manifest")
+    module = ExportedClassifier(SpectralClassifier())
+    try:
+        module.load_state_dict(load(file.read_bytes()))
+    except RuntimeError as error:  # torch's error for keys or shapes that do not fit
+        raise BundleError(str(file), expected=f"weights of {bundle.manifest.architecture}", found=str(error)) from error
+    return LoadedClassifier(module.network.eval(), bundle.manifest.files[WEIGHTS_FILE])
