@@ -33,7 +33,7 @@ _SHAPES: Mapping[str, tuple[int, ...]] = {
 
 
 # Size of the simulated training set and passes over it of the bundles that ship.
-DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (66_560, 5), ANOMALY: (66_560, 20), QSO: (66_560, 3)}
+DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (79_872, 5), ANOMALY: (79_872, 20), QSO: (79_872, 3)}
 THREADS = 1
 
 
