@@ -17,6 +17,7 @@ BRIGHT, FAINT = 16.0, 23.5
 """Limits of a mock sample in r [AB]."""
 SOURCES_PER_DEG2 = 50_000.0
 HIGH_REDSHIFT = 2.1
+MAXIMUM_GALAXY_REDSHIFT = 1.3
 _STEP = 0.05
 _QSO_R = np.arange(15.75, 23.8, 0.5)
 _QSO_Z = np.array([0.0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
@@ -93,7 +94,9 @@ def draw_galaxy_redshifts(r: Float64, rng: np.random.Generator) -> Float64:
     """Draw redshifts: z^2 exp(-(z/z0)^1.5), median 0.1 at r = 17.5 rising by 0.075 per mag, at most 1.3."""
     median = np.clip(0.1 + 0.075 * (r - 17.5), 0.04, None)
     # t = (z/z0)^1.5 is Gamma(2) distributed, whose median is 1.678
-    return np.asarray(np.clip(median * (rng.gamma(2.0, size=r.size) / 1.678) ** (2.0 / 3.0), 0.003, 1.3))
+    return np.asarray(
+        np.clip(median * (rng.gamma(2.0, size=r.size) / 1.678) ** (2.0 / 3.0), 0.003, MAXIMUM_GALAXY_REDSHIFT)
+    )
 
 
 def draw_point_like(r: Float64, rng: np.random.Generator) -> NDBool:

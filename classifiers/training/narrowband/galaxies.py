@@ -13,7 +13,7 @@ from classifiers.training.narrowband.bands import LOG10_STEP, PIXELS, shifted
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import REST, line_ratios, relative_extinction
 from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, SSP_LOG10_START, STARBURST
-from classifiers.training.simulation.grid import Float32, Float64, Integers
+from classifiers.training.simulation.grid import Float32, Float64, Integers, NDBool
 
 _LEFT_PIXELS = 340
 _SLOPE_PIXELS = 228  # log10(2600 / 2000) / 5e-4
@@ -39,10 +39,11 @@ class Galaxies:
         age = basis["ssp_age_gyr"]
         self._ages = [np.flatnonzero(group) for group in (age < 0.3, (age >= 0.3) & (age < 3.0), age >= 3.0)]
 
-    def draw(self, redshift: Float64, rng: np.random.Generator) -> Float32:
-        """Draw galaxies at redshifts (n,): (n, 1085) float32 F_lambda, any scale."""
+    def draw(self, redshift: Float64, rng: np.random.Generator, even: NDBool) -> Float32:
+        """Draw galaxies at redshifts (n,), of all families evenly where told: (n, 1085) float32 F_lambda, any scale."""
         part = np.minimum(redshift, 1.0)[:, None]
         cumulative = np.cumsum((1.0 - part) * np.array(_NEAR_MIX) + part * np.array(_FAR_MIX), axis=1)
+        cumulative[even] = (0.25, 0.5, 0.75, 1.0)
         family = (rng.random((redshift.size, 1)) > cumulative).sum(axis=1)
         return self.at(redshift, np.minimum(family, ACTIVE), rng)
 

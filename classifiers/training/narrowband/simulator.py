@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from classifiers.training.narrowband import counts
-from classifiers.training.narrowband.bands import NAMES, SHIPPED, UNIT_CGS, Photometry
+from classifiers.training.narrowband.bands import NAMES, PIXELS, SHIPPED, UNIT_CGS, Photometry
 from classifiers.training.narrowband.galaxies import Galaxies
 from classifiers.training.narrowband.quasars import Quasars
-from classifiers.training.narrowband.stars import Stars
+from classifiers.training.narrowband.stars import MIX, Stars
 from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.grid import Float32, Float64, Integers, NDBool
@@ -77,7 +77,8 @@ class NarrowbandSimulator:
         Args:
             numbers: how many of each kind (``KINDS``); absent kinds are not drawn.
             rng: source of randomness.
-            flat: this share of them is drawn uniformly in r to 24 and, quasars, in ln(1 + z), to train on.
+            flat: this share of them is drawn evenly in r to 24, in ln(1 + z) and over galaxy families, and more evenly
+                over stellar families, to train on: what is rare on the sky is no less strange to a network.
 
         Raises:
             ValueError: a kind is unknown.
@@ -95,16 +96,19 @@ class NarrowbandSimulator:
         redshift = np.zeros(count)
         extended = np.zeros(count, np.bool_)
         if kind == "QSO":
-            span = rng.uniform(np.log1p(MINIMUM_REDSHIFT), np.log1p(MAXIMUM_REDSHIFT), count)
-            redshift = np.where(even, np.expm1(span), counts.draw_quasar_redshifts(r, rng))
+            redshift = np.where(even, _even(count, MAXIMUM_REDSHIFT, rng), counts.draw_quasar_redshifts(r, rng))
             redshift = np.clip(redshift, MINIMUM_REDSHIFT, MAXIMUM_REDSHIFT)
             spectra = self._quasars.draw(redshift, rng)
         elif kind == "GALAXY":
-            redshift = counts.draw_galaxy_redshifts(r, rng)
+            redshift = np.where(
+                even, _even(count, counts.MAXIMUM_GALAXY_REDSHIFT, rng), counts.draw_galaxy_redshifts(r, rng)
+            )
             extended = ~counts.draw_point_like(r, rng)
-            spectra = self._galaxies.draw(redshift, rng)
+            spectra = self._galaxies.draw(redshift, rng, even)
         else:
-            spectra = self._stars.draw(count, rng)
+            spectra = np.empty((count, PIXELS), np.float32)
+            spectra[~even] = self._stars.draw(int(np.sum(~even)), rng)
+            spectra[even] = self._stars.draw(int(np.sum(even)), rng, {name: share**0.5 for name, share in MIX.items()})
         flux = self._scaled(spectra, r)
         return Mocks(flux, np.full(count, KINDS.index(kind), np.int64), redshift, r, extended)
 
@@ -113,3 +117,8 @@ class NarrowbandSimulator:
         mean = self.photometry.mean_flux(spectra)
         magnitude = self.photometry.ab_magnitude(np.maximum(mean[:, -1:], 1e-30) * UNIT_CGS)[:, -1]
         return np.asarray(mean[:, :-1] * 10.0 ** (0.4 * (magnitude - r))[:, None])
+
+
+def _even(count: int, largest: float, rng: np.random.Generator) -> Float64:
+    """Draw redshifts evenly in ln(1 + z)."""
+    return np.asarray(np.expm1(rng.uniform(0.0, np.log1p(largest), count)))
