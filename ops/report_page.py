@@ -35,6 +35,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th { text-align: left; border-bottom: 1.5px solid #9aa4b0; padding: 4px 14px 4px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid #e6e9ee; padding: 3px 14px 3px 0; vertical-align: top; }
 td small { color: #6b7480; white-space: nowrap; } .scroll { overflow-x: auto; }
+td:first-child { white-space: nowrap; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(500px, 1fr)); gap: 8px 24px;
   align-items: start; }
 figure { margin: 12px 0; } figure img { max-width: 100%; } figcaption { font-size: 13px; color: #424a54; }
@@ -124,7 +125,7 @@ def _cell(cell: Cell) -> str:
     if isinstance(cell, Number):
         if not math.isfinite(cell.value):
             return '<span class="muted">none</span>'
-        interval = f" {cell.interval[0]:.3f} to {cell.interval[1]:.3f}" if cell.interval else ""
+        interval = f", {cell.interval[0]:.3f} to {cell.interval[1]:.3f}" if cell.interval else ""
         return f"{_figure(cell.value)} <small>n = {cell.n}{interval}</small>"
     if isinstance(cell, float):
         return _figure(cell) if math.isfinite(cell) else '<span class="muted">none</span>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +16,11 @@ from classifiers.errors import ClassifierError
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.opening import open_engine
-from classifiers.suite import default_bundles
+from classifiers.suite import MODELS, default_bundles
+from classifiers.training.evaluation.cards import model_card
 from ops.commands.options import command_group
 from ops.console import messages, output
+from stream.errors import ConfigurationError
 
 FAILED = 1
 
@@ -77,6 +80,32 @@ def verify(
         output().print(f"{folder.name}: {findings}", markup=False)
     if failed:
         raise typer.Exit(FAILED)
+
+
+@app.command("cards")
+def cards(
+    to: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the cards, one file a bundle.")],
+    paths: Paths = None,
+    evaluation: Annotated[
+        Path, typer.Option(metavar="FILE", help="Numbers: report.json of `evaluate`; of other weights none is taken.")
+    ] = MODELS / "evaluation.json",
+) -> None:
+    """Write a model card of each bundle: data, digests, seeds, numbers, limits.
+
+    Example: `specstream bundles cards --output cards`
+    """
+    try:
+        measured = json.loads(evaluation.read_bytes()) if evaluation.is_file() else None
+        to.mkdir(parents=True, exist_ok=True)
+        for folder in paths or default_bundles():
+            bundle = load_bundle(folder)
+            path = to / f"{bundle.manifest.name}.md"
+            path.write_text(model_card(bundle, measured), encoding="utf-8")
+            messages().print(f"wrote {path}", markup=False, soft_wrap=True)
+    except OSError as error:
+        raise ConfigurationError(f"--output: cannot write {to}: {error.strerror or error}") from error
+    except json.JSONDecodeError as error:
+        raise ConfigurationError(f"--evaluation: expected the JSON of `evaluate`, received {evaluation}") from error
 
 
 def _verified(folder: Path, runtime: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ import typer
 from classifiers.suite import default_bundles, suites
 from classifiers.training.evaluation.document import Report
 from classifiers.training.evaluation.evaluate import SIMULATED_N, anomaly_engine, evaluate_fully
+from classifiers.training.stamps.evaluate import as_section, evaluate_images
 from ops.commands.options import DATA_DEFAULT, DataFolder
 from ops.console import messages, output, progress_bar
 from ops.engines import load_configured
 from ops.plots.report import draw
 from ops.plots.spectrum import load_matplotlib
+from ops.real_alerts import real_alerts
 from ops.report_page import page
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
@@ -57,15 +60,21 @@ def evaluate(
     settings = load_settings(None)
     settings = settings.model_copy(update={"engines": settings.engines.model_copy(update={"bundles": tuple(folders)})})
     engines, threads = load_configured(settings)
+    lanes = suites(engines, threads)
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=100)
         report = evaluate_fully(
-            suites(engines, threads)["spectrum"],
+            lanes["spectrum"],
             data / "spectra",
             anomaly_engine(engines),
             lambda stage, fraction: bar.update(task, description=stage, completed=round(100 * fraction)),
             simulations,
         )
+        if lanes["image"].engines() and (data / "alerts").is_dir():
+            bar.update(task, description="image alerts")
+            images = evaluate_images(lanes["image"], real_alerts(data / "alerts"))
+            digests = {**report.engines, **images.engines}
+            report = replace(report, engines=digests, sections=[*report.sections, as_section(images)])
     output().print(report.to_markdown(), markup=False)
     if to is not None:
         _write(report, to, alone)

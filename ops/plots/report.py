@@ -87,7 +87,7 @@ def _matrix(item: Matrix) -> Any:
     counts = np.asarray(item.counts, float)
     total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     height = max(2.6, 0.36 * len(item.rows) + 1.9)
-    figure = load_matplotlib()(figsize=(max(4.6, 0.44 * len(item.columns) + 2.4), height), layout="constrained")
+    figure = load_matplotlib()(figsize=(max(6.4, 0.44 * len(item.columns) + 2.4), height), layout="constrained")
     axes = figure.subplots()
     axes.imshow(counts / total, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in zip(*np.nonzero(counts), strict=True):

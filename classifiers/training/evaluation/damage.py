@@ -69,6 +69,18 @@ def single_pixel(item: Spectrum, rng: np.random.Generator) -> Spectrum:
     return replace(item, uncertainty=weight, good=weight > 0)
 
 
+def without_blue_half(item: Spectrum, rng: np.random.Generator) -> Spectrum:
+    """The shorter wavelengths are masked."""
+    del rng
+    return _kept(item, slice(item.flux.size // 2, None))
+
+
+def without_red_half(item: Spectrum, rng: np.random.Generator) -> Spectrum:
+    """The longer wavelengths are masked."""
+    del rng
+    return _kept(item, slice(None, item.flux.size // 2))
+
+
 def unit_too_large(item: Spectrum, rng: np.random.Generator) -> Spectrum:
     """Flux is 1e17 times larger than its unit says, errors with it."""
     del rng
@@ -144,10 +156,18 @@ MEANINGLESS: Mapping[str, Damage] = {
 }
 RECOGNISABLE: Mapping[str, Damage] = {
     "half of the pixels NaN": half_nan,
+    "without its blue half": without_blue_half,
+    "without its red half": without_red_half,
     "unit wrong by 1e17 (too large)": unit_too_large,
     "unit wrong by 1e17 (too small)": unit_too_small,
     "air called vacuum": air_called_vacuum,
 }
+
+
+def _kept(item: Spectrum, part: slice) -> Spectrum:
+    weight = np.zeros_like(item.uncertainty)
+    weight[part] = item.uncertainty[part]
+    return replace(item, uncertainty=weight, good=weight > 0)
 
 
 def _level(item: Spectrum) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from classifiers.items import GridAxis, InlineAxis, Spectrum
 from classifiers.training.evaluation.real_spectra import RealLabel, barycentric, native_spectra
-from classifiers.training.simulation.grid import PIXELS, Float32, Float64, native_wavelength
+from classifiers.training.simulation.grid import Float32, Float64, native_wavelength
 from classifiers.training.simulation.instruments import NAMES
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
@@ -23,6 +23,8 @@ HELD_OUT_SEED = 2_000_003
 """Of the simulated sample: neither the seed of any training nor of the calibration."""
 TRANSIENT = "TRANSIENT"
 SUPERNOVA_SNR = (5.0, 10.0, 20.0)
+LEAST_COVERED = 0.9
+"""Of a galaxy's pixels, by a supernova that is mixed into its light."""
 _CHUNK = 1024
 _DESI_FIRST, _DESI_STEP, _DESI_PIXELS = 3600.0, 0.8, 7781
 
@@ -160,8 +162,8 @@ def in_host_light(
 ) -> list[Spectrum]:
     """Mix supernovae into real galaxy spectra at the galaxies' redshifts.
 
-    The supernova has ``fraction`` of the light where both are seen; pixels that its template does not cover are masked.
-    The galaxy's own noise stays as it is.
+    The supernova has ``fraction`` of the light where both are seen; pixels that its template does not cover are masked,
+    and pairs with too many of them are left out. The galaxy's own noise stays as it is.
 
     Args:
         host_flux: (h, 4671) native grid.
@@ -182,7 +184,7 @@ def in_host_light(
                 break
             shifted = np.interp(grid, grid * (1.0 + redshift), templates[choice], left=np.nan, right=np.nan)
             both = np.isfinite(shifted) & (seen > 0)
-            if np.count_nonzero(both) < 0.5 * PIXELS:
+            if np.count_nonzero(both) < LEAST_COVERED * np.count_nonzero(seen > 0):
                 continue
             level = float(np.median(host[both]))
             shifted *= level / float(np.median(shifted[both]))

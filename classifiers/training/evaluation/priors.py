@@ -107,7 +107,7 @@ def purity(prior: Floats, called: Rows, members: Rows, target: int) -> Number:
     value = good / (good + bad) if good + bad > 0 else float("nan")
     low = good_low / (good_low + bad_high) if good_low + bad_high > 0 else 0.0
     high = good_high / (good_high + bad_low) if good_high + bad_low > 0 else 1.0
-    return Number("purity", value, int(members.sum()), (low, high))
+    return Number("purity", float(value), int(members.sum()), (float(low), float(high)))
 
 
 def _definitions(trained: Floats, trained_id: str) -> Table:

@@ -34,8 +34,8 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
     rate = next(iter(samples.values())).answers.unknown_rate
     items: list[Item] = [_false(samples), _by_class(samples)]
     items += [_by_snr(name, scored, rate) for name, scored in samples.items()]
-    items += [_detected(samples, transients), _curves(samples["real"], transients)]
-    items += [_rare_at_rate(transients), _in_host(transients)]
+    items += [_detected(samples, transients), _rare_at_rate(transients)]
+    items += [_curves(samples["real"], transients), _in_host(transients)]
     text = (
         f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
         "guaranteed after `specstream calibrate` on a survey's own objects; the bundles that ship are calibrated on "

@@ -42,7 +42,7 @@ def worst(scored: Scored, spectra: Sequence[Spectrum], anomaly: LoadedEngine) ->
         chosen += [(title, int(row)) for row in order[:_MOST]]
     examples = _examples(scored, [spectra[row] for _, row in chosen], chosen, anomaly) if chosen else []
     text = (
-        "Up to three of each kind, the most confident first. Grey: flux on the common grid, normalised; orange: "
+        "Up to three of each kind, the most confident first. Black: flux on the common grid, normalised; orange: "
         "one-sigma error; red: what each bin adds to the VAE's reduced chi-square (scale on the right)."
     )
     return Section("The worst errors", text, examples)

@@ -148,11 +148,15 @@ def test_the_examples_are_a_night(
     do(
         words("dead-letters show", ("0:12", f"{letter.source.partition}:{letter.offset}")),
         words("dead-letters redrive"),
-        *((words("classify"), words("bundles list"), words("bundles verify")) if where == "file" else ()),
+        *(
+            (words("classify"), words("bundles list"), words("bundles verify"), words("bundles cards"))
+            if where == "file"
+            else ()
+        ),
     )
     assert (desk / "poison.avro").read_bytes() == b"no alert"
     if where == "file":
         assert len(list((desk / "pictures").iterdir())) == 2
         assert (desk / "verdicts.ecsv").is_file()
-    assert not left.keys() - {"classify", "bundles list", "bundles verify"}
+    assert not left.keys() - {"classify", "bundles list", "bundles verify", "bundles cards"}
     assert left == {} or where == "kafka"

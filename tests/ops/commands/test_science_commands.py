@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ SUBCOMMANDS = {
     "dead-letters": ("list", "show", "redrive"),
     "ledger": ("verify",),
     "topics": ("create",),
-    "bundles": ("list", "verify"),
+    "bundles": ("list", "verify", "cards"),
 }
 
 
@@ -78,18 +79,41 @@ def test_the_bundles_that_ship_are_listed_and_intact(specstream: Any) -> None:
     listed, verified = specstream("bundles", "list"), specstream("bundles", "verify")
     assert listed.returncode == 0, listed.stderr
     assert verified.returncode == 0, verified.stderr
-    for name in ("spectral-classifier", "spectral-anomaly", "qso-finder", "stamp-anomaly"):
+    for name in ("spectral-classifier", "spectral-anomaly", "qso-finder", "stamp-anomaly", "jpas-qso-finder"):
         assert name in listed.stdout
         assert f"{name}: " in verified.stdout
 
 
 @pytest.mark.slow
-def test_evaluation_reports_on_real_spectra(specstream: Any, data_dir: Path, tmp_path: Path) -> None:
-    """A report with sample sizes, also as JSON; a folder without spectra is named."""
-    done = specstream("evaluate", "--data", data_dir, "--output", tmp_path / "report.json")
-    assert done.returncode == 0, done.stderr
-    assert "|" in done.stdout
-    assert (tmp_path / "report.json").read_text().startswith("{")
+def test_evaluation_writes_a_page_and_its_numbers(data_dir: Path, tmp_path: Path) -> None:
+    """The table on the terminal, the page with its pictures inside, the same numbers as JSON."""
+    words = ["evaluate", "--data", str(data_dir), "--output", str(tmp_path / "report"), "--simulations", "256"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "| 13 classes |" in done.output
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    numbers = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert page.count("data:image/png;base64,") > 20
+    (entry,) = [each for each in numbers["proportions"] if each["name"] == "13 classes"]
+    assert f"{entry['successes']}/{entry['n']} = " in page
+    assert (tmp_path / "report" / "report.md").read_text(encoding="utf-8") in done.output + "\n"
+    assert {"spectral-classifier", "stamp-anomaly"} <= numbers["engines"].keys()
+
+
+@pytest.mark.slow
+def test_evaluation_without_spectra_or_a_folder_to_write_to_is_refused(specstream: Any, tmp_path: Path) -> None:
+    """Each is named, before any work."""
     done = specstream("evaluate", "--data", tmp_path)
     assert done.returncode == 2
     assert str(tmp_path) in done.stderr.replace("\n", "")
+
+
+@pytest.mark.slow
+def test_cards_are_written_of_every_bundle_that_ships(specstream: Any, tmp_path: Path) -> None:
+    """One file a bundle; an evaluation that is none is named."""
+    assert specstream("bundles", "cards", "--output", tmp_path / "cards").returncode == 0
+    assert {"spectral-classifier.md", "stamp-anomaly.md"} <= {path.name for path in (tmp_path / "cards").iterdir()}
+    (tmp_path / "no.json").write_text("no")
+    done = specstream("bundles", "cards", "--output", tmp_path / "cards", "--evaluation", tmp_path / "no.json")
+    assert done.returncode == 2
+    assert "--evaluation" in done.stderr

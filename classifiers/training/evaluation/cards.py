@@ -1,0 +1,151 @@
+"""Model cards: what a bundle is, made from, calibrated on, measured at, and not good for; from its files alone.
+
+Numbers come from an evaluation only where that evaluation was of these very weights (equal digests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from classifiers.bundle.calibration import Calibration
+from classifiers.bundle.folder import Bundle
+from classifiers.bundle.manifest import Domain, Manifest
+
+_PURPOSE = {
+    "spectral_classifier": "class probabilities, redshift and the ingredients of the unknown flag, from spectra",
+    "anomaly": "an anomaly score with its p-value, each pixel's part in it, and a place on a map, from spectra",
+    "qso": "the probability of a quasar and of one above a redshift threshold, its redshift and broad absorption",
+    "image_anomaly": "an anomaly score with its p-value, and classes where it names them, from alert stamps",
+}
+_LIMITS = {
+    "spectral_classifier": (
+        "Stars get a type and no radial velocity unless the table of outputs in bundle.json says otherwise.",
+        "Subclasses of galaxies and of quasars depend on S/N, as the surveys' own do: a faint line is no line.",
+        "Rare classes have few real spectra: read the intervals before the values.",
+    ),
+    "anomaly": (
+        "A high score says that the spectrum is unlike the simulations, which a fault of the instrument is too.",
+        "A transient that gives less than half of the light of its host is seldom found.",
+    ),
+    "qso": ("The probability is that of the training mixture: apply the prior of your targets before a cut.",),
+    "image_anomaly": ("The score knows simulated subtraction residuals only; surveys differ in theirs.",),
+}
+_MINE: Mapping[str, Callable[[str], bool]] = {
+    "spectral_classifier": lambda name: not name.startswith(("QSO finder", "baseline", "unknown:")),
+    "anomaly": lambda name: name.startswith(("unknown:", "blank sky", "false unknown as NOVEL")),
+    "qso": lambda name: name.startswith("QSO finder"),
+}
+
+
+def model_card(bundle: Bundle, evaluation: Mapping[str, Any] | None = None) -> str:
+    """Return the card of a bundle as markdown.
+
+    Args:
+        bundle: verified.
+        evaluation: a report's JSON; its numbers count where it names this bundle with this digest.
+    """
+    manifest = bundle.manifest
+    purpose = _PURPOSE.get(manifest.role, manifest.role.replace("_", " "))
+    lines = [f"# {manifest.name} {manifest.version}", "", f"Answers with {purpose}.", ""]
+    lines += _pairs(_identity(bundle))
+    lines += ["", "## Data", "", *_pairs(_data(manifest))]
+    lines += ["", "## Calibration", ""]
+    for key in sorted(bundle.calibrations):
+        lines += _pairs(_calibration(bundle.calibrations[key]))
+    lines += ["", "## Where it holds", "", *_pairs(_domain(manifest.domain))]
+    lines += ["", "## Numbers", "", *_numbers(bundle, evaluation)]
+    lines += ["", "## Limits", ""]
+    lines += [f"- {limit}" for limit in _limits(bundle)]
+    return "\n".join(lines) + "\n"
+
+
+def _pairs(pairs: Iterator[tuple[str, str]]) -> list[str]:
+    return ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in pairs)]
+
+
+def _identity(bundle: Bundle) -> Iterator[tuple[str, str]]:
+    manifest = bundle.manifest
+    yield "role", manifest.role
+    yield "architecture", manifest.architecture
+    yield "sha256 of bundle.json", f"`{bundle.sha256}`"
+    for name, digest in sorted(manifest.files.items()):
+        yield name, f"`{digest}`"
+    if manifest.class_names:
+        yield f"classes ({manifest.class_scheme})", ", ".join(manifest.class_names)
+    if manifest.other_types:
+        yield "recognised outside them", ", ".join(manifest.other_types)
+    yield "outputs", ", ".join(tensor.name for tensor in manifest.outputs)
+
+
+def _data(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    training = manifest.training
+    yield "made by", f"`{training.command}`"
+    yield "seed", str(training.seed)
+    for name, value in training.settings.items():
+        yield name.replace("_", " "), str(value)
+    for name, digest in training.data.items():
+        yield name, f"`{digest}`"
+    yield "prior", manifest.prior_id
+    yield "real data", "none in weights or calibration: forward simulations only"
+
+
+def _calibration(calibration: Calibration) -> Iterator[tuple[str, str]]:
+    yield "id", calibration.id
+    yield "runtime", f"{calibration.runtime} {calibration.dtype}"
+    promise = "guaranteed" if calibration.domain == "SURVEY" else "nominal"
+    yield "domain", f"{calibration.domain}: the declared rate is {promise}"
+    yield "objects", str(calibration.n)
+    yield "declared rate", f"{calibration.alpha:g} with confidence {calibration.confidence:g}"
+    if calibration.other_rate:
+        yield "of it NOVEL, OTHER_KNOWN", f"{calibration.novel_rate:g}, {calibration.other_rate:g}"
+    yield "temperature", f"{calibration.temperature:.3f}"
+
+
+def _domain(domain: Domain) -> Iterator[tuple[str, str]]:
+    yield "sampling", ", ".join(domain.samplings)
+    yield "medium", ", ".join(domain.mediums)
+    yield "coverage of the grid", f"at least {domain.min_coverage:g}, full from {domain.full_coverage:g}"
+    if domain.min_resolving_power is not None or domain.max_resolving_power is not None:
+        low, high = domain.min_resolving_power or 0.0, domain.max_resolving_power
+        yield "resolving power", f"{low:g} to {high:g}" if high is not None else f"from {low:g}"
+    for name, value in (("S/N, at least", domain.min_snr), ("S/N, full from", domain.full_snr)):
+        if value is not None:
+            yield name, f"{value:g}"
+
+
+def _numbers(bundle: Bundle, evaluation: Mapping[str, Any] | None) -> list[str]:
+    lines = []
+    if bundle.manifest.metrics:
+        lines += ["From its training (simulations):", "", *_pairs(iter(_flat("", bundle.manifest.metrics))), ""]
+    mine = _MINE.get(bundle.manifest.role)
+    known = evaluation is not None and evaluation["engines"].get(bundle.manifest.name) == bundle.sha256
+    if evaluation is None or mine is None or not known:
+        return [*lines, "No evaluation on real data belongs to these weights."]
+    lines += [f"{evaluation['title']}:", "", "| measure | value | exact 95 % interval |", "| --- | --- | --- |"]
+    for entry in evaluation["proportions"]:
+        if entry["n"] and mine(entry["name"]):
+            low, high = entry["interval_95"]
+            share = f"{entry['successes']}/{entry['n']} = {entry['value']:.3f}"
+            lines.append(f"| {entry['name']} | {share} | {low:.3f} to {high:.3f} |")
+    for number in evaluation["numbers"]:
+        if number["n"] and mine(number["name"]) and bundle.manifest.role == "spectral_classifier":
+            lines.append(f"| {number['name']} | {number['value']:.3g} (n = {number['n']}) | |")
+    return lines
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [pair for name, each in value.items() for pair in _flat(f"{prefix} {name}".strip(), each)]
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return [(prefix.replace("_", " "), text)]
+
+
+def _limits(bundle: Bundle) -> list[str]:
+    limits = list(_LIMITS.get(bundle.manifest.role, ()))
+    if any(calibration.domain == "SIMULATED" for calibration in bundle.calibrations.values()):
+        limits.append(
+            "Calibrated on simulations: rates and p-values are nominal until a survey's own objects recalibrate."
+        )
+    limits.append("The real spectra that it is scored on are development data: their numbers are optimistic.")
+    return limits

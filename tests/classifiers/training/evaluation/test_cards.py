@@ -1,0 +1,63 @@
+"""Model cards: those that ship are what the code makes of the bundles that ship; numbers belong to their weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from classifiers.bundle.folder import load_bundle
+from classifiers.suite import MODELS, default_bundles
+from classifiers.training.evaluation.cards import model_card
+
+EVALUATION = json.loads((MODELS / "evaluation.json").read_text(encoding="utf-8"))
+AGAIN = (
+    "specstream evaluate -o classifiers/models/evaluation.json; specstream bundles cards -o classifiers/models/cards"
+)
+
+
+@pytest.mark.parametrize("folder", default_bundles(), ids=lambda folder: folder.name)
+def test_the_card_that_ships_is_up_to_date(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    card = (MODELS / "cards" / f"{bundle.manifest.name}.md").read_text(encoding="utf-8")
+    assert card == model_card(bundle, EVALUATION), f"make it again: {AGAIN}"
+
+
+def test_every_card_belongs_to_a_bundle_that_ships() -> None:
+    names = {load_bundle(folder).manifest.name for folder in default_bundles()}
+    assert {path.stem for path in (MODELS / "cards").glob("*.md")} == names
+
+
+def test_the_evaluation_that_ships_is_of_the_weights_that_ship() -> None:
+    shipped = {bundle.manifest.name: bundle.sha256 for bundle in map(load_bundle, default_bundles())}
+    assert EVALUATION["engines"], f"make it again: {AGAIN}"
+    assert {name: shipped.get(name) for name in EVALUATION["engines"]} == EVALUATION["engines"], AGAIN
+
+
+def test_a_card_has_data_digests_seed_numbers_and_limits() -> None:
+    bundle = load_bundle(MODELS / "spectral-classifier")
+    measured = {
+        "engines": {"spectral-classifier": bundle.sha256},
+        "title": "A test",
+        "proportions": [
+            {"name": "QSO recall", "successes": 9, "n": 10, "value": 0.9, "interval_95": [0.555, 0.997]},
+            {"name": "baseline: x", "successes": 1, "n": 2, "value": 0.5, "interval_95": [0.1, 0.9]},
+        ],
+        "numbers": [],
+    }
+    card = model_card(bundle, measured)
+    assert bundle.sha256 in card
+    assert all(digest in card for digest in bundle.manifest.files.values())
+    assert bundle.manifest.training.command in card
+    assert "| QSO recall | 9/10 = 0.900 | 0.555 to 0.997 |" in card
+    assert "baseline" not in card
+    assert "## Limits" in card
+    assert "nominal" in card
+
+
+def test_numbers_of_other_weights_are_never_shown() -> None:
+    bundle = load_bundle(MODELS / "spectral-classifier")
+    other = {**EVALUATION, "engines": {"spectral-classifier": "0" * 64}}
+    assert "No evaluation on real data belongs to these weights" in model_card(bundle, other)
+    assert "No evaluation on real data belongs to these weights" in model_card(bundle)

@@ -1,0 +1,79 @@
+"""The samples beside the real labelled spectra: how many, what they say, and that seeds repeat."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.preprocess.prepare import prepare
+from classifiers.training.evaluation.other_samples import (
+    desi_coadds,
+    in_host_light,
+    ozdes_transients,
+    simulated,
+    supernova_templates,
+    supernovae,
+)
+from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.simulation.scheme import CLASSES
+
+
+def test_each_desi_target_comes_once_with_its_arms_joined(data_dir: Path) -> None:
+    spectra, labels = desi_coadds(data_dir / "spectra")
+    assert len(spectra) == len({label.object_id for label in labels}) == 14
+    assert Counter(label.group for label in labels) == {"QSO": 12, "": 2}
+    prepared = prepare(spectra, COMMON_GRID)
+    assert prepared.coverage.min() > 0.9
+    assert np.isfinite(prepared.snr).all()
+
+
+def test_supernovae_have_the_noise_that_was_asked_for_and_no_models_are_among_them(data_dir: Path) -> None:
+    names, templates = supernova_templates(data_dir / "spectra")
+    assert len(names) == 104
+    assert not any("theory" in name for name in names)
+    np.testing.assert_allclose(np.nanmedian(templates, axis=1), 1.0, rtol=1e-5)
+    spectra, _ = supernovae(data_dir / "spectra", 10.0, np.random.default_rng(1))
+    again, _ = supernovae(data_dir / "spectra", 10.0, np.random.default_rng(1))
+    np.testing.assert_array_equal(spectra[5].flux, again[5].flux)
+    assert np.median(prepare(spectra, COMMON_GRID).snr) == pytest.approx(10.0 * np.sqrt(3.0), rel=0.1)
+
+
+def test_transients_with_hosts_are_read_whole(data_dir: Path) -> None:
+    spectra, labels = ozdes_transients(data_dir / "spectra")
+    assert len(spectra) == len(labels) == 69
+    assert np.median([label.snr for label in labels]) > 1.0
+
+
+def test_a_supernova_without_a_share_of_the_light_leaves_the_galaxy_as_it_was(data_dir: Path) -> None:
+    spectra, labels = real_spectra(data_dir / "spectra")
+    row = next(row for row, label in enumerate(labels) if label.group == "GALAXY")
+    flux, weight = spectra[row].flux[None, :], spectra[row].uncertainty[None, :]
+    _, templates = supernova_templates(data_dir / "spectra")
+    redshift = np.array([0.05])
+
+    def mixed(fraction: float) -> list[np.ndarray]:
+        rng = np.random.default_rng(3)
+        made = in_host_light(flux, weight, redshift, templates, fraction, rng, 4)
+        return [np.where(item.uncertainty > 0, item.flux, np.nan) for item in made]
+
+    host, half, alone = mixed(0.0), mixed(0.5), mixed(1.0)
+    assert len(host) == len(half) == len(alone) == 4
+    seen = np.isfinite(host[0])
+    np.testing.assert_allclose(host[0][seen], flux[0][seen], rtol=1e-6)
+    np.testing.assert_allclose(half[0][seen], 0.5 * (host[0][seen] + alone[0][seen]), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_simulations_repeat_with_their_seed_and_carry_the_truth() -> None:
+    spectra, labels = simulated(256, 9)
+    again, _ = simulated(256, 9)
+    other, _ = simulated(256, 10)
+    np.testing.assert_array_equal(spectra[7].flux, again[7].flux)
+    assert not np.array_equal(spectra[7].flux, other[7].flux)
+    assert {label.class_name for label in labels} <= {None, *CLASSES}
+    assert all((label.class_name is None) == (label.other_type is not None) for label in labels)
+    assert all((label.group == "SKY") == (label.other_type == "SKY") for label in labels)

@@ -1,0 +1,30 @@
+"""Pictures of a report: each kind of item becomes a PNG of its own, the same each time, also where data are sparse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classifiers.training.evaluation.document import Curve, Example, Matrix, Plot
+from ops.plots.report import draw
+
+PNG = b"\x89PNG"
+CURVE = Curve("c", [1.0, 8.0], [0.5, 1.0], [0.2, 0.6], [0.8, 1.0], [4, 5])
+BARE = Curve("r", [1.0, 8.0], [0.1, 0.1])
+GRID = np.linspace(4000.0, 9000.0, 50)
+ITEMS = {
+    "line": Plot("t", "x", "y", [CURVE, BARE], diagonal=True, y_range=(0.0, 1.0)),
+    "points": Plot("t", "x", "y", [CURVE, BARE], "points", x_log=True),
+    "steps": Plot("t", "x", "y", [Curve("h", [0.0, 1.0], [0.2, 0.4], n=[1, 2]), BARE], "steps"),
+    "empty": Plot("t", "x", "y", [Curve("nothing", [], [])], "points", x_log=True),
+    "matrix": Matrix("t", ("a", "b"), ("a", "b", "c"), [[3, 0, 1], [0, 0, 0]]),
+    "example": Example("t", "c", GRID.tolist(), np.sin(GRID).tolist(), [0.1] * 50, [1.0] * 50),
+    "masked": Example("t", "c", GRID.tolist(), [float("nan")] * 50, [float("nan")] * 50, [float("nan")] * 50),
+}
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_an_item_becomes_a_picture_and_the_same_one_each_time(name: str) -> None:
+    first = draw(ITEMS[name])
+    assert first.startswith(PNG)
+    assert draw(ITEMS[name]) == first
