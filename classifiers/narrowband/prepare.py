@@ -3,7 +3,7 @@
 A measurement belongs to the band whose wavelength it has to within the band's tolerance; of several the nearest, and
 of two as near the first. Bands without a measurement are masked. Fluxes are brought to F_lambda at the band's pivot
 wavelength, where F_lambda = F_nu c / wavelength^2 holds exactly for photon-weighted means (Tokunaga & Vacca 2005, PASP
-117, 421, eq. A11). Air or vacuum and the velocity of the Earth shift a wavelength by less than 3 Angstrom, far below
+117, 421, appendix). Air or vacuum and the velocity of the Earth shift a wavelength by less than 3 Angstrom, far below
 any tolerance, and are not looked at.
 
 What is masked and what a user is told of it is as in ``classifiers.preprocess.prepare``; so is the normalisation.
@@ -136,10 +136,11 @@ def _match(key: _AxisKey, bands: tuple[Band, ...]) -> _Match:
     """Return the measurement of each band, and the wavelengths at which fluxes are converted."""
     measured = _wavelengths(key.axis)
     centres = np.array([band.wavelength_angstrom for band in bands])
-    distance = np.abs(measured[None, :] - centres[:, None])
-    nearest = distance.argmin(axis=1)
-    found = distance[np.arange(len(bands)), nearest] <= np.array([band.tolerance_angstrom for band in bands])
-    which = np.flatnonzero(found)
+    after = np.clip(np.searchsorted(measured, centres), 0, measured.size - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(np.abs(measured[before] - centres) <= np.abs(measured[after] - centres), before, after)
+    tolerance = np.array([band.tolerance_angstrom for band in bands])
+    which = np.flatnonzero(np.abs(measured[nearest] - centres) <= tolerance)
     wavelength = measured.copy()
     wavelength[nearest[which]] = centres[which]
     return _Match(nearest[which].astype(np.int64), which.astype(np.int64), wavelength)

@@ -2,9 +2,10 @@
 
 Quasars: Palanque-Delabrouille et al. (2016, A&A 587, A41), table 7, model PLE+LEDE: fitted for 0.68 < z < 4 and
 g < 22.5, extrapolated beyond. Stars: Bahcall & Soneira (1980, ApJS 44, 73), their approximate formula for the galactic
-pole in V, taken at V = r + 0.3. Galaxies: the slope d log N / dm = 0.37 of deep counts in R (Metcalfe et al. 2001,
-MNRAS 323, 795), scaled so that all sources together are 5e4 per square degree at r < 23.5; redshifts n(z) ~ z^2
-exp(-(z/z0)^1.5) (the form of Coil et al. 2004, ApJ 617, 765) with a median that rises with r (an assumption).
+pole in V, taken at V = r + 0.3. Galaxies: counts that rise by 0.37 dex a magnitude, about the slope of deep counts in R
+(Metcalfe et al. 2001, MNRAS 323, 795), scaled so that all sources together are 5e4 per square degree at r < 23.5;
+redshifts n(z) ~ z^2 exp(-(z/z0)^1.5) (the form of Baugh & Efstathiou 1993, MNRAS 265, 145) with a median that rises
+with r (an assumption).
 """
 
 from __future__ import annotations

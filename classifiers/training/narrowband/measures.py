@@ -173,7 +173,7 @@ def _scatter(error: Float64) -> dict[str, Any]:
 
 
 def _calibration_error(scored: Scored, bins: int = 15) -> float:
-    """Return the expected calibration error of the most probable class (Guo et al. 2017, eq. 3)."""
+    """Return the expected calibration error of the most probable class (Guo et al. 2017, section 2)."""
     confidence = scored.probabilities.max(axis=1)
     right = scored.probabilities.argmax(axis=1) == scored.mocks.class_index()
     place: Integers = np.minimum((confidence * bins).astype(np.int64), bins - 1)

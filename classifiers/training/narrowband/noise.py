@@ -3,7 +3,7 @@
 Depths: miniJPAS reached 22 to 23.5 AB (5 sigma, 3 arcsec) in the narrow bands (Bonoli et al. 2021, A&A 653, A31,
 abstract). Between these ends the run with wavelength is this model's: deepest from 4000 to 5000 Angstrom, shallowest
 where the sky is bright and the detector is not. Stated errors hold sky and source noise and a floor; zero points are
-off by more than they say (0.03 mag; stellar-locus calibrations reach 0.02 to 0.04).
+off by more than stated errors say (0.03 mag, an assumption).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Mocks are weighted to densities: 75 quasars per deg^2 at z > 2.2 among 5e4 sources at r < 23.5; fainter and lower
 redshift quasars keep their share of the luminosity function, stars and galaxies share the rest. Sources are ranked by
-P(z >= 2.1) after the prior is shifted from the balanced mocks to the sky (Saerens et al. 2002, Neural Comput. 14, 21,
-eq. 2.4).
+P(z >= 2.1) after the prior is shifted from the balanced mocks to the sky (Saerens et al. 2002, Neural Comput. 14, 21).
 """
 
 from __future__ import annotations

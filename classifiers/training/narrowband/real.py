@@ -27,7 +27,8 @@ from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband.bands import LOG10_START, LOG10_STEP, NAMES, PIXELS, Photometry
 from classifiers.training.narrowband.declared import NAME
 from classifiers.training.narrowband.noise import Observed, observe
-from classifiers.training.narrowband.simulator import CLASSES, NarrowbandSimulator
+from classifiers.training.narrowband.realism import colour_ranks
+from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
 from classifiers.training.simulation import grid
 from classifiers.training.simulation.grid import Float64, NDBool
 
@@ -104,12 +105,24 @@ def evaluate_real(bundle: Path, spectra_folder: Path) -> dict[str, Any]:
         f"{r:g}": figures(suite.classify(items_at(real, r, simulator.pivot_angstrom, rng)), real.labels)
         for r in MAGNITUDES
     }
-    return {"bands_covered": round(float(real.covered.sum(axis=1).mean()), 1), "by_r": found}
+    ranks = colour_ranks(
+        real.flux,
+        real.covered,
+        np.array([KINDS.index(_kind(label)) for label in real.labels]),
+        np.array([label.redshift for label in real.labels]),
+        simulator,
+        SEED,
+    )
+    return {
+        "bands_covered": round(float(real.covered.sum(axis=1).mean()), 1),
+        "by_r": found,
+        "colours_among_mocks": ranks,
+    }
 
 
 def figures(verdicts: Verdicts, labels: Sequence[RealLabel]) -> dict[str, Any]:
     """Return recall of each kind, contamination of quasars, redshift scatter and unknown rate, with n and intervals."""
-    kind = np.array(["STAR" if label.group == "OTHER" else label.group for label in labels])
+    kind = np.array([_kind(label) for label in labels])
     redshift = np.array([label.redshift for label in labels])
     names = np.array([CLASSES[index] if index >= 0 else "" for index in verdicts.top_class.tolist()])
     quasar = np.char.startswith(names, "QSO")
@@ -130,6 +143,11 @@ def figures(verdicts: Verdicts, labels: Sequence[RealLabel]) -> dict[str, Any]:
         "within_0.05": _share(np.abs(error) < 0.05),
     }
     return counted
+
+
+def _kind(label: RealLabel) -> str:
+    """Return the kind: stars outside the spectral scheme are stars."""
+    return "STAR" if label.group == "OTHER" else label.group
 
 
 def _share(hit: NDBool) -> dict[str, Any]:
