@@ -197,14 +197,24 @@ def _digest(scores: Scores) -> str:
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()[:12]
 
 
+def check_free(folder: Path) -> None:
+    """Check that a bundle can be written to a folder without touching anything.
+
+    Raises:
+        BundleError: there is something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        found = "something in it" if folder.is_dir() else "a file"
+        raise BundleError(str(folder), expected="a folder that is empty or not there yet", found=found)
+
+
 def write_recalibrated(bundle: Bundle, calibration: Calibration, folder: Path) -> Bundle:
     """Write a copy of a bundle with one calibration replaced or added; the bundle itself is never touched.
 
     Raises:
         BundleError: there is something in the folder already.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BundleError(str(folder), expected="a folder that is empty or not there yet", found="something in it")
+    check_free(folder)
     files = {name: (bundle.folder / name).read_bytes() for name in bundle.manifest.files}
     files[calibration_file(calibration.runtime, calibration.dtype)] = calibration.model_dump_json().encode()
     write_bundle(folder, bundle.manifest.model_dump(exclude={"files"}), files)

@@ -11,7 +11,7 @@ import typer
 
 from classifiers.bundle.calibration import Calibration
 from classifiers.items import Spectrum
-from classifiers.spectral.recalibration import Recalibration, Scores, write_recalibrated
+from classifiers.spectral.recalibration import Recalibration, Scores, check_free, write_recalibrated
 from classifiers.suite import default_bundles
 from classifiers.training.intervals import clopper_pearson
 from ops.commands.options import OptionalConfigFile
@@ -61,6 +61,7 @@ def calibrate(
 
     Example: `specstream calibrate --labels truth.csv --spectra file:spool/specstream.l1.spectrum --rate 0.05 -o mine`
     """
+    check_free(to)
     folders = tuple(str(folder) for folder in bundles or default_bundles())
     settings = load_settings(config)
     settings = settings.model_copy(update={"engines": settings.engines.model_copy(update={"bundles": folders})})

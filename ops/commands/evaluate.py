@@ -55,7 +55,7 @@ def evaluate(
     if to is not None:
         _make_folder(to.absolute().parent if alone else to)
         if not alone:
-            load_matplotlib()
+            load_matplotlib("--output")
     folders = [str(folder) for folder in bundles or default_bundles()]
     settings = load_settings(None)
     settings = settings.model_copy(update={"engines": settings.engines.model_copy(update={"bundles": tuple(folders)})})

@@ -42,8 +42,8 @@ def verdict_line(l2: Mapping[str, Any]) -> str:
     return "   ".join(parts)
 
 
-def load_matplotlib() -> Any:
-    """Return matplotlib's Figure class.
+def load_matplotlib(option: str = "--plot") -> Any:
+    """Return matplotlib's Figure class; ``option`` is what asks for pictures.
 
     Raises:
         ConfigurationError: the extra ``plot`` is not installed.
@@ -51,7 +51,7 @@ def load_matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigurationError("--plot: expected matplotlib, not found: pip install 'specstream[plot]'") from error
+        raise ConfigurationError(f"{option}: expected matplotlib, not found: pip install 'specstream[plot]'") from error
     return Figure
 
 

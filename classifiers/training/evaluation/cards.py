@@ -118,20 +118,37 @@ def _numbers(bundle: Bundle, evaluation: Mapping[str, Any] | None) -> list[str]:
     lines = []
     if bundle.manifest.metrics:
         lines += ["From its training (simulations):", "", *_pairs(iter(_flat("", bundle.manifest.metrics))), ""]
-    mine = _MINE.get(bundle.manifest.role)
     known = evaluation is not None and evaluation["engines"].get(bundle.manifest.name) == bundle.sha256
-    if evaluation is None or mine is None or not known:
+    title, entries = _measured(bundle.manifest.role, evaluation) if evaluation is not None and known else ("", [])
+    if not entries:
         return [*lines, "No evaluation on real data belongs to these weights."]
-    lines += [f"{evaluation['title']}:", "", "| measure | value | exact 95 % interval |", "| --- | --- | --- |"]
-    for entry in evaluation["proportions"]:
-        if entry["n"] and mine(entry["name"]):
-            low, high = entry["interval_95"]
-            share = f"{entry['successes']}/{entry['n']} = {entry['value']:.3f}"
-            lines.append(f"| {entry['name']} | {share} | {low:.3f} to {high:.3f} |")
-    for number in evaluation["numbers"]:
-        if number["n"] and mine(number["name"]) and bundle.manifest.role == "spectral_classifier":
-            lines.append(f"| {number['name']} | {number['value']:.3g} (n = {number['n']}) | |")
-    return lines
+    lines += [f"{title}:", "", "| measure | value | 95 % interval |", "| --- | --- | --- |"]
+    return lines + [_row(entry) for entry in entries if entry["n"]]
+
+
+def _measured(role: str, evaluation: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
+    """Return what was evaluated and the proportions and numbers that speak of a role."""
+    if role == "image_anomaly":
+        sections = [each for each in evaluation.get("sections", ()) if each["title"].startswith("Image alerts")]
+        tables = [item for each in sections for item in each["items"] if "rows" in item and "columns" in item]
+        cells = [row[1] for table in tables for row in table["rows"] if isinstance(row[-1], dict)]
+        return (sections[0]["title"] if sections else ""), cells
+    mine = _MINE.get(role)
+    if mine is None:
+        return "", []
+    numbers = evaluation["numbers"] if role == "spectral_classifier" else []
+    return evaluation["title"], [each for each in (*evaluation["proportions"], *numbers) if mine(each["name"])]
+
+
+def _row(entry: Mapping[str, Any]) -> str:
+    if "successes" in entry:
+        low, high = entry["interval_95"]
+        share = f"{entry['successes']}/{entry['n']} = {entry['value']:.3f}"
+        return f"| {entry['name']} | {share} | {low:.3f} to {high:.3f} |"
+    value = "none" if entry["value"] is None else f"{entry['value']:.3g}"
+    interval = entry.get("interval")
+    band = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+    return f"| {entry['name']} | {value} (n = {entry['n']}) | {band} |"
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:

@@ -18,8 +18,13 @@ _RELIABILITY_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.
 _OUTSIDE = ("unknown: sky, other", "flagged unknown")
 
 
-def classification(samples: Mapping[str, Scored]) -> Section:
-    """Return the section; ``samples`` by what to call them (real, simulated)."""
+def classification(samples: Mapping[str, Scored], more: Mapping[str, Scored]) -> Section:
+    """Return the section.
+
+    Args:
+        samples: by what to call them (real, simulated).
+        more: too small for pictures, shown in the table of surveys alone.
+    """
     items: list[Item] = []
     for name, scored in samples.items():
         items.append(confusion(f"13 classes, {name}", scored))
@@ -27,7 +32,7 @@ def classification(samples: Mapping[str, Scored]) -> Section:
     for name, scored in samples.items():
         items += [_reliability(name, scored), _recall(name, scored), _recall_by_redshift(name, scored)]
         items.append(_rejection(name, scored))
-    items.append(_by_survey(samples))
+    items.append(_by_survey({**samples, **more}))
     text = (
         "Rows are the truth, columns the most probable class; the unknown flag is ignored but in the last column of "
         "the coarse matrices. Bands are exact 95 % binomial intervals. Reliability: accuracy among spectra of similar "

@@ -91,7 +91,7 @@ def evaluate_fully(
     mixture = np.array([np.count_nonzero(truth == name) for name in CLASSES], np.float64)
     trained_id = next((use.prior_id for use in classifier.engines() if use.class_scheme), "")
     sections: list[Section] = [
-        classification(samples),
+        classification(samples, {"coadds": coadds_scored}),
         redshifts(samples),
         unknown(samples, transients),
         priors(samples, mixture / mixture.sum(), trained_id),

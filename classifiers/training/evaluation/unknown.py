@@ -9,7 +9,7 @@ import numpy as np
 
 from classifiers.training.evaluation.answers import GROUPS, Answers, Floats, Rows, Scored
 from classifiers.training.evaluation.binned import by_snr, operating_curve, share
-from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Section, Table
+from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Proportion, Section, Table
 from classifiers.training.simulation.scheme import CLASSES, OTHER_TYPES
 from classifiers.verdict.unknown import REASONS
 
@@ -124,10 +124,15 @@ def _rare_at_rate(transients: Transients) -> Table:
     for name, answers in transients.kinds.items():
         novelty, anomaly = answers.column("unknown_p_value"), answers.column("anomaly_p_value")
         for what, p_value in (("novelty (published)", novelty), ("VAE alone", anomaly)):
-            rows.append([name, what, *(share(f"{level}", p_value <= level) for level in levels)])
+            rows.append([name, what, *(_rare(p_value, level) for level in levels)])
     return Table(
         "Transients by p-value, whatever the reason", ("kind", "p-value of", *(f"p <= {x:g}" for x in levels)), rows
     )
+
+
+def _rare(p_value: Floats, level: float) -> Proportion:
+    """Return the share at or below a level of those that have a p-value."""
+    return share(f"p <= {level:g}", p_value[np.isfinite(p_value)] <= level)
 
 
 def _in_host(transients: Transients) -> Plot:
@@ -139,9 +144,11 @@ def _in_host(transients: Transients) -> Plot:
         ("VAE p <= 0.05", "anomaly_p_value", 0.05),
     ):
         shares = [
-            share(name, answers.column(column) <= level if column else answers.unknown)
+            _rare(answers.column(column), level) if column else share(name, answers.unknown)
             for answers in transients.in_host.values()
         ]
+        if not all(each.n for each in shares):
+            continue
         bands = [each.interval for each in shares]
         curves.append(
             Curve(

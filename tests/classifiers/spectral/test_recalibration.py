@@ -69,6 +69,19 @@ def test_the_declared_rate_holds_on_spectra_of_the_same_survey(
 
 
 @pytest.mark.slow
+def test_what_counts_as_flagged_is_what_the_service_publishes(recalibration: Recalibration) -> None:
+    spectra, _ = simulated(512, 34)
+    names = [str(row) for row in range(len(spectra))]
+    found = recalibration.score(names, spectra, np.zeros(len(spectra), np.int64))
+    verdicts = suites(load_engines(BUNDLES))["spectrum"].classify(spectra)
+    reasons = {"NOVEL", "OTHER_KNOWN", "NO_SIGNAL"}
+    published = [reason in reasons for reason in verdicts.unknown_reason]
+    assert found.outside == sum(reason is not None and reason not in reasons for reason in verdicts.unknown_reason)
+    assert found.flagged.tolist() == [published[int(name)] for name in found.names]
+    assert any(published)
+
+
+@pytest.mark.slow
 def test_the_order_of_the_labels_changes_nothing(recalibration: Recalibration, scores: Scores) -> None:
     order = np.random.default_rng(1).permutation(len(scores.names))
     shuffled = Scores(

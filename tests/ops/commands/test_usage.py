@@ -39,6 +39,12 @@ WRONG = {
     "classify s.toml --plot s.toml": ("--plot", "s.toml", "File exists"),
     "bench --output s.toml": ("--output", "s.toml", "File exists"),
     "bench --only hopes": ("--only", "'hopes'", "latency"),
+    "calibrate --labels absent.csv --spectra file:spool/l1 -o new": ("--labels", "absent.csv", "No such file"),
+    "calibrate --labels s.toml --spectra file:spool/l1 -o new": ("--labels", ".csv", "s.toml"),
+    "calibrate --labels file:spool/l1 --spectra file:spool/l1 -o s.toml": ("s.toml", "a file"),
+    "calibrate --labels file:spool/l1 --spectra file:spool/l1 -o new": ("--labels", "none that name one"),
+    "evaluate --data spool": ("--data", "real_spectra.npz", "spool"),
+    "bundles cards -o s.toml": ("--output", "s.toml", "File exists"),
 }
 
 
