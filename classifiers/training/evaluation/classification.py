@@ -11,6 +11,7 @@ from classifiers.training.evaluation.answers import GROUPS, Flags, Floats, Rows,
 from classifiers.training.evaluation.binned import binned_share, by_snr, share
 from classifiers.training.evaluation.document import Cell, Curve, Item, Matrix, Plot, Section, Table
 from classifiers.training.evaluation.headline import calibration_error
+from classifiers.training.evaluation.other_samples import HELD_OUT_SEED
 from classifiers.training.simulation.scheme import CLASSES
 
 _REDSHIFT_EDGES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.1, 2.6, 3.2, 4.5)
@@ -33,9 +34,11 @@ def classification(samples: Mapping[str, Scored], more: Mapping[str, Scored]) ->
         items += [_reliability(name, scored), _recall(name, scored), _recall_by_redshift(name, scored)]
         items.append(_rejection(name, scored))
     items.append(_by_survey({**samples, **more}))
+    sizes = ", ".join(f"{len(scored.labels)} {name}" for name, scored in samples.items())
     text = (
-        "Rows are the truth, columns the most probable class; the unknown flag is ignored but in the last column of "
-        "the coarse matrices. Bands are exact 95 % binomial intervals. Reliability: accuracy among spectra of similar "
+        f"Spectra: {sizes} (held-out simulations, seed {HELD_OUT_SEED}). Rows are the truth, "
+        "columns the most probable class; the unknown flag is ignored but in the last column of the coarse matrices. "
+        "Bands are exact 95 % binomial intervals. Reliability: accuracy among spectra of similar "
         "probability of the top class; a calibrated classifier lies on the diagonal. Rejection: accuracy of what is "
         "kept when the spectra of highest entropy are set aside."
     )
