@@ -59,8 +59,8 @@ class Verdicts:
         quality_flags: (n,) int64 bits of ``classifiers.quality.Quality``.
         alternative_class, alternative_redshift, alternative_probability: (n, a); class index -1 ends a row's list.
         lines: measured lines or None.
-        stage_seconds: seconds by stage ("preprocess", engine names, "verdict"); engines computed in one call are one
-            stage, their names joined by "+". For telemetry only.
+        stage_seconds: seconds by stage ("preprocess", engine names, "lines", "verdict"); engines computed in one call
+            are one stage, their names joined by "+". For telemetry only.
     """
 
     class_scheme: str

@@ -16,7 +16,8 @@ row's scale, inverse variance times its square; masked pixels hold 0 in both. Ch
     alternative_class (b, a) int64, alternative_redshift (b, a) float32, alternative_probability (b, a) float32
     radial_velocity_km_s, radial_velocity_error_km_s (b,) float32, for stars (NaN where the bundle measures none)
     optional, for the bundle's ``lines``: line_flux, line_flux_error, line_equivalent_width, line_velocity_width
-        (b, K) float32
+        (b, K) float32. Where the graph measures none, ``classifiers.lines`` measures them at ``redshift`` for rows that
+        look like a galaxy or a quasar, and subclasses and redshift of these rows rest on what it finds
 ``anomaly``:
     score (b,) float32 reduced chi-square; contribution (b, pixel) float32 >= 0; map (b, 2) float32
 ``qso``:

@@ -95,13 +95,13 @@ def prepare(spectra: Sequence[Spectrum], grid: CommonGrid, into: PreparedBatch |
         UnitError: a flux unit is not one that can be classified (the stream rejects such records before).
     """
     batch = PreparedBatch.blank(len(spectra), grid) if into is None else into
-    for rows in _groups(spectra):
-        for block in _blocks(spectra, rows, grid):
+    for rows in groups(spectra):
+        for block in blocks(spectra, rows, grid):
             _fill(block, spectra, batch)
     return batch
 
 
-def _groups(spectra: Sequence[Spectrum]) -> list[list[int]]:
+def groups(spectra: Sequence[Spectrum]) -> list[list[int]]:
     """Return the rows that share axis, uncertainty kind and unit, and so can be worked on together."""
     found: dict[tuple[object, ...], list[int]] = {}
     for row, spectrum in enumerate(spectra):
@@ -115,7 +115,7 @@ def _groups(spectra: Sequence[Spectrum]) -> list[list[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     """Rows of one axis, uncertainty kind and unit that are worked on together."""
 
     rows: list[int]
@@ -125,7 +125,8 @@ class _Block:
     flags: int
 
 
-def _blocks(spectra: Sequence[Spectrum], rows: list[int], grid: CommonGrid) -> Iterator[_Block]:
+def blocks(spectra: Sequence[Spectrum], rows: list[int], grid: CommonGrid) -> Iterator[Block]:
+    """Yield the rows of a group in blocks that stay in a core's cache."""
     key = axis_key(spectra[rows[0]])
     unit = flux_unit(spectra[rows[0]].flux_unit)
     operator = rebinner(key, grid)
@@ -133,13 +134,13 @@ def _blocks(spectra: Sequence[Spectrum], rows: list[int], grid: CommonGrid) -> I
     factor = None if edges is None else unit.per_pixel(edges.centres_angstrom)
     flags = 0 if unit.calibrated else int(Quality.UNCALIBRATED_FLUX)
     flags |= int(Quality.GAPS) if edges is not None and edges.has_gaps else 0
-    blocks = math.ceil(len(rows) / max(1, _BLOCK_PIXELS // operator.width))
-    size = math.ceil(len(rows) / blocks)
+    count = math.ceil(len(rows) / max(1, _BLOCK_PIXELS // operator.width))
+    size = math.ceil(len(rows) / count)
     for start in range(0, len(rows), size):
-        yield _Block(rows[start : start + size], operator, unit, factor, flags)
+        yield Block(rows[start : start + size], operator, unit, factor, flags)
 
 
-def _fill(block: _Block, spectra: Sequence[Spectrum], batch: PreparedBatch) -> None:
+def _fill(block: Block, spectra: Sequence[Spectrum], batch: PreparedBatch) -> None:
     """Prepare one block into its rows of the batch."""
     members = [spectra[row] for row in block.rows]
     where, operator = np.array(block.rows), block.operator
@@ -147,7 +148,7 @@ def _fill(block: _Block, spectra: Sequence[Spectrum], batch: PreparedBatch) -> N
     flags |= [int(Quality.NO_QUALITY_ARRAY) * (spectrum.good is None) for spectrum in members]
     flags |= [int(Quality.SKY_FIBRE) * spectrum.sky_fibre for spectrum in members]
     if operator.source.stop > operator.source.start:  # else nothing is on the grid
-        weight, weighted = _work_rows(len(members), operator)
+        weight, weighted = work_rows(len(members), operator)
         exponent, found = weigh(members, operator.source, operator.target, block.factor, weight, weighted)
         with np.errstate(over="ignore", invalid="ignore"):  # sums that are not finite are masked by normalise
             sums = operator.sums(weight), operator.sums(weighted)
@@ -161,7 +162,7 @@ def _fill(block: _Block, spectra: Sequence[Spectrum], batch: PreparedBatch) -> N
     batch.quality_flags[where] = flags
 
 
-def _work_rows(n: int, operator: LatticeRebinner | EdgeRebinner) -> NDArray[np.float32]:
+def work_rows(n: int, operator: LatticeRebinner | EdgeRebinner) -> NDArray[np.float32]:
     """Return (2, n, width) float32, 0 outside the operator's target columns and anything inside.
 
     The memory is the thread's own and used again: fresh memory costs a page fault every 4 KiB.

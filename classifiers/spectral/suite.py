@@ -1,4 +1,4 @@
-"""The classifier of the spectrum lane: preparation, engines and verdict; any role may be missing.
+"""The classifier of the spectrum lane: preparation, engines, lines and verdict; any role may be missing.
 
 Verdicts are pure functions of the items. The only clock here measures stages for telemetry and decides nothing.
 """
@@ -19,6 +19,7 @@ from classifiers.loaded import LoadedEngine, by_role
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.runtimes.stages import stages
+from classifiers.spectral.measuring import measured
 from classifiers.verdict.spectral import LEADS, spectral_verdicts
 from classifiers.watch import Watch
 
@@ -93,7 +94,11 @@ class SpectralSuite:
             watch.add_to(seconds)
         watch = Watch()
         read = {role: loaded.answer(outputs[loaded.bundle.manifest.name]) for role, loaded in self._engines.items()}
-        verdicts = spectral_verdicts(items, prepared, read)
+        lines = None
+        if "spectral_classifier" in read:
+            lines = measured(items, prepared, read["spectral_classifier"])
+            watch.stop("lines")
+        verdicts = spectral_verdicts(items, prepared, read, lines)
         watch.stop("verdict")
         watch.add_to(seconds)
         return replace(verdicts, stage_seconds=seconds)

@@ -18,6 +18,7 @@ from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer, anomaly_columns, answered_rows, measured_lines, qso_columns
 from classifiers.verdict.blank import without_classes
+from classifiers.verdict.measured import Measured, measured_or, with_measured_shares
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
@@ -32,13 +33,19 @@ SKY = "SKY"
 """The recognised type that means blank sky: NO_SIGNAL."""
 
 
-def spectral_verdicts(spectra: Sequence[Spectrum], prepared: PreparedBatch, answers: Mapping[str, Answer]) -> Verdicts:
+def spectral_verdicts(
+    spectra: Sequence[Spectrum],
+    prepared: PreparedBatch,
+    answers: Mapping[str, Answer],
+    measured: Measured | None = None,
+) -> Verdicts:
     """Return the verdicts on n spectra.
 
     Args:
         spectra: what came in; only its metadata are read.
         prepared: the same on the common grid.
         answers: by role: spectral_classifier, anomaly, qso; any of them may be missing.
+        measured: lines, and what rests on them; None where only the graph may have measured some.
     """
     n = len(spectra)
     rows = {role: answered_rows(answer, spectra, prepared) for role, answer in answers.items()}
@@ -67,9 +74,15 @@ def spectral_verdicts(spectra: Sequence[Spectrum], prepared: PreparedBatch, answ
     probabilities = with_other(
         np.where(absent[:, None], np.float32(0), outputs["class_logits"]), calibration.temperature
     )
+    if measured is not None:
+        probabilities = with_measured_shares(probabilities, measured)
     top = probabilities.classes.argmax(axis=1)
     star = np.isin(top, [manifest.class_names.index(name) for name in manifest.star_classes])
     columns |= _class_columns(answer, probabilities, absent, star)
+    if measured is not None:
+        columns |= {
+            name: measured_or(getattr(measured, name), columns[name]) for name in ("redshift", "redshift_error")
+        }
     other, types = _other_known(answer, probabilities, absent)
     sky = np.array([kind == SKY for kind in types])
     unknown, reasons = decide(
@@ -93,7 +106,7 @@ def spectral_verdicts(spectra: Sequence[Spectrum], prepared: PreparedBatch, answ
         alternative_class=chosen,
         alternative_redshift=redshift,
         alternative_probability=probability,
-        lines=measured_lines(answer, absent, prepared.scale),
+        lines=measured_lines(answer, absent, prepared.scale) if measured is None else measured.lines,
     )
 
 

@@ -58,6 +58,9 @@ def row_bytes(verdicts: Verdicts, row: int) -> tuple[Any, ...]:
         verdicts.top_class, verdicts.zwarn, verdicts.unknown, verdicts.quality_flags, verdicts.alternative_class,
         verdicts.alternative_redshift, verdicts.alternative_probability,
     )  # fmt: skip
+    if verdicts.lines is not None:
+        lines = verdicts.lines
+        arrays += (lines.flux, lines.flux_error, lines.equivalent_width, lines.velocity_width)
     return (*(a[row].tobytes() for a in arrays), verdicts.other_type[row], verdicts.unknown_reason[row])
 
 
@@ -74,7 +77,8 @@ def test_all_engines_answer_and_are_named_in_a_fixed_order(write_tiny: WriteTiny
     verdicts = suite.classify([spectrum(seed) for seed in range(5)])
     assert len(verdicts) == 5
     np.testing.assert_allclose(verdicts.class_probabilities.sum(axis=1), 1.0)
-    assert set(verdicts.stage_seconds) == {"preprocess", "verdict", "+".join(use.name for use in suite.engines())}
+    engines = "+".join(use.name for use in suite.engines())
+    assert set(verdicts.stage_seconds) == {"preprocess", engines, "lines", "verdict"}
     expected = {
         "p_other",
         "redshift",

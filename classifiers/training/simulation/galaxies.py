@@ -72,6 +72,19 @@ class Galaxies:
         redshift = self._draw_redshift(family, rng)
         return self.at(redshift, family, rng)
 
+    def continua(self, count: int, rng: np.random.Generator) -> tuple[Float64, Float32]:
+        """Draw galaxies without lines, in the rest frame.
+
+        Args:
+            count: how many.
+            rng: source of randomness.
+
+        Returns:
+            log10 of the vacuum wavelength [Angstrom] (pixel,) and flux (count, pixel) float32, any scale.
+        """
+        rest, _ = self._continuum(rng.choice(4, count, p=_MIX), rng)
+        return np.log10(self._wavelength), rest
+
     def _draw_redshift(self, family: Integers, rng: np.random.Generator) -> Float64:
         count = family.size
         survey = rng.choice(self._redshifts, count) * rng.uniform(0.9, 1.1, count)

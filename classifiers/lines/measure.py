@@ -1,0 +1,179 @@
+"""Lines of galaxies and quasars at the redshift of the network, many spectra at once.
+
+They are measured beside the network and not in its graph: the fit is a handful of small least-squares problems whose
+places depend on the redshift, which few runtimes could gather and solve. They are measured on plain means over the bins
+of the common grid (207 km/s), not on the weighted means that networks read (``preprocess.plain`` says why) and not on
+native pixels: profiles are integrated over bins, so fluxes and redshifts lose nothing; a width near the resolution of
+SDSS loses some precision; and every instrument is measured alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.lines.continuum import galaxy_continuum
+from classifiers.lines.fit import Start, fit
+from classifiers.lines.table import (
+    BALMER,
+    BIN_KM_S,
+    C_KM_S,
+    COLUMNS,
+    COMPLEXES,
+    GROUPS,
+    LYMAN,
+    NAMES,
+    NARROW,
+    NITROGEN,
+    PARAMETERS,
+    REPORTED,
+    REST_ANGSTROM,
+    SHIFT,
+    STEP,
+    ULTRAVIOLET,
+    rest_bin,
+)
+
+Floats = NDArray[np.float64]
+
+_START_KM_S = {NARROW: (200.0, 250.0), BALMER: (200.0, 600.0), ULTRAVIOLET: (2000.0, 2000.0)}
+_START_KM_S |= {LYMAN: (2000.0, 2000.0), NITROGEN: (2000.0, 2000.0)}
+"""Width at which galaxies and quasars start, by group [km/s]."""
+_WIDTH_PRIOR = {NARROW: 1.0, BALMER: 1.5, ULTRAVIOLET: 1.0, LYMAN: 1.0, NITROGEN: 1.0}
+_SHIFT_PRIOR_KM_S = 500.0
+_FWHM_PER_SIGMA = 2.0 * float(np.sqrt(2.0 * np.log(2.0)))
+_LEAST_CONTINUUM = 2.0  # sigma; an equivalent width above less is not a number
+
+_CENTRES: NDArray[np.int64] = np.array(
+    [part.start + round(rest_bin(line.parts[0][0])) - part.first for part in COMPLEXES for line in part.lines]
+)
+_SCANNED = [_CENTRES[NAMES.index(name)] for name in ("[O II] 3727", "H beta", "[O III] 5007")]
+_SCANNED_BINS = 7
+_SCAN_RATIO, _SCAN_GAIN = 2.0, 30.0  # of chi-square over the redshift as it is
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLines:
+    """Lines of n spectra, in the order of ``table.NAMES``; NaN where a line is not measured.
+
+    Attributes:
+        flux, flux_error: (n, K) float64, unit of the flux density times Angstrom; the error is the fit's.
+        published_error: (n, K) float64, flux_error times the square root of the complex's reduced chi-square where that
+            is above 1.
+        equivalent_width, equivalent_width_error: (n, K) float64, rest frame, emission positive [Angstrom].
+        velocity_width: (n, K) float64, standard deviation without the instrument's, 0 if unresolved [km/s].
+        sigma, sigma_error: (n, K) float64, standard deviation as observed [km/s]; the error may be inf.
+        redshift, redshift_error: (n,) float64, on the lines; the error is inf where no line says anything.
+    """
+
+    flux: Floats
+    flux_error: Floats
+    published_error: Floats
+    equivalent_width: Floats
+    equivalent_width_error: Floats
+    velocity_width: Floats
+    sigma: Floats
+    sigma_error: Floats
+    redshift: Floats
+    redshift_error: Floats
+
+
+def measure_lines(
+    flux: NDArray[np.float32],
+    inverse_variance: NDArray[np.float32],
+    redshift: Floats,
+    quasar: NDArray[np.bool_],
+    resolving_power: Floats,
+) -> MeasuredLines:
+    """Measure the lines of n spectra.
+
+    Args:
+        flux: (n, pixel) float32 on the common grid; 0 where masked.
+        inverse_variance: (n, pixel) float32; 0 where masked.
+        redshift: (n,) about where to look, at least -0.5; lines are found within 1,500 km/s.
+        quasar: (n,) bool: broad lines above a straight continuum instead of narrow ones above stars.
+        resolving_power: (n,) wavelength / FWHM, NaN where unknown (nothing is then taken from the widths).
+    """
+    position = np.log10(1.0 + redshift) / STEP
+    whole = np.rint(position).astype(np.int64)
+    values, weight = _gather(flux, inverse_variance, whole)
+    stars = np.zeros_like(values)
+    galaxies = np.flatnonzero(~quasar)
+    if galaxies.size:
+        stars[galaxies] = galaxy_continuum(values[galaxies], weight[galaxies], (position - whole)[galaxies])
+    values = np.where(weight > 0, values - stars, np.float32(0))
+    start = _start(quasar)
+    start.value[:, SHIFT] = whole_bin_shift(values, weight)
+    found = fit(values, weight, position - whole, start)
+    angstrom = REST_ANGSTROM * np.log(10.0) * STEP
+    level = found.continuum + stars[:, _CENTRES]
+    solid = level > _LEAST_CONTINUUM * found.continuum_error
+    level = np.where(solid, level, np.nan)
+    width = REPORTED * angstrom * found.flux / level
+    relative = np.hypot(found.error * REPORTED * angstrom / level, width * found.continuum_error / level)
+    measured = np.isfinite(found.flux)
+    sigma = np.where(measured, np.exp(found.value[:, GROUPS]) * BIN_KM_S, np.nan)
+    instrument = C_KM_S / (_FWHM_PER_SIGMA * resolving_power)
+    intrinsic = np.sqrt(np.maximum(sigma**2 - np.nan_to_num(instrument)[:, None] ** 2, 0.0))
+    stretch = angstrom * (1.0 + redshift)[:, None] * REPORTED
+    shifted = (1.0 + redshift) * 10.0 ** (STEP * found.value[:, SHIFT])
+    return MeasuredLines(
+        flux=found.flux * stretch,
+        flux_error=found.error * stretch,
+        published_error=found.error * stretch * np.sqrt(np.fmax(found.chi2, 1.0)),
+        equivalent_width=width,
+        equivalent_width_error=relative,
+        velocity_width=intrinsic,
+        sigma=sigma,
+        sigma_error=np.where(measured, sigma * found.value_error[:, GROUPS], np.nan),
+        redshift=shifted - 1.0,
+        redshift_error=shifted * np.log(10.0) * STEP * found.value_error[:, SHIFT],
+    )
+
+
+def _gather(
+    flux: NDArray[np.float32], inverse_variance: NDArray[np.float32], whole: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return flux and inverse variance on ``COLUMNS``, 0 where the grid does not reach."""
+    n, pixels = flux.shape
+    place = whole[:, None] + COLUMNS
+    inside = (place >= 0) & (place < pixels)
+    place = np.where(inside, place, 0) + pixels * np.arange(n)[:, None]
+    return np.take(flux.ravel(), place) * inside, np.take(inverse_variance.ravel(), place) * inside
+
+
+def whole_bin_shift(flux: NDArray[np.float32], weight: NDArray[np.float32]) -> Floats:
+    """Return where strong narrow lines lie together, in whole bins: (n,); 0 where nothing stands out.
+
+    At each shift the squared significances of the excess in three bins are summed over [O II], H beta and [O III]; not
+    over H alpha, which has [N II] on either side.
+
+    Args:
+        flux: (n, column) float32 on ``COLUMNS``; 0 where masked.
+        weight: (n, column) float32; 0 where masked.
+    """
+    score = np.zeros((len(flux), 2 * _SCANNED_BINS + 1))
+    for centre in _SCANNED:
+        window = slice(centre - 2 * _SCANNED_BINS, centre + 2 * _SCANNED_BINS + 1)
+        w = weight[:, window].astype(np.float64)
+        level = (w * flux[:, window]).sum(axis=1) / np.maximum(w.sum(axis=1), 1e-30)
+        wr = w * (flux[:, window] - level[:, None])
+        near = slice(_SCANNED_BINS, 3 * _SCANNED_BINS + 1)
+        before, after = slice(near.start - 1, near.stop - 1), slice(near.start + 1, near.stop + 1)
+        excess = wr[:, before] + wr[:, near] + wr[:, after]
+        information = w[:, before] + w[:, near] + w[:, after]
+        score += np.maximum(excess, 0.0) ** 2 / np.maximum(information, 1e-30)
+    best = score.argmax(axis=1)
+    middle = score[:, _SCANNED_BINS - 1 : _SCANNED_BINS + 2].max(axis=1)
+    stands_out = score[np.arange(len(flux)), best] > _SCAN_RATIO * middle + _SCAN_GAIN
+    return np.where(stands_out, best - _SCANNED_BINS, 0).astype(np.float64)
+
+
+def _start(quasar: NDArray[np.bool_]) -> Start:
+    value = np.zeros((quasar.size, PARAMETERS))
+    for group, (galaxy_km_s, quasar_km_s) in _START_KM_S.items():
+        value[:, group] = np.log(np.where(quasar, quasar_km_s, galaxy_km_s) / BIN_KM_S)
+    prior = np.array([_WIDTH_PRIOR.get(parameter, _SHIFT_PRIOR_KM_S / BIN_KM_S) for parameter in range(PARAMETERS)])
+    return Start(value, prior)

@@ -1,0 +1,74 @@
+"""Plain means of pixels over the bins of the common grid, for what is measured there instead of recognised.
+
+The inverse-variance weighted means of ``prepare`` are biased where the flux changes within a bin and brings its own
+photon noise: the brighter pixels weigh less, and a strong narrow line loses 5 to 50 % of its flux (measured on SDSS
+spectra of emission-line galaxies). A plain mean conserves flux. Masks and units are those of ``prepare``; with h the
+share of a pixel that lies in the bin and v its inverse variance,
+
+    flux density      F = sum h f / sum h
+    inverse variance  W = (sum h)^2 / sum h / v
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.items import Spectrum
+from classifiers.preprocess.grid import CommonGrid
+from classifiers.preprocess.normalise import FLUX_LIMIT, WEIGHT_LIMIT
+from classifiers.preprocess.prepare import Block, blocks, groups, work_rows
+from classifiers.preprocess.weights import weigh
+
+_LEAST_PIXELS = 0.3  # of the pixels of a bin
+
+
+class PlainMeans(NamedTuple):
+    """n spectra on the grid: flux over scale and inverse variance times scale^2, (n, pixel) float32, 0 where masked."""
+
+    flux: NDArray[np.float32]
+    inverse_variance: NDArray[np.float32]
+
+
+def plain_means(spectra: Sequence[Spectrum], grid: CommonGrid, scale: NDArray[np.float64]) -> PlainMeans:
+    """Bring n spectra onto the grid by plain means.
+
+    Args:
+        spectra: any axes, units and uncertainty kinds together.
+        grid: the common grid.
+        scale: (n,) by which flux is divided, as in ``PreparedBatch``.
+    """
+    out = PlainMeans(*np.zeros((2, len(spectra), grid.n), np.float32))
+    for rows in groups(spectra):
+        for block in blocks(spectra, rows, grid):
+            if block.operator.source.stop > block.operator.source.start:
+                _fill(block, spectra, scale, out)
+    return out
+
+
+def _fill(block: Block, spectra: Sequence[Spectrum], scale: NDArray[np.float64], out: PlainMeans) -> None:
+    members = [spectra[row] for row in block.rows]
+    where, operator = np.array(block.rows), block.operator
+    weight, weighted = work_rows(len(members), operator)
+    exponent, _ = weigh(members, operator.source, operator.target, block.factor, weight, weighted)
+    good = weight > 0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        variance = np.where(good, np.float32(1.0) / weight, np.float32(0.0))
+        weighted *= variance  # now the flux
+        bad = ~(np.isfinite(variance) & np.isfinite(weighted))
+        if bad.any():
+            good &= ~bad
+            variance[bad] = 0.0
+            weighted[bad] = 0.0
+        count = operator.sums(good.astype(np.float32))
+        total, noise = operator.sums(weighted), operator.sums(variance)
+        unit = (block.unit.factor * np.ldexp(1.0, -exponent) / scale[where]).astype(np.float32)[:, None]
+        flux = total / count * unit
+        inverse = (count / unit) ** 2 / noise
+        seen = count > _LEAST_PIXELS * count.max(axis=1, keepdims=True)
+        seen &= np.isfinite(flux) & np.isfinite(inverse)
+    out.flux[where] = np.clip(np.where(seen, flux, 0.0), -FLUX_LIMIT, FLUX_LIMIT)
+    out.inverse_variance[where] = np.minimum(np.where(seen, inverse, 0.0), WEIGHT_LIMIT)

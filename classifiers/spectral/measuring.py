@@ -1,0 +1,110 @@
+"""The stage between engines and verdict: lines of what looks like a galaxy or a quasar, and what rests on them.
+
+A bundle whose graph measures lines itself is left alone. The weight of the rule against the network's own split within
+a family, and the factors and floors of redshift errors, were chosen on simulated spectra only: the weight as the one of
+the smallest negative log likelihood of the galaxies' subclasses, whose simulated labels follow the survey's rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import Lines
+from classifiers.items import Spectrum
+from classifiers.lines.measure import MeasuredLines, measure_lines
+from classifiers.lines.rule import GALAXY_SUBCLASSES, QSO_SUBCLASSES, subclasses
+from classifiers.lines.table import C_KM_S, NAMES
+from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.preprocess.plain import plain_means
+from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.verdict.answers import Answer, answered_rows
+from classifiers.verdict.measured import Measured
+from classifiers.verdict.probabilities import with_other
+
+Floats = NDArray[np.float64]
+
+FAMILIES = {"GALAXY": GALAXY_SUBCLASSES, "QSO": QSO_SUBCLASSES}
+RULE_WEIGHT = 0.85
+REDSHIFT_ERROR_FACTOR = {"GALAXY": 2.7, "QSO": 2.2}
+REDSHIFT_ERROR_FLOOR_KM_S = {"GALAXY": 5.0, "QSO": 100.0}
+_MOST_OTHER = 0.5  # above it a spectrum is something else, and has no lines of a galaxy or quasar
+_REDSHIFTS = (-0.1, 8.0)
+
+
+def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answer) -> Measured | None:
+    """Measure lines at the classifier's redshifts; None where the bundle measures lines or knows no such families.
+
+    Args:
+        spectra: n raw spectra.
+        prepared: the same on the bundle's grid; only their scale is read.
+        answer: of the ``spectral_classifier``.
+    """
+    names = answer.manifest.class_names
+    members = {family: np.flatnonzero([name.split("_")[0] == family for name in names]) for family in FAMILIES}
+    if answer.manifest.lines or not any(place.size for place in members.values()):
+        return None
+    absent = answered_rows(answer, spectra, prepared).absent
+    logits = np.where(absent[:, None], np.float32(0), answer.outputs["class_logits"])
+    probabilities = with_other(logits, answer.calibration.temperature)
+    other_families = np.setdiff1d(np.arange(len(names)), np.concatenate(list(members.values())))
+    sums = {family: _sum(probabilities.classes, place) for family, place in members.items()}
+    strongest = np.maximum.reduce([*sums.values(), _sum(probabilities.classes, other_families)])
+    redshift = answer.outputs["redshift"].astype(np.float64)
+    wanted = ~absent & (probabilities.other <= _MOST_OTHER) & (redshift > _REDSHIFTS[0]) & (redshift < _REDSHIFTS[1])
+    result = Measured.nothing(len(spectra), len(names), NAMES)
+    wanted &= np.maximum.reduce(list(sums.values())) >= strongest
+    rows = np.flatnonzero(wanted)
+    if rows.size == 0:
+        return result
+    quasar = (sums["QSO"] > sums["GALAXY"])[rows]
+    chosen, scale = [spectra[row] for row in rows.tolist()], prepared.scale[rows]
+    power = np.array([np.nan if each.resolving_power is None else each.resolving_power for each in chosen], np.float64)
+    means = plain_means(chosen, COMMON_GRID, scale)
+    found = measure_lines(means.flux, means.inverse_variance, redshift[rows], quasar, power)
+    _write_lines(result.lines, rows, found, scale)
+    own_error = answer.outputs["redshift_error"].astype(np.float64) * answer.calibration.redshift_error_factor
+    split = subclasses(found)
+    for family, ruled, here in (("GALAXY", split.galaxy, ~quasar), ("QSO", split.qso, quasar)):
+        places = np.flatnonzero(here)
+        _write_redshifts(result, rows[places], found, places, family, own_error)
+        classes = [f"{family}_{name}" for name in FAMILIES[family]]
+        if set(classes) == {names[place] for place in members[family]}:
+            columns = np.array([names.index(name) for name in classes])
+            at = rows[places][:, None], columns
+            network = probabilities.classes[at] / np.maximum(sums[family][rows[places]], 1e-300)[:, None]
+            result.share[at] = RULE_WEIGHT * ruled[places] + (1.0 - RULE_WEIGHT) * network
+    return result
+
+
+def _sum(probabilities: Floats, columns: NDArray[np.int64]) -> Floats:
+    total = np.zeros(len(probabilities))
+    for column in columns.tolist():
+        total += probabilities[:, column]
+    return total
+
+
+def _write_lines(lines: Lines, rows: NDArray[np.int64], found: MeasuredLines, scale: Floats) -> None:
+    lines.flux[rows] = found.flux * scale[:, None]
+    lines.flux_error[rows] = found.published_error * scale[:, None]
+    lines.equivalent_width[rows] = found.equivalent_width
+    lines.velocity_width[rows] = found.velocity_width
+
+
+def _write_redshifts(
+    result: Measured,
+    rows: NDArray[np.int64],
+    found: MeasuredLines,
+    places: NDArray[np.int64],
+    family: str,
+    own_error: Floats,
+) -> None:
+    """Take the redshift on the lines where its error, as calibrated, is smaller than the network's."""
+    redshift = found.redshift[places]
+    floor = REDSHIFT_ERROR_FLOOR_KM_S[family] / C_KM_S * (1.0 + redshift)
+    error = np.hypot(REDSHIFT_ERROR_FACTOR[family] * found.redshift_error[places], floor)
+    better = error < own_error[rows]
+    result.redshift[rows] = np.where(better, redshift, np.nan)
+    result.redshift_error[rows] = np.where(better, error, np.nan)

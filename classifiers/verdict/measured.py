@@ -1,0 +1,50 @@
+"""What measured lines add to a classifier's answer: subclasses, redshifts and the lines themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import Lines
+from classifiers.verdict.probabilities import ClassProbabilities
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Measurements of n spectra; NaN where the classifier's own answer stands.
+
+    Attributes:
+        share: (n, k) float64, probability of each class given its family; a family's classes sum to 1 or are NaN.
+        redshift, redshift_error: (n,) float64.
+        lines: measured lines.
+    """
+
+    share: Floats
+    redshift: Floats
+    redshift_error: Floats
+    lines: Lines
+
+    @classmethod
+    def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
+        """Return what nothing was measured of."""
+        lines = Lines(names, *np.full((4, n, len(names)), np.nan))
+        return cls(np.full((n, classes), np.nan), np.full(n, np.nan), np.full(n, np.nan), lines)
+
+
+def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:
+    """Split each family's probability as measured; what a family has in all stays as it is."""
+    shared = np.isfinite(measured.share)
+    total = np.zeros(len(shared))
+    for column in range(shared.shape[1]):
+        total += np.where(shared[:, column], probabilities.classes[:, column], 0.0)
+    classes = np.where(shared, total[:, None] * np.where(shared, measured.share, 0.0), probabilities.classes)
+    return ClassProbabilities(classes, probabilities.other)
+
+
+def measured_or(measured: Floats, own: Floats) -> Floats:
+    """Return measured numbers where there are any, and where there is a number at all."""
+    return np.where(np.isfinite(measured) & np.isfinite(own), measured, own)
