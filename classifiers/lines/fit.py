@@ -19,16 +19,26 @@ from numpy.typing import NDArray
 
 from classifiers.lines.profiles import FARTHEST_KM_S, HIGHEST_KM_S, LOWEST_KM_S, table
 from classifiers.lines.sweep import sweep
-from classifiers.lines.table import BIN_KM_S, COMPLEXES, LINES, PARAMETERS, WIDTHS, Complex, rest_bin
+from classifiers.lines.table import (
+    BIN_KM_S,
+    COMPLEXES,
+    LINES,
+    LYMAN,
+    LYMAN_SHIFT,
+    PARAMETERS,
+    WIDTHS,
+    Complex,
+    rest_bin,
+)
 
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
-MOST_STEPS = 7
+MOST_STEPS = 6
 _MIN_BINS = 12
 _FITTED_SHARE, _REPORTED_SHARE = 0.35, 0.7  # of a line's profile that must have been seen
-_LARGEST_STEP = 1.0
-_SMALL_STEP, _SMALL_SIGMAS = 0.05, 0.3  # a fit has ended whose steps are all smaller than either
+_LARGEST_STEP, _LARGEST_SIGMAS = 1.0, 2.0  # no step is larger than both
+_SMALL_STEP, _SMALL_SIGMAS = 0.05, 0.5  # a fit has ended whose steps are all smaller than either
 _FAR = np.full(PARAMETERS - WIDTHS, FARTHEST_KM_S / BIN_KM_S)
 _LOWEST = np.concatenate([np.log(LOWEST_KM_S / BIN_KM_S), -_FAR])
 _HIGHEST = np.concatenate([np.log(HIGHEST_KM_S / BIN_KM_S), _FAR])
@@ -88,11 +98,13 @@ def fit(flux: Float32, weight: Float32, phase: Floats, start: Start) -> Fit:
         normal[diagonal, diagonal] += precision[:, None]
         normal[:-1, -1] += precision[:, None] * (start.value[active] - value).T
         solved = sweep(normal, range(PARAMETERS))
-        step = np.clip(solved[:-1, -1].T, -_LARGEST_STEP, _LARGEST_STEP)
+        spread = np.sqrt(np.maximum(-solved[diagonal, diagonal].T, 0.0))
+        limit = np.maximum(_LARGEST_STEP, _LARGEST_SIGMAS * spread)
+        limit[:, LYMAN_SHIFT] = np.maximum(_LARGEST_STEP, 0.5 * np.exp(value[:, LYMAN]))
+        step = np.clip(solved[:-1, -1].T, -limit, limit)
         for part in parts:
             part.follow(step)
         before, value = value, np.clip(value + step, _LOWEST, _HIGHEST)
-        spread = np.sqrt(np.maximum(-solved[diagonal, diagonal].T, 0.0))
         moving = np.abs(value - before) > np.maximum(_SMALL_STEP, _SMALL_SIGMAS * spread)
         done = np.full(active.size, taken == MOST_STEPS)
         done[~moving.any(axis=1)] = True

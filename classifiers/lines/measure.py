@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.lines.continuum import galaxy_continuum
+from classifiers.lines.continuum import FIRST_COLUMN, galaxy_continuum
 from classifiers.lines.fit import Start, fit
 from classifiers.lines.table import (
     BALMER,
@@ -101,6 +101,7 @@ def measure_lines(
     values, weight = _gather(flux, inverse_variance, whole)
     stars = np.zeros_like(values)
     galaxies = np.flatnonzero(~quasar)
+    weight[galaxies, :FIRST_COLUMN] = 0  # ultraviolet lines are the quasars'
     if galaxies.size:
         stars[galaxies] = galaxy_continuum(values[galaxies], weight[galaxies], (position - whole)[galaxies])
     values = np.where(weight > 0, values - stars, np.float32(0))
