@@ -16,6 +16,8 @@ _PURPOSE = {
     "spectral_classifier": "class probabilities, redshift and the ingredients of the unknown flag, from spectra",
     "anomaly": "an anomaly score with its p-value, each pixel's part in it, and a place on a map, from spectra",
     "qso": "the probability of a quasar and of one above a redshift threshold, its redshift and broad absorption",
+    "narrowband": "probabilities of low and high redshift quasar, galaxy and star, redshift and an anomaly score, from "
+    "pseudo-spectra of dozens of bands",
     "image_anomaly": "an anomaly score with its p-value, and classes where it names them, from alert stamps",
 }
 _LIMITS = {
@@ -29,6 +31,12 @@ _LIMITS = {
         "A transient that gives less than half of the light of its host is seldom found.",
     ),
     "qso": ("The probability is that of the training mixture: apply the prior of your targets before a cut.",),
+    "narrowband": (
+        "Probabilities are those of the training mixture: apply the prior of your field before a cut.",
+        "Numbers from training are on mocks of the templates, depths and counts that it was trained on; those on real "
+        "spectra seen through the bands are in jpas-evaluation.json beside the cards' folder.",
+        "No measured J-PAS photometry has been seen: point-spread functions, blends and apertures are not simulated.",
+    ),
     "image_anomaly": ("The score knows simulated subtraction residuals only; surveys differ in theirs.",),
 }
 _MINE: Mapping[str, Callable[[str], bool]] = {
@@ -123,7 +131,21 @@ def _numbers(bundle: Bundle, evaluation: Mapping[str, Any] | None) -> list[str]:
     if not entries:
         return [*lines, "No evaluation on real data belongs to these weights."]
     lines += [f"{title}:", "", "| measure | value | 95 % interval |", "| --- | --- | --- |"]
-    return lines + [_row(entry) for entry in entries if entry["n"]]
+    lines += [_row(entry) for entry in entries if entry["n"]]
+    return lines + (_damage(evaluation) if bundle.manifest.role == "spectral_classifier" and evaluation else [])
+
+
+def _damage(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return what bad input does, as a table; nothing where the evaluation has no such section."""
+    sections = [each for each in evaluation.get("sections", ()) if each["title"] == "Bad input"]
+    rows = [row for each in sections for table in each["items"] for row in table["rows"]]
+    lines = [f"| {name} | {_share(flagged)} | {_share(wrong)} |" for name, _, flagged, wrong, _ in rows]
+    heads = ["", "Known objects, damaged:", "", "| damage | unknown | confident errors |", "| --- | --- | --- |"]
+    return [*heads, *lines] if lines else []
+
+
+def _share(entry: Mapping[str, Any]) -> str:
+    return f"{entry['successes']}/{entry['n']}"
 
 
 def _measured(role: str, evaluation: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
@@ -143,7 +165,7 @@ def _measured(role: str, evaluation: Mapping[str, Any]) -> tuple[str, list[Mappi
 def _row(entry: Mapping[str, Any]) -> str:
     if "successes" in entry:
         low, high = entry["interval_95"]
-        share = f"{entry['successes']}/{entry['n']} = {entry['value']:.3f}"
+        share = f"{_share(entry)} = {entry['value']:.3f}"
         return f"| {entry['name']} | {share} | {low:.3f} to {high:.3f} |"
     value = "none" if entry["value"] is None else f"{entry['value']:.3g}"
     interval = entry.get("interval")

@@ -53,6 +53,9 @@ def test_whatever_happens_to_a_spectrum_nothing_that_is_not_finite_is_published(
     verdicts = classifier.classify(items)
     answers = Answers.of([verdicts])
     assert not published_not_finite(answers).any(), names
+    if verdicts.lines is not None:
+        for name in ("flux", "flux_error", "equivalent_width", "velocity_width"):
+            assert not np.isinf(getattr(verdicts.lines, name)).any(), (name, names)
     said = answers.top >= 0
     np.testing.assert_allclose(answers.probabilities[said].sum(axis=1), 1.0, rtol=1e-9)
     assert answers.unknown[~said].all()
