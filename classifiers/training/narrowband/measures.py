@@ -19,7 +19,7 @@ from classifiers.engine import Arrays, Engine
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.outliers import detected
-from classifiers.training.narrowband.purity import purity_by_magnitude
+from classifiers.training.narrowband.purity import magnitude_name, purity_by_magnitude
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, Mocks, NarrowbandSimulator
 from classifiers.training.simulation.grid import Float64, Integers
@@ -115,16 +115,16 @@ def classes(scored: Scored, rng: np.random.Generator) -> dict[str, Any]:
             "completeness": round(float(confusion[index, index] / max(confusion[index].sum(), 1)), 4),
             "purity": round(float(confusion[index, index] / max(confusion[:, index].sum(), 1)), 4),
         }
-    by_magnitude = []
+    by_magnitude: dict[str, Any] = {}
     for bright, faint in pairwise(MAGNITUDE_EDGES):
         rows = (scored.mocks.r >= bright) & (scored.mocks.r < faint)
-        entry: dict[str, Any] = {"r": [bright, faint]}
-        for index, name in enumerate(CLASSES[:2]):
-            entry[name] = {
+        by_magnitude[magnitude_name(bright, faint)] = {
+            name: {
                 "n": int((truth[rows] == index).sum()),
                 "f1": round(f1(truth[rows] == index, found[rows] == index), 4),
             }
-        by_magnitude.append(entry)
+            for index, name in enumerate(CLASSES[:2])
+        }
     return {"by_class": by_class, "by_magnitude": by_magnitude, "confusion": confusion.tolist()}
 
 
@@ -151,10 +151,10 @@ def _redshifts(scored: Scored, kind: str, factor: float) -> dict[str, Any]:
     difference = scored.outputs["redshift"][rows] - mocks.redshift[rows]
     pull = np.abs(difference) / (scored.outputs["redshift_error"][rows] * factor)
     error = difference / (1.0 + mocks.redshift[rows])
-    parts = []
+    parts: dict[str, Any] = {}
     for bright, faint in pairwise(MAGNITUDE_EDGES):
         inside = (mocks.r[rows] >= bright) & (mocks.r[rows] < faint)
-        parts.append({"r": [bright, faint], **_scatter(error[inside])})
+        parts[magnitude_name(bright, faint)] = _scatter(error[inside])
     width = round(float(np.quantile(pull, 0.6827)), 3) if pull.size else None
     return {**_scatter(error), "width_of_pulls": width, "by_magnitude": parts}
 

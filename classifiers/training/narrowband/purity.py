@@ -48,11 +48,10 @@ def purity_by_magnitude(mocks: Mocks, probabilities: Float64, edges: Sequence[fl
     rank = shifted_probability(probabilities, mocks, weights)
     wanted = mocks.class_index() == CLASSES.index("QSO_HIGH_Z")
     everything = np.ones(len(mocks), np.bool_)
-    parts = []
+    parts: dict[str, Any] = {}
     for bright, faint in [*pairwise(edges), (edges[0], edges[-1])]:
         inside = (mocks.r >= bright) & (mocks.r < faint)
         entry: dict[str, Any] = {
-            "r": [bright, faint],
             "n": int(np.count_nonzero(wanted & inside)),
             "quasars_per_deg2": round(float(weights[wanted & inside].sum()), 2),
             "sources_per_deg2": round(float(weights[inside].sum()), 1),
@@ -60,12 +59,17 @@ def purity_by_magnitude(mocks: Mocks, probabilities: Float64, edges: Sequence[fl
         for name, taken in (("all_sources", everything), ("point_like_only", ~mocks.extended)):
             rows = inside & taken
             entry[name] = _purities(rank[rows], wanted[rows], weights[rows])
-        parts.append(entry)
+        parts[magnitude_name(bright, faint)] = entry
     return {
         "quasars_per_deg2_beyond_z_2.2": QUASARS_PER_DEG2,
         "sources_per_deg2": counts.SOURCES_PER_DEG2,
-        "bins": parts,
+        "by_magnitude": parts,
     }
+
+
+def magnitude_name(bright: float, faint: float) -> str:
+    """Return how a bin of magnitudes is named in reports."""
+    return f"r {bright:g} to {faint:g}"
 
 
 def _purities(rank: Float64, wanted: NDBool, weights: Float64) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Real spectra seen through the J-PAS bands: the only test of the narrow-band bundle that is not on its own templates.
 
-SDSS, BOSS and LAMOST spectra are integrated over the bands that they cover (most of them 54 of 56; uJava begins below
-all of them), brought to a common r magnitude, and given the survey's noise there on top of their own. Nothing was
-trained or chosen on them. What it cannot test: the two wide bands, and colours that flux calibration got wrong.
+SDSS, BOSS and LAMOST spectra are integrated over the bands that they cover (50 of 56 on average; uJava begins below all
+of them, J1007 ends beyond them), brought to a common r magnitude, and given the survey's noise there on top of their
+own. No weight was trained on them; one choice was made after looking: in half of the training set galaxies and stars
+are drawn evenly over redshifts and families, as quasars were before. What it cannot test: the two wide bands, and
+colours that flux calibration got wrong (LAMOST's is good to 10 %).
 
     python -m classifiers.training.narrowband.real ../shared/data classifiers/models/jpas-evaluation.json
 """

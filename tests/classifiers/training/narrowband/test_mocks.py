@@ -106,9 +106,9 @@ def test_a_perfect_ranking_is_pure_and_a_blind_one_is_not(mocks: Mocks) -> None:
     blind = np.full((len(mocks), len(CLASSES)), 0.25)
     weights = sky_weights(mocks)
     assert (shifted_probability(perfect, mocks, weights) > 0.001)[truth == 1].all()
-    best = purity_by_magnitude(mocks, perfect, (16.0, 23.5))["bins"][-1]["all_sources"]
+    best = purity_by_magnitude(mocks, perfect, (16.0, 23.5))["by_magnitude"]["r 16 to 23.5"]["all_sources"]
     assert [found["purity"] for found in best.values()] == [1.0] * 3
-    worst = purity_by_magnitude(mocks, blind, (16.0, 23.5))["bins"][-1]
+    worst = purity_by_magnitude(mocks, blind, (16.0, 23.5))["by_magnitude"]["r 16 to 23.5"]
     share = worst["quasars_per_deg2"] / worst["sources_per_deg2"]
     assert worst["all_sources"]["0.9"]["purity"] == pytest.approx(share, rel=0.05)
 
