@@ -12,12 +12,13 @@ same for each row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.lines.profiles import FARTHEST_KM_S, HIGHEST_KM_S, LOWEST_KM_S, table
+from classifiers.lines.profiles import FARTHEST_KM_S, HIGHEST_KM_S, LOWEST_KM_S, Table, table
 from classifiers.lines.sweep import sweep
 from classifiers.lines.table import (
     BIN_KM_S,
@@ -129,6 +130,41 @@ def _errors(normal: Floats) -> Floats:
     return np.where(variance > 0, np.sqrt(np.maximum(variance, 0.0)), np.inf)
 
 
+class _Family(NamedTuple):
+    """Gaussians of a complex that share width and shift.
+
+    Attributes:
+        profiles: their table.
+        width, shift: their parameters.
+        offset: (c, 1) centres at the given redshift from their middle bins.
+        places: of each: column, share, its bins in the complex, and the same bins in the table's profile.
+    """
+
+    profiles: Table
+    width: int
+    shift: int
+    offset: Floats
+    places: list[tuple[int, np.float32, slice, slice]]
+
+
+@lru_cache(maxsize=len(COMPLEXES))
+def _families(which: Complex) -> tuple[_Family, ...]:
+    found = []
+    for width in sorted({line.group for line in which.lines}):
+        profiles, offsets, places = table(width), [], []
+        for column, line in enumerate(which.lines):
+            for wavelength, share in line.parts if line.group == width else ():
+                centre = rest_bin(wavelength) - which.first
+                middle, half = round(centre), profiles.half
+                seen = slice(max(middle - half, 0), min(middle + half + 1, which.n))
+                inside = slice(seen.start - middle + half, seen.stop - middle + half)
+                offsets.append([centre - middle])
+                places.append((column, np.float32(share), seen, inside))
+        shift = next(line.shift for line in which.lines if line.group == width)
+        found.append(_Family(profiles, width, shift, np.array(offsets), places))
+    return tuple(found)
+
+
 class _Part:
     """One complex in the rows that see it, from step to step."""
 
@@ -147,6 +183,8 @@ class _Part:
         self._columns[:, -1] = flux[self.rows, columns]
         self._weighted = np.empty_like(self._columns)
         self._amplitude = np.zeros((self._lines, self.rows.size))
+        self._moving = False  # before the first step there are no amplitudes, so no derivatives
+        self._families = _families(which)
 
     def expand(self, phase: Floats, value: Floats, normal: Floats) -> None:
         """Evaluate model and derivatives at ``value``, and add this complex's part of the normal equations.
@@ -164,25 +202,21 @@ class _Part:
         normal[places[:, None, None], places[:, None], self.rows] += self._swept[self._linear :, self._linear :]
 
     def _fill(self, phase: Floats, value: Floats) -> None:
-        columns, which = self._columns, self.which
+        columns = self._columns
         columns[:, : self._lines] = 0.0
-        columns[:, self._linear : -1] = 0.0
-        for place, line in enumerate(which.lines):
-            profiles = table(line.group)
-            by_shift = columns[:, self._linear + which.parameters.index(line.shift)]
-            by_width = columns[:, self._linear + which.parameters.index(line.group)]
-            for wavelength, share in line.parts:
-                centre = rest_bin(wavelength) - which.first
-                middle = round(centre)
-                low, high = max(middle - profiles.half, 0), min(middle + profiles.half + 1, which.n)
-                inside = slice(low - middle + profiles.half, high - middle + profiles.half)
-                found = profiles.at(phase + value[:, line.shift] + (centre - middle), value[:, line.group], inside)
-                strength = (share * self._amplitude[place]).astype(np.float32)[:, None]
-                columns[:, place, low:high] += np.float32(share) * found[:, 0]
-                by_shift[:, low:high] += strength * found[:, 1]
-                by_width[:, low:high] += strength * found[:, 2]
+        if self._moving:
+            columns[:, self._linear : -1] = 0.0
+        for family in self._families:
+            found = family.profiles.at(phase + value[:, family.shift] + family.offset, value[:, family.width])
+            by_shift = columns[:, self._linear + self.which.parameters.index(family.shift)]
+            by_width = columns[:, self._linear + self.which.parameters.index(family.width)]
+            for place, (column, share, seen, inside) in enumerate(family.places):
+                columns[:, column, seen] += found[place, :, 0, inside] * share
+                if self._moving:
+                    strength = (self._amplitude[column] * share).astype(np.float32)[:, None]
+                    by_shift[:, seen] += strength * found[place, :, 1, inside]
+                    by_width[:, seen] += strength * found[place, :, 2, inside]
         self._seen = np.matmul(columns[:, : self._lines], self._valid)[..., 0]
-        self._seen /= np.maximum(columns[:, : self._lines].sum(axis=2), np.float32(1e-6))
         columns[:, : self._lines] *= (self._seen >= _FITTED_SHARE)[..., None]
 
     def follow(self, step: Floats) -> None:
@@ -193,6 +227,7 @@ class _Part:
         for q in range(len(moved)):
             self._solution -= carried[:, q] * moved[q]
         self._amplitude = self._solution[: self._lines]
+        self._moving = True
 
     def keep(self, kept: NDArray[np.bool_]) -> None:
         """Go on with some of the n rows."""

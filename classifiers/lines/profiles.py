@@ -40,21 +40,22 @@ class Table:
         self._widths = round(float(np.log(highest_km_s / lowest_km_s)) / _WIDTH_STEP) + 1
         self._most = round((FARTHEST_KM_S / BIN_KM_S + 1.0) / _SHIFT_STEP)
 
-    def at(self, shift: NDArray[np.float64], log_sigma: NDArray[np.float64], inside: slice) -> NDArray[np.float32]:
-        """Return share, derivative by centre and by ln sigma: (m, 3, bin) float32.
+    def at(self, shift: NDArray[np.float64], log_sigma: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return share, derivative by centre and by ln sigma: (c, m, 3, 2 half + 1) float32.
 
         Args:
-            shift: (m,) centre from the middle bin [bins].
+            shift: (c, m) centres of c Gaussians from their middle bins [bins].
             log_sigma: (m,) [ln bins].
-            inside: which of the 2 half + 1 bins.
         """
-        place = np.clip(np.rint(shift / _SHIFT_STEP), -self._most, self._most)
-        width = np.clip(np.rint((log_sigma - self._log_lowest) / _WIDTH_STEP), 0, self._widths - 1)
-        nodes = (width * (2 * self._most + 1) + place + self._most).astype(np.int64)
-        found: NDArray[np.float32] = np.take(self._values, nodes, axis=0)[:, :, inside]
-        beyond = (shift - place * _SHIFT_STEP).astype(np.float32)[:, None]
-        wider = (log_sigma - self._log_lowest - width * _WIDTH_STEP).astype(np.float32)[:, None]
-        found[:, 0] += beyond * found[:, 1] + wider * found[:, 2]
+        place = np.rint(shift * (1.0 / _SHIFT_STEP))
+        np.minimum(np.maximum(place, -self._most, out=place), self._most, out=place)
+        width = np.rint((log_sigma - self._log_lowest) * (1.0 / _WIDTH_STEP))
+        np.minimum(np.maximum(width, 0.0, out=width), self._widths - 1.0, out=width)
+        found: NDArray[np.float32] = self._values[(width * (2 * self._most + 1) + self._most + place).astype(np.int64)]
+        found[:, :, 0] += (shift - place * _SHIFT_STEP).astype(np.float32)[..., None] * found[:, :, 1]
+        found[:, :, 0] += (log_sigma - self._log_lowest - width * _WIDTH_STEP).astype(np.float32)[:, None] * found[
+            :, :, 2
+        ]
         return found
 
     @cached_property

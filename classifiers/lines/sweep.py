@@ -21,11 +21,11 @@ def sweep(matrices: NDArray[np.float64], rows: Iterable[int]) -> NDArray[np.floa
 
     A row without information is set to 0: its value is 0, its variance 0, and the others are solved without it.
     """
-    diagonal = np.einsum("iim->im", matrices).copy()
+    place = np.arange(matrices.shape[0])
+    least = np.maximum(_SINGULAR * matrices[place, place], 1e-30)
     for k in rows:
         pivot = matrices[k, k]
-        usable = pivot > np.maximum(_SINGULAR * diagonal[k], 1e-30)
-        inverse = np.where(usable, 1.0 / np.where(usable, pivot, 1.0), 0.0)
+        inverse = (pivot > least[k]) / np.maximum(pivot, least[k])
         column = matrices[:, k].copy()
         scaled = column * inverse
         matrices -= column[:, None] * scaled
