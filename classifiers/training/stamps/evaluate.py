@@ -84,7 +84,9 @@ def evaluate_images(classifier: Classifier, alerts: Sequence[RealAlert], *, seed
     simulated = simulate_stamps(n, rng)
     answers = Answers(classifier, simulated.items())
     proportions, numbers = _on_simulations(simulated, answers)
-    numbers += _on_unseen(classifier, simulated, answers, rng)
+    flagged, ranked = _on_injected(classifier, simulated, answers, rng)
+    proportions += flagged
+    numbers += ranked
     if alerts:
         found = Answers(classifier, [alert.stamps for alert in alerts])
         proportions += _on_real(alerts, found)
@@ -134,26 +136,27 @@ def _on_simulations(simulated: SimulatedStamps, answers: Answers) -> tuple[list[
         for name in sorted(set(simulated.surveys))
     ]
     proportions.append(_share("simulated: NOVEL", answers.reason == "NOVEL"))
+    proportions.append(_share("simulated: p-value at most 0.05", answers.p_value <= 0.05))
     value = auroc(answers.real[artefact], answers.real[~artefact])
     return proportions, [Number("simulated: AUROC of P(not ARTEFACT)", value, len(labels))]
 
 
-def _on_unseen(
+def _on_injected(
     classifier: Classifier, simulated: SimulatedStamps, answers: Answers, rng: np.random.Generator
-) -> list[Number]:
+) -> tuple[list[Proportion], list[Number]]:
     """Return how well events of ``KINDS`` in alerts of real changes are told from those alerts as they are."""
     rows = np.flatnonzero((simulated.labels != StampClass.ARTEFACT) & np.isfinite(answers.score))
     items = simulated.items()
-    numbers = []
+    proportions, numbers = [], []
     for kind in KINDS:
         changed = [inject(items[row], kind, float(simulated.fwhm_pixels[row]), rng) for row in rows]
         found = Answers(classifier, changed)
         what = f"{kind}, never trained on" if kind in UNSEEN else kind
-        numbers.append(
-            Number(f"AUROC of the anomaly score: {what}", auroc(answers.score[rows], found.score), rows.size)
-        )
+        proportions.append(_share(f"injected, NOVEL: {what}", found.reason == "NOVEL"))
+        value = auroc(answers.score[rows], found.score)
+        numbers.append(Number(f"AUROC of the anomaly score: {what}", value, rows.size))
         numbers.append(Number(f"AUROC of P(ARTEFACT): {what}", auroc(-answers.real[rows], -found.real), rows.size))
-    return numbers
+    return proportions, numbers
 
 
 def _on_real(alerts: Sequence[RealAlert], found: Answers) -> list[Proportion]:

@@ -19,6 +19,7 @@ from classifiers.runtimes.opening import open_engine
 from classifiers.suite import open_suites
 from classifiers.training.evaluation.document import Matrix, Report, Table
 from classifiers.training.stamps.anomalies import KINDS
+from classifiers.training.stamps.artefacts import KINDS as ARTEFACTS
 from classifiers.training.stamps.evaluate import RealAlert, as_section, evaluate_images
 from classifiers.training.stamps.ranking import auroc, auroc_interval, rank_correlation
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, StampClass
@@ -135,17 +136,22 @@ def measured() -> Report:
 @pytest.mark.slow
 def test_the_shipped_bundle_holds_its_rate_and_knows_its_classes(measured: Report) -> None:
     assert measured.proportion("simulated: NOVEL").interval[0] <= 0.01
-    assert all(measured.proportion(f"simulated: recall of {name}").value > 0.8 for name in CLASSES)
+    assert measured.proportion("simulated: p-value at most 0.05").value < 0.1
+    assert all(measured.proportion(f"simulated: recall of {name}").value > 0.75 for name in CLASSES)
+    assert all(measured.proportion(f"simulated: {kind} called ARTEFACT").value > 0.8 for kind in ARTEFACTS)
+    assert number(measured, "simulated: AUROC of P(not ARTEFACT)") > 0.98
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("cosmic_ray", 0.9), ("bad_column", 0.9)])
-def test_the_shipped_bundle_calls_injected_artefacts_artefacts(measured: Report, kind: str, least: float) -> None:
+@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("bad_column", 0.9), ("streak", 0.75)])
+def test_injected_faults_make_the_shipped_bundle_doubt_that_a_change_is_real(
+    measured: Report, kind: str, least: float
+) -> None:
     assert number(measured, f"AUROC of P(ARTEFACT): {kind}") > least
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("streak", 0.75), ("bad_column", 0.9)])
+@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("bad_column", 0.75), ("streak", 0.85)])
 def test_injected_events_raise_the_shipped_bundles_score(measured: Report, kind: str, least: float) -> None:
     assert number(measured, f"AUROC of the anomaly score: {kind}") > least
 
