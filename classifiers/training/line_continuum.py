@@ -18,16 +18,18 @@ from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.simulation.basis import SHIPPED, Basis
 from classifiers.training.simulation.galaxies import Galaxies
 
-_COUNT, _CHUNK, _SEED, _COMPONENTS = 12_000, 500, 7, 6
+DEFAULT_COUNT = 12_000
+_CHUNK, _SEED, _COMPONENTS = 500, 7, 6
 _NATIVE = np.array([-1e-4, 0.0, 1e-4])
 
 
-def build(path: Path = FILE, basis: Path = SHIPPED) -> None:
+def build(path: Path = FILE, basis: Path = SHIPPED, count: int = DEFAULT_COUNT) -> None:
     """Write the components.
 
     Args:
         path: file to write.
         basis: the simulator's basis file.
+        count: galaxies to draw, a multiple of 500.
     """
     galaxies = Galaxies(Basis.load(basis))
     rng = np.random.default_rng(_SEED)
@@ -35,7 +37,7 @@ def build(path: Path = FILE, basis: Path = SHIPPED) -> None:
     bins = COLUMNS[FIRST_COLUMN:] - phase_centres()[:, None]
     wanted = COMMON_GRID.log10_start + STEP * bins[..., None] + _NATIVE
     drawn = []
-    for _ in range(_COUNT // _CHUNK):
+    for _ in range(count // _CHUNK):
         log10_wavelength, flux = galaxies.continua(_CHUNK, rng)
         at = [np.interp(wanted, log10_wavelength, row).mean(axis=-1) for row in flux]
         drawn.append(np.stack(at))
