@@ -236,6 +236,7 @@ def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> d
         ],
         "domain": {"min_coverage": MIN_COVERAGE},
         "batch_buckets": BATCH_BUCKETS,
+        "tolerances": {"fp32": {"probability": 1e-3, "entropy": 1e-3, "p_value": 1e-3}},
         "training": {"command": command, "seed": seed, "settings": settings},
         "metrics": metrics,
     }

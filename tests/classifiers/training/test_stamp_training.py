@@ -52,6 +52,7 @@ def test_training_writes_an_intact_calibrated_bundle(trained: tuple[Path, dict[s
     assert bundle.manifest.class_scheme == CLASS_SCHEME
     assert bundle.manifest.class_names == CLASSES
     assert calibration.temperature != 1
+    assert bundle.manifest.tolerances["fp32"].probability > 0  # torch's golden answers differ in last bits
     assert metrics["training_loss_nat_per_pixel"][1] < metrics["training_loss_nat_per_pixel"][0]
     assert events[-1] == ("done", 1.0)
     assert all(0 <= fraction <= 1 for _, fraction in events)
