@@ -198,7 +198,7 @@ def test_calibration_of_a_classifier_holds_its_rates_on_fresh_objects(write_tiny
 
 
 def test_too_few_known_objects_are_refused_with_the_number_needed() -> None:
-    with pytest.raises(ValueError, match="2 x 459"):
+    with pytest.raises(ValueError, match="needs 918 known objects"):
         spectral_calibration(
             "c",
             class_logits=np.zeros((800, 4), np.float32),

@@ -57,7 +57,7 @@ class Outliers:
         slope = rng.normal(0.0, 1.5, (count, 1)).astype(np.float32)
         bend = rng.normal(0.0, 1.5, (count, 1)).astype(np.float32)
         x = self._log_wavelength
-        return np.exp(np.clip(slope * x + bend * x * x, -4.0, 4.0))
+        return np.asarray(np.exp(np.clip(slope * x + bend * x * x, -4.0, 4.0)), dtype=np.float32)
 
     def _waves(self, first: Float32, second: Float32, rng: np.random.Generator) -> Float32:
         del second
