@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from classifiers.training.networks.channels import PIXELS, compress, interpolate_bins, tent_matrix
-from classifiers.training.networks.qso import ExportedQsoFinder, QsoFinder
 from classifiers.training.networks.vae import BIN_PIXELS, spread_bins
 
 pytestmark = pytest.mark.slow
@@ -31,19 +30,3 @@ def test_bins_are_interpolated_linearly_between_their_centres_and_flat_beyond() 
 def test_each_pixel_gets_the_value_of_its_bin() -> None:
     values = torch.rand(2, PIXELS // BIN_PIXELS, generator=torch.Generator().manual_seed(1))
     np.testing.assert_array_equal(spread_bins(values).numpy(), np.repeat(values.numpy(), BIN_PIXELS, axis=1))
-
-
-def test_the_exported_quasar_finder_is_the_trained_one_with_channels_of_zeros() -> None:
-    torch.manual_seed(2)
-    trained = QsoFinder().eval()
-    exported = ExportedQsoFinder(trained).eval()
-    flux, inverse_variance = torch.randn(5, PIXELS) + 1.0, 25.0 * torch.rand(5, PIXELS)
-    with torch.no_grad():
-        logits, _ = trained.logits(trained.channels(flux, inverse_variance))
-        found = exported(flux, inverse_variance)
-    np.testing.assert_allclose(torch.stack(found[:3], dim=1).numpy(), logits.numpy(), atol=1e-5)
-    assert {
-        convolution.weight.shape[0] % 16
-        for convolution in exported.network.trunk.children()
-        if isinstance(convolution, torch.nn.Conv1d)
-    } == {0}

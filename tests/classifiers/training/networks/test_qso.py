@@ -1,0 +1,46 @@
+"""The QSO finder stands on the classifier's trunk: it leaves it as it is, and a joined graph computes it once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from classifiers.bundle.folder import load_bundle
+from classifiers.runtimes.joining import join
+from classifiers.suite import MODELS
+from classifiers.training.fitting import fit_qso
+from classifiers.training.networks.classifier import SpectralClassifier
+from classifiers.training.samples import draw_samples
+from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
+
+pytestmark = pytest.mark.slow
+
+
+def test_training_the_finder_changes_nothing_of_the_classifier() -> None:
+    torch.manual_seed(4)
+    classifier = SpectralClassifier().eval()
+    before = {name: value.clone() for name, value in classifier.state_dict().items()}
+    finder = fit_qso(draw_samples(Simulator.load(), 512, 9, kinds=TRAINING_KINDS), classifier, 1, 1)
+    for name, value in classifier.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert all(torch.isfinite(value).all() for value in finder.parameters())
+
+
+def test_the_trunk_that_the_shipped_bundles_share_is_computed_once(tmp_path: Path) -> None:
+    graphs = {name: load_bundle(MODELS / name).graph for name in ("spectral-classifier", "qso-finder")}
+    alone = {name: _convolutions(graph, tmp_path) for name, graph in graphs.items()}
+    assert alone["qso-finder"] == alone["spectral-classifier"] - 1  # it has no maps for the redshift of galaxies
+    assert _convolutions(join(graphs), tmp_path) == alone["spectral-classifier"]
+
+
+def _convolutions(graph: bytes, folder: Path) -> int:
+    """Return how many convolutions onnxruntime computes for a graph, once it has simplified it."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(folder / "simplified.onnx")
+    onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return sum(node.op_type == "Conv" for node in onnx.load(options.optimized_model_filepath).graph.node)
