@@ -33,6 +33,8 @@ if [ ! -x "$venv/bin/python" ]; then
     say "making the virtual environment $venv"
     "$python" -m venv "$venv"
 fi
+# An environment that uv made has no pip.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
 say "installing specstream[$extras]"
 "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --constraint constraints.txt --editable ".[$extras]"

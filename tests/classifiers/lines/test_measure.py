@@ -16,6 +16,8 @@ from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.plain import plain_means
 
+pytestmark = pytest.mark.slow
+
 EmitterMaker = Callable[..., Any]
 
 

@@ -15,6 +15,8 @@ from classifiers.training.stamps.profiles import Galaxies, PointSpread, render_g
 from classifiers.training.stamps.scheme import CLASSES, SHARES, StampClass
 from classifiers.training.stamps.simulate import SimulatedStamps, simulate_stamps
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def simulated() -> SimulatedStamps:

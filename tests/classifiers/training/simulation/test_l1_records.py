@@ -17,6 +17,8 @@ from classifiers.training.simulation.l1_records import (
 )
 from classifiers.training.simulation.simulator import Simulator
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Path(__file__).resolve().parents[4] / "schemas" / "avro" / "l1_spectrum.avsc"
 PIXELS = {"SDSS": 4600, "4MOST_LRS": 23_201, "4MOST_HRS": 3 * 13_761}
 

@@ -10,6 +10,8 @@ from classifiers.training.simulation.outliers import OUTLIERS, Outliers
 from classifiers.training.simulation.scheme import KINDS, OTHER_INDEX
 from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
 
+pytestmark = pytest.mark.slow
+
 NOVEL = KINDS.index("NOVEL")
 
 

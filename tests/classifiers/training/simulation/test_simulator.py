@@ -13,6 +13,8 @@ from classifiers.training.simulation.instruments import NAMES
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def simulator() -> Simulator:
