@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from classifiers.classifier import EngineUse, Verdicts
+from classifiers.classifier import Verdicts
 from classifiers.images.prepare import prepare_stamps
 from classifiers.items import Stamps
-from classifiers.loaded import LoadedEngine, by_role
+from classifiers.loaded import LoadedEngine
+from classifiers.one_engine import OneEngineLane
 from classifiers.verdict.images import image_verdicts
 from classifiers.watch import Watch
 
 IMAGE_ROLE = "image_anomaly"
 
 
-class ImageSuite:
+class ImageSuite(OneEngineLane):
     """The image lane: one engine or none; a ``Classifier`` of ``Stamps``."""
 
     def __init__(self, engines: Sequence[LoadedEngine], threads: int = 1) -> None:
-        """Check the engine.
-
-        Args:
-            engines: of the image role.
-            threads: batches whose engine computes at once; changes speed, never results.
-
-        Raises:
-            BundleError: two bundles, or no calibration.
-        """
-        self._engine = by_role(engines, frozenset({IMAGE_ROLE})).get(IMAGE_ROLE)
-        self._threads = threads
-        self._turns = threading.Semaphore(threads)
-        self._uses = () if self._engine is None else (self._engine.use(),)
-
-    def engines(self) -> tuple[EngineUse, ...]:
-        """Return the engine that takes part, if any."""
-        return self._uses
-
-    def workers(self) -> int:
-        """Return one more than the threads of the engine."""
-        return self._threads + 1
+        """Check the engine; arguments and errors as in ``OneEngineLane``."""
+        super().__init__(IMAGE_ROLE, engines, threads)
 
     def classify(self, items: Sequence[Stamps]) -> Verdicts:
         """Classify n >= 1 alerts."""

@@ -1,0 +1,37 @@
+"""What the lanes of a single engine share: the engine or none, how records name it, and turns at computing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from classifiers.classifier import EngineUse
+from classifiers.loaded import LoadedEngine, by_role
+
+
+class OneEngineLane:
+    """Base of the classifiers of a lane with at most one engine."""
+
+    def __init__(self, role: str, engines: Sequence[LoadedEngine], threads: int = 1) -> None:
+        """Check the engine.
+
+        Args:
+            role: of the lane's engine.
+            engines: of that role.
+            threads: batches whose engine computes at once; changes speed, never results.
+
+        Raises:
+            BundleError: two bundles, another role, or no calibration.
+        """
+        self._engine = by_role(engines, frozenset({role})).get(role)
+        self._threads = threads
+        self._turns = threading.Semaphore(threads)
+        self._uses = () if self._engine is None else (self._engine.use(),)
+
+    def engines(self) -> tuple[EngineUse, ...]:
+        """Return the engine that takes part, if any."""
+        return self._uses
+
+    def workers(self) -> int:
+        """Return one more than the threads of the engine: one prepares and reads answers while the others compute."""
+        return self._threads + 1
