@@ -28,6 +28,7 @@ FORMS: Final[Mapping[str, str]] = {
     "sdss": "SDSS",
     "4most-lrs": "4MOST_LRS",
     "4most-hrs": "4MOST_HRS",
+    "weave": "WEAVE",
     "4most-exposure": EXPOSURE_FORM,
     "jpas": JPAS_FORM,
     "alerts": ALERTS_FORM,

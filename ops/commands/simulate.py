@@ -26,6 +26,7 @@ class Form(StrEnum):
     SDSS = "sdss"
     FOURMOST_LRS = "4most-lrs"
     FOURMOST_HRS = "4most-hrs"
+    WEAVE = "weave"
     EXPOSURE = "4most-exposure"
     JPAS = "jpas"
     ALERTS = "alerts"

@@ -1,7 +1,9 @@
 """Simulated spectra as records with the fields of ``l1_spectrum``, truth apart: for the demo and the load generator.
 
-Three forms of record, as surveys deliver them: ``SDSS`` (4,600 px, LOG10 grid, vacuum), ``4MOST_LRS`` (23,201 px,
-LINEAR grid, air) and ``4MOST_HRS`` (three arms of 13,761 px with gaps, inline wavelengths, air; stars only).
+Four forms of record, as surveys deliver them: ``SDSS`` (4,600 px, LOG10 grid, vacuum), ``4MOST_LRS`` (23,201 px,
+LINEAR grid, air), ``WEAVE`` (both low-resolution arms joined, 23,721 px, LINEAR grid, air, detector gaps masked) and
+``4MOST_HRS`` (three arms of 13,761 px with gaps, inline wavelengths, air; stars only). The templates resolve R of
+about 2,000, so the high-resolution form has that instrument's pixels, windows and noise but no narrower lines.
 The truth never enters a record.
 """
 
@@ -19,20 +21,24 @@ from classifiers.training.simulation.resample import (
     LRS_PIXELS,
     LRS_START_ANGSTROM,
     LRS_STEP_ANGSTROM,
+    WEAVE_PIXELS,
+    WEAVE_START_ANGSTROM,
+    WEAVE_STEP_ANGSTROM,
     Resampling,
     high_resolution_wavelength,
     low_resolution_wavelength,
+    weave_wavelength,
 )
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, NoiselessBatch, Simulator
 
-FORMS = ("SDSS", "4MOST_LRS", "4MOST_HRS")
+FORMS = ("SDSS", "4MOST_LRS", "WEAVE", "4MOST_HRS")
 EXPOSURE = {"4MOST_LRS": 1624, "4MOST_HRS": 812}
 FLUX_UNIT = "1e-17 erg/s/cm2/Angstrom"
 MASKED_BIT = 1
 _SDSS_FIRST, _SDSS_PIXELS = 40, 4600
-_CHUNK = {"SDSS": 256, "4MOST_LRS": 64, "4MOST_HRS": 32}
-_RESOLVING_POWER = {"SDSS": 2000.0, "4MOST_LRS": 6500.0, "4MOST_HRS": 20_000.0}
+_CHUNK = {"SDSS": 256, "4MOST_LRS": 64, "WEAVE": 64, "4MOST_HRS": 32}
+_RESOLVING_POWER = {"SDSS": 2000.0, "4MOST_LRS": 6500.0, "WEAVE": 5000.0, "4MOST_HRS": 20_000.0}
 _FIELD_CENTRE_DEG, _FIELD_RADIUS_DEG = (150.1, 2.2), 1.2
 _FIRST_MJD = 61_000.2
 _EXPOSURE_S = 1200.0
@@ -132,11 +138,16 @@ class _Axis:
         if form == "4MOST_LRS":
             grid = {"kind": "LINEAR", "start": LRS_START_ANGSTROM, "step": LRS_STEP_ANGSTROM, "n": LRS_PIXELS}
             resampling = Resampling.to_air(low_resolution_wavelength())
-            return _Axis(form, BY_NAME["4MOST_LRS"], _axis_fields(form, "AIR", grid, None), resampling)
+            return _Axis(form, BY_NAME[form], _axis_fields(form, "AIR", grid, None), resampling)
+        if form == "WEAVE":
+            grid = {"kind": "LINEAR", "start": WEAVE_START_ANGSTROM, "step": WEAVE_STEP_ANGSTROM, "n": WEAVE_PIXELS}
+            return _Axis(
+                form, BY_NAME[form], _axis_fields(form, "AIR", grid, None), Resampling.to_air(weave_wavelength())
+            )
         wavelength = high_resolution_wavelength()
         wavelength.setflags(write=False)
         fields = _axis_fields(form, "AIR", None, wavelength)
-        return _Axis(form, BY_NAME["4MOST_LRS"], fields, Resampling.to_air(wavelength))
+        return _Axis(form, BY_NAME[form], fields, Resampling.to_air(wavelength))
 
 
 def _axis_fields(form: str, medium: str, grid: dict[str, Any] | None, wavelength: Any) -> dict[str, Any]:

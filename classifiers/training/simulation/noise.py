@@ -67,6 +67,8 @@ class NoiseModel:
             first, last = ((np.interp(rng.random(count), quantile, edge) * PIXELS).astype(np.int64) for edge in edges)
         pixel = np.arange(PIXELS)
         good = np.asarray((pixel >= first[:, None]) & (pixel < last[:, None]), dtype=np.bool_)
+        for low, high in instrument.gaps_angstrom:
+            good[:, slice(*np.searchsorted(self._wavelength, (low, high)))] = False
         near_5577 = int(np.searchsorted(self._wavelength, _SKY_LINE_5577))
         gap = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
         telluric = slice(*np.searchsorted(self._wavelength, (7580.0, 7690.0)))

@@ -22,11 +22,18 @@ LRS_START_ANGSTROM, LRS_STEP_ANGSTROM, LRS_PIXELS = 3700.0, 0.25, 23_201
 # Windows of the three high-resolution arms of 4MOST (de Jong et al. 2019, The Messenger 175, 3), air Angstrom.
 HRS_WINDOWS_ANGSTROM = ((3926.0, 4355.0), (5160.0, 5730.0), (6100.0, 6790.0))
 HRS_ARM_PIXELS = 13_761
+# Both low-resolution arms of WEAVE on one lattice, finer than the pixels of either (0.30 and 0.48 A), air Angstrom.
+WEAVE_START_ANGSTROM, WEAVE_STEP_ANGSTROM, WEAVE_PIXELS = 3660.0, 0.25, 23_721
 
 
 def low_resolution_wavelength() -> Float64:
     """Return the axis of 4MOST's low-resolution spectra, (23201,) float64, air Angstrom."""
     return np.asarray(LRS_START_ANGSTROM + LRS_STEP_ANGSTROM * np.arange(LRS_PIXELS), dtype=np.float64)
+
+
+def weave_wavelength() -> Float64:
+    """Return the axis of WEAVE's joined low-resolution arms, (23721,) float64, air Angstrom."""
+    return np.asarray(WEAVE_START_ANGSTROM + WEAVE_STEP_ANGSTROM * np.arange(WEAVE_PIXELS), dtype=np.float64)
 
 
 def high_resolution_wavelength() -> Float64:

@@ -20,7 +20,7 @@ from classifiers.training.simulation.simulator import Simulator
 pytestmark = pytest.mark.slow
 
 SCHEMA = Path(__file__).resolve().parents[4] / "schemas" / "avro" / "l1_spectrum.avsc"
-PIXELS = {"SDSS": 4600, "4MOST_LRS": 23_201, "4MOST_HRS": 3 * 13_761}
+PIXELS = {"SDSS": 4600, "4MOST_LRS": 23_201, "WEAVE": 23_721, "4MOST_HRS": 3 * 13_761}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,26 @@ def test_identifiers_are_unique_across_chunks(simulator: Simulator) -> None:
 
 def test_high_resolution_fibres_look_at_stars_alone(simulator: Simulator) -> None:
     assert {simulated.truth.kind for simulated in simulated_records(simulator, 8, 2, "4MOST_HRS")} == {"STAR"}
+
+
+def test_high_resolution_pixels_lie_in_the_three_windows_and_most_of_them_are_good(simulator: Simulator) -> None:
+    windows = ((3926.0, 4355.0), (5160.0, 5730.0), (6100.0, 6790.0))
+    for simulated in simulated_records(simulator, 8, 2, "4MOST_HRS"):
+        wavelength, good = simulated.record["wavelength"], simulated.record["uncertainty"] > 0
+        inside = [(wavelength >= low) & (wavelength <= high) for low, high in windows]
+        assert np.logical_or.reduce(inside).all()
+        assert good.mean() > 0.85
+        assert all(good[window].any() for window in inside)
+
+
+def test_gaps_of_the_detectors_of_weave_hold_no_data(simulator: Simulator) -> None:
+    for simulated in simulated_records(simulator, 8, 2, "WEAVE"):
+        record = simulated.record
+        wavelength = record["grid"]["start"] + record["grid"]["step"] * np.arange(record["grid"]["n"])
+        for low, high in ((5492.0, 5536.0), (7591.0, 7666.0)):
+            assert (record["uncertainty"][(wavelength > low) & (wavelength < high)] == 0).all()
+        assert record["medium"] == "AIR"
+        assert (record["uncertainty"] > 0).mean() > 0.8
 
 
 def test_an_exposure_holds_both_kinds_of_fibre(simulator: Simulator) -> None:

@@ -9,7 +9,7 @@ from classifiers.training.simulation.basis import Basis, BasisError
 from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines
 from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, STARBURST, Galaxies
 from classifiers.training.simulation.grid import PIXELS, air_to_vacuum, native_wavelength, rows_at
-from classifiers.training.simulation.instruments import NAMES
+from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
 
@@ -50,7 +50,7 @@ def test_every_class_kind_other_type_and_instrument_occurs(batch: SimulatedBatch
     assert set(batch.class_index) == set(range(OTHER_INDEX + 1))
     assert set(batch.kind) == set(range(len(KINDS))) - {KINDS.index("NOVEL")}
     assert set(batch.other_type) == set(range(-1, len(OTHER_TYPES)))
-    assert set(batch.instrument) == set(range(len(NAMES)))
+    assert {NAMES[index] for index in batch.instrument} == {entry.name for entry in INSTRUMENTS if entry.weight > 0}
 
 
 def test_labels_agree_with_kinds_and_soft_labels_sum_to_one(batch: SimulatedBatch) -> None:
@@ -68,6 +68,18 @@ def test_blank_sky_has_no_signal_beyond_its_noise(simulator: Simulator) -> None:
     medians = np.array([np.median(row[row != 0]) for row in significance[sky]])
     assert np.abs(medians).max() < 1.0
     assert (drawn.redshift[sky] == 0).all()
+
+
+@pytest.mark.parametrize("instrument", ["WEAVE", "4MOST_HRS"])
+def test_gaps_between_detectors_and_windows_have_no_weight(simulator: Simulator, instrument: str) -> None:
+    drawn = simulator.draw(20, np.random.default_rng(12), instrument, kinds={"STAR": 1.0})
+    wavelength = native_wavelength()
+    for low, high in BY_NAME[instrument].gaps_angstrom:
+        assert (drawn.inverse_variance[:, (wavelength > low) & (wavelength < high)] == 0).all()
+        beside = ((wavelength > low - 40) & (wavelength < low - 1)) | (
+            (wavelength > high + 1) & (wavelength < high + 40)
+        )
+        assert (drawn.inverse_variance[:, beside] > 0).mean() > 0.9
 
 
 def test_measured_signal_to_noise_is_what_was_aimed_at(simulator: Simulator) -> None:
