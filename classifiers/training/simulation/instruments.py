@@ -4,6 +4,12 @@ Noise shapes (``group``) come from the basis; they were derived from inverse var
 LAMOST, DESI) and from the exposure-time data of 4MOST. WEAVE, another sky-limited fibre spectrograph on a telescope of
 4 m, has 4MOST's shape, its own coverage and its own gaps.
 
+How the noise differs from what is reported (its size by wavelength, its correlation between neighbouring pixels), how
+often pixels are masked, and what is left of the telluric bands were measured on the development spectra of SDSS, BOSS
+and LAMOST, as medians over a survey: second differences of neighbouring pixels, never one object. That BOSS reports too
+little noise in the blue is known (Lee et al. 2013, AJ 145, 69). LAMOST's relative calibration is good to about 10 %
+(Luo et al. 2015, RAA 15, 1095). What is not given for an instrument was not measured on it.
+
 WEAVE at low resolution (MOS fibres, R about 5,000): arms of 3660-6060 A and 5790-9590 A, split by a dichroic at 5900 A,
 each on two CCDs with a gap of 5491-5539 A and of 7590-7669 A (Isaac Newton Group, "Spectroscopy with WEAVE"; Jin et al.
 2024, MNRAS 530, 2688). 4MOST at high resolution (R about 20,000): three windows, stars alone (de Jong et al. 2019, The
@@ -29,9 +35,16 @@ class Instrument:
         tilt: scatter of a power-law tilt over the whole range.
         arm_step: relative step at ``arm_angstrom``.
         arm_angstrom: where the arms meet.
-        noise_factor: range of true over reported noise.
-        correlation: of the noise of neighbouring pixels.
-        masked_share: largest share of pixels masked at random places.
+        noise_factor: range of true over reported noise, one draw a spectrum.
+        correlation: weights of the 1st, 2nd ... pixel before, which resampling mixes into the noise of a pixel.
+        masked_share: largest share of pixels masked at random places where masks are made hard on purpose.
+        masked_runs: mean number of masked runs otherwise.
+        masked_length: mean length of these runs, pixels.
+        noise_shape: (wavelength, factor) of true over reported noise, linear in between; empty where it is flat.
+        telluric: scatter of the exponent of the transmission that correcting for the air leaves.
+        telluric_masked: share of spectra whose A band is masked.
+        sky_residual: share of spectra with strong residuals of sky lines.
+        photon_snr: median S/N at which the object's own photons are half of the variance.
         gaps_angstrom: (first, last) of what no detector of the instrument sees, vacuum.
     """
 
@@ -46,28 +59,51 @@ class Instrument:
     arm_step: float
     arm_angstrom: float
     noise_factor: tuple[float, float]
-    correlation: float
+    correlation: tuple[float, ...]
     masked_share: float
+    masked_runs: float = 2.0
+    masked_length: float = 2.0
+    noise_shape: tuple[tuple[float, float], ...] = ()
+    telluric: float = 0.12
+    telluric_masked: float = 0.0
+    sky_residual: float = 0.35
+    photon_snr: float = 20.0
     gaps_angstrom: tuple[tuple[float, float], ...] = ()
 
 
 _WEAVE_GAPS = ((5491, 5539), (7590, 7669))
 _HRS_GAPS = ((4357, 5161), (5732, 6101))
+_SDSS_NOISE = ((3700, 1.08), (4300, 1.0), (7000, 0.97), (8500, 1.04))
+_BOSS_NOISE = ((3700, 1.2), (4050, 1.2), (4400, 1.08), (5000, 1.01), (5500, 0.98))
+_LAMOST_NOISE = ((4500, 0.95), (6300, 1.0), (7000, 1.15), (7500, 1.5), (8600, 1.6))
 INSTRUMENTS = (
-    Instrument("SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.85, 1.05), 0.12, 0.02),
-    Instrument("BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, 6100, (0.85, 1.08), 0.12, 0.02),
-    Instrument("LAMOST", "lamost", 0.18, 3720, 9070, (2.0, 120.0), 0.08, 0.25, 0.05, 5900, (0.9, 1.4), 0.25, 0.09),
     Instrument(
-        "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (2.0, 180.0), 0.10, 0.3, 0.05, 5900, (0.9, 1.9), 0.2, 0.03
-    ),
-    Instrument("DESI", "desi", 0.10, 3600, 9824, (0.7, 50.0), 0.03, 0.03, 0.01, 5780, (0.95, 1.1), 0.15, 0.02),
-    Instrument("4MOST_LRS", "4most", 0.10, 3705, 9500, (0.7, 60.0), 0.05, 0.05, 0.02, 5300, (0.95, 1.1), 0.15, 0.02),
-    Instrument(
-        "WEAVE", "4most", 0.08, 3660, 9590, (0.7, 60.0), 0.05, 0.05, 0.02, 5900, (0.95, 1.1), 0.15, 0.02, _WEAVE_GAPS
+        "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.75, 0.95), (0.17,), 0.02,
+        masked_runs=0.4, masked_length=4.0, noise_shape=_SDSS_NOISE, telluric=0.05,
     ),
     Instrument(
-        "4MOST_HRS", "4most", 0.0, 3926, 6792, (10.0, 200.0), 0.05, 0.05, 0.02, 5160, (0.95, 1.1), 0.15, 0.02, _HRS_GAPS
+        "BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, 6100, (0.86, 1.0), (0.34, -0.1, 0.08), 0.02,
+        masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
     ),
-)
+    Instrument(
+        "LAMOST", "lamost", 0.18, 3720, 9070, (2.0, 120.0), 0.05, 0.12, 0.03, 5900, (0.65, 1.0), (0.3, 0.15, 0.1),
+        0.09, masked_runs=17.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
+        sky_residual=0.8, photon_snr=40.0,
+    ),
+    Instrument(
+        "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (2.0, 180.0), 0.05, 0.12, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),
+        0.03, masked_runs=0.6, masked_length=6.0, telluric=0.02, photon_snr=100.0,
+    ),
+    Instrument("DESI", "desi", 0.10, 3600, 9824, (0.7, 50.0), 0.03, 0.03, 0.01, 5780, (0.95, 1.1), (0.15,), 0.02),
+    Instrument("4MOST_LRS", "4most", 0.10, 3705, 9500, (0.7, 60.0), 0.05, 0.05, 0.02, 5300, (0.95, 1.1), (0.15,), 0.02),
+    Instrument(
+        "WEAVE", "4most", 0.08, 3660, 9590, (0.7, 60.0), 0.05, 0.05, 0.02, 5900, (0.95, 1.1), (0.15,), 0.02,
+        gaps_angstrom=_WEAVE_GAPS,
+    ),
+    Instrument(
+        "4MOST_HRS", "4most", 0.0, 3926, 6792, (10.0, 200.0), 0.05, 0.05, 0.02, 5160, (0.95, 1.1), (0.15,), 0.02,
+        gaps_angstrom=_HRS_GAPS,
+    ),
+)  # fmt: skip
 BY_NAME = {instrument.name: instrument for instrument in INSTRUMENTS}
 NAMES = tuple(BY_NAME)

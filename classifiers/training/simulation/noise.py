@@ -12,15 +12,24 @@ from classifiers.training.simulation.instruments import Instrument
 
 _KNOTS = 9
 _SKY_LINE_5577 = 5578.9
-_POISSON_SNR = 20.0
+# Share of spectra with wide masks at the arms, at 5577 A, in the A band and anywhere, so that no network leans on one
+# place; the others have the masks that the survey's spectra have.
+_HARD_MASKS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Reported one-sigma errors (n, 4671) float32 of median about 1, and good pixels (n, 4671) bool."""
+    """Reported errors of n spectra before any object is seen.
+
+    Attributes:
+        sigma: (n, 4671) float32 one-sigma errors of median about 1.
+        good: (n, 4671) bool.
+        photon_snr: median S/N at which the object's own photons are half of the variance.
+    """
 
     sigma: Float32
     good: NDBool
+    photon_snr: float
 
 
 def smooth_matrix(knots: int = _KNOTS) -> Float32:
@@ -55,7 +64,8 @@ class NoiseModel:
             log_sigma += draws @ self._basis[f"noise_{group}_vectors"]
         else:
             log_sigma += 0.1 * rng.standard_normal((count, _KNOTS), dtype=np.float32) @ self._smooth
-        return Noise(np.exp(np.clip(log_sigma, -3.0, 5.0)), self._masks(instrument, count, rng))
+        sigma = np.exp(np.clip(log_sigma, -3.0, 5.0))
+        return Noise(sigma, self._masks(instrument, count, rng), instrument.photon_snr)
 
     def _masks(self, instrument: Instrument, count: int, rng: np.random.Generator) -> NDBool:
         edges = self._basis.arrays.get(f"noise_{instrument.group}_edges")
@@ -71,18 +81,27 @@ class NoiseModel:
             good[:, slice(*np.searchsorted(self._wavelength, (low, high)))] = False
         near_5577 = int(np.searchsorted(self._wavelength, _SKY_LINE_5577))
         gap = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
-        telluric = slice(*np.searchsorted(self._wavelength, (7580.0, 7690.0)))
-        choices = rng.random((count, 4))
+        telluric = slice(*np.searchsorted(self._wavelength, (7590.0, 7690.0)))
+        choices = rng.random((count, 6))
+        hard = choices[:, 0] < _HARD_MASKS
+        runs = rng.poisson(instrument.masked_runs, count)
         for row in range(count):
-            if choices[row, 0] < 0.3:
-                good[row, near_5577 - rng.integers(2, 12) : near_5577 + rng.integers(2, 12)] = False
-            if choices[row, 1] < 4.0 * instrument.masked_share:
-                good[row, gap - rng.integers(0, 180) : gap + rng.integers(0, 60)] = False
-            if choices[row, 2] < 4.0 * instrument.masked_share:
+            if hard[row]:
+                if choices[row, 1] < 0.3:
+                    good[row, near_5577 - rng.integers(2, 12) : near_5577 + rng.integers(2, 12)] = False
+                if choices[row, 2] < 4.0 * instrument.masked_share:
+                    good[row, gap - rng.integers(0, 180) : gap + rng.integers(0, 60)] = False
+                if choices[row, 3] < 4.0 * instrument.masked_share:
+                    good[row, telluric] = False
+                if choices[row, 4] < 0.5:
+                    for start in rng.integers(0, PIXELS, rng.integers(1, 12)):
+                        good[row, start : start + rng.integers(1, 2 + int(instrument.masked_share * 500))] = False
+                continue
+            if choices[row, 5] < instrument.telluric_masked:
                 good[row, telluric] = False
-            if choices[row, 3] < 0.5:
-                for start in rng.integers(0, PIXELS, rng.integers(1, 12)):
-                    good[row, start : start + rng.integers(1, 2 + int(instrument.masked_share * 500))] = False
+            lengths = rng.geometric(1.0 / instrument.masked_length, runs[row])
+            for start, length in zip(rng.integers(0, PIXELS, runs[row]), lengths, strict=True):
+                good[row, start : start + length] = False
         return good
 
     def calibrate(self, flux: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
@@ -95,7 +114,7 @@ class NoiseModel:
         response = np.exp(knots, out=knots) @ self._smooth
         arm = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
         response[:, arm:] *= 1.0 + instrument.arm_step * rng.standard_normal((count, 1), dtype=np.float32)
-        strength = 0.12 * rng.standard_normal((count, 1), dtype=np.float32)
+        strength = instrument.telluric * rng.standard_normal((count, 1), dtype=np.float32)
         response[:, self._telluric_pixels] *= np.exp(strength * self._log_telluric)
         flux *= np.maximum(response, 0.1, out=response)
 
@@ -109,15 +128,17 @@ class NoiseModel:
             rng: source of randomness.
         """
         count = flux.shape[0]
-        white = rng.standard_normal((count, PIXELS + 1), dtype=np.float32)
-        weight = np.float32(instrument.correlation)
-        chi = white[:, 1:]
-        chi += weight * white[:, :-1]
+        taps = np.array(instrument.correlation, dtype=np.float32)
+        white = rng.standard_normal((count, PIXELS + taps.size), dtype=np.float32)
+        chi = white[:, taps.size :].copy()
+        for lag, weight in enumerate(taps, start=1):
+            chi += weight * white[:, taps.size - lag : -lag]
         low, high = instrument.noise_factor
-        factor = rng.uniform(low, high, (count, 1)).astype(np.float32) / np.sqrt(1.0 + weight**2)
-        chi *= factor
+        chi *= rng.uniform(low, high, (count, 1)).astype(np.float32) / np.sqrt(1.0 + np.sum(taps**2))
+        if instrument.noise_shape:
+            chi *= np.interp(self._wavelength, *np.transpose(instrument.noise_shape)).astype(np.float32)
         chi += (0.22 * rng.standard_normal((count, _KNOTS), dtype=np.float32)) @ self._smooth
-        residual = np.where(rng.random((count, 1)) < 0.35, 1.2, 0.15).astype(np.float32)
+        residual = np.where(rng.random((count, 1)) < instrument.sky_residual, 1.2, 0.15).astype(np.float32)
         chi += residual * rng.standard_normal((count, 1), dtype=np.float32) * self._sky
         chi *= sigma
         flux += chi
@@ -140,7 +161,7 @@ def object_noise(noise: Noise, flux: Float32, snr: Float64) -> Float32:
     Returns:
         sigma (n, 4671) float32 in units of flux.
     """
-    share = (snr**2 / (snr**2 + _POISSON_SNR**2)).astype(np.float32)[:, None]
+    share = (snr**2 / (snr**2 + noise.photon_snr**2)).astype(np.float32)[:, None]
     variance = noise.sigma**2
     variance *= (1.0 - share) + share * np.clip(flux, 0.02, 30.0)
     sigma = np.sqrt(variance, out=variance)
