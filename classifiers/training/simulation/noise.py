@@ -12,6 +12,7 @@ from classifiers.training.simulation.instruments import Instrument
 
 _KNOTS = 9
 _SKY_LINE_5577 = 5578.9
+_MEDIAN_STEP = 4  # pixels: errors change slowly, and the median of every fourth is the median
 # Share of spectra with wide masks at the arms, at 5577 A, in the A band and anywhere, so that no network leans on one
 # place; the others have the masks that the survey's spectra have.
 _HARD_MASKS = 0.25
@@ -165,6 +166,12 @@ def object_noise(noise: Noise, flux: Float32, snr: Float64) -> Float32:
     variance = noise.sigma**2
     variance *= (1.0 - share) + share * np.clip(flux, 0.02, 30.0)
     sigma = np.sqrt(variance, out=variance)
-    level = np.array([np.median(row[good]) if good.any() else 1.0 for row, good in zip(sigma, noise.good, strict=True)])
+    every = slice(None, None, _MEDIAN_STEP)
+    level = np.array(
+        [
+            np.median(row[good]) if good.any() else 1.0
+            for row, good in zip(sigma[:, every], noise.good[:, every], strict=True)
+        ]
+    )
     sigma *= (1.0 / (snr * level)).astype(np.float32)[:, None]
     return sigma
