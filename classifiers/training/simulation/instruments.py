@@ -45,6 +45,7 @@ class Instrument:
         telluric_masked: share of spectra whose A band is masked.
         sky_residual: share of spectra with strong residuals of sky lines.
         photon_snr: median S/N at which the object's own photons are half of the variance.
+        cosmic_rays: mean number that the pipeline left in a spectrum.
         gaps_angstrom: (first, last) of what no detector of the instrument sees, vacuum.
     """
 
@@ -68,6 +69,7 @@ class Instrument:
     telluric_masked: float = 0.0
     sky_residual: float = 0.35
     photon_snr: float = 20.0
+    cosmic_rays: float = 1.2
     gaps_angstrom: tuple[tuple[float, float], ...] = ()
 
 
@@ -79,7 +81,7 @@ _LAMOST_NOISE = ((4500, 0.95), (6300, 1.0), (7000, 1.15), (7500, 1.5), (8600, 1.
 INSTRUMENTS = (
     Instrument(
         "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.75, 0.95), (0.17,), 0.02,
-        masked_runs=0.4, masked_length=4.0, noise_shape=_SDSS_NOISE, telluric=0.05,
+        masked_runs=0.4, masked_length=4.0, noise_shape=_SDSS_NOISE, telluric=0.05, cosmic_rays=0.2,
     ),
     Instrument(
         "BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, 6100, (0.86, 1.0), (0.34, -0.1, 0.08), 0.02,
