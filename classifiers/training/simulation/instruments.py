@@ -84,7 +84,7 @@ INSTRUMENTS = (
         masked_runs=0.4, masked_length=4.0, noise_shape=_SDSS_NOISE, telluric=0.05, cosmic_rays=0.2,
     ),
     Instrument(
-        "BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, 6100, (0.86, 1.0), (0.34, -0.1, 0.08), 0.02,
+        "BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, 6100, (0.86, 1.0), (0.33, -0.13, 0.05), 0.02,
         masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
     ),
     Instrument(
