@@ -30,6 +30,7 @@ from classifiers.training.evaluation.other_samples import (
 )
 from classifiers.training.evaluation.priors import priors
 from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.realism.section import realism
 from classifiers.training.evaluation.redshifts import redshifts
 from classifiers.training.evaluation.robustness import robustness
 from classifiers.training.evaluation.unknown import Transients, unknown
@@ -98,6 +99,9 @@ def evaluate_fully(
         desi(coadds_scored),
         robustness(real, spectra, OtherSky(skies), classify),
     ]
+    if progress is not None:
+        progress("simulated beside real", 0.0)
+    sections.append(realism(spectra, labels, anomaly))
     if anomaly is not None:
         sections.append(worst(real, spectra, anomaly))
     if progress is not None:

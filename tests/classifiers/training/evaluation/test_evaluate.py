@@ -39,7 +39,8 @@ def cells(table: Table, row: str) -> list[Any]:
 def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
     titles = [each.title for each in report.sections]
     assert titles == [
-        "Classes", "Redshifts", "Unknown", "Priors of sub-surveys", "DESI coadds", "Bad input", "The worst errors",
+        "Classes", "Redshifts", "Unknown", "Priors of sub-surveys", "DESI coadds", "Bad input", "Simulated beside real",
+        "The worst errors",
     ]  # fmt: skip
     assert {"13 classes, real", "13 classes, simulated", "Reliability, real"} <= section(report, "Classes").keys()
     assert "Supernovae in the light of real galaxies" in section(report, "Unknown")

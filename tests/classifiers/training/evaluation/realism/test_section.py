@@ -1,0 +1,90 @@
+"""Simulated beside real: pairs of one mix, an area with its interval for every survey, pictures of real numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifiers.items import Spectrum
+from classifiers.training.evaluation.document import Number, Plot, Section, Table
+from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra
+from classifiers.training.evaluation.realism.samples import A_REAL_ONE, INSTRUMENT_OF, Pair, pairs
+from classifiers.training.evaluation.realism.section import TITLE, realism
+from classifiers.training.simulation.instruments import NAMES
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def sample(data_dir: Path) -> tuple[list[Spectrum], list[RealLabel]]:
+    return real_spectra(data_dir / "spectra")
+
+
+@pytest.fixture(scope="module")
+def found(sample: tuple[list[Spectrum], list[RealLabel]]) -> list[Pair]:
+    return list(pairs(*sample))
+
+
+@pytest.fixture(scope="module")
+def section(sample: tuple[list[Spectrum], list[RealLabel]]) -> Section:
+    return realism(*sample)
+
+
+def test_every_survey_is_simulated_by_an_instrument_that_there_is() -> None:
+    assert set(INSTRUMENT_OF.values()) <= set(NAMES)
+
+
+def test_a_pair_has_the_same_mix_of_kinds_and_of_brightness(found: list[Pair]) -> None:
+    assert [pair.survey for pair in found] == list(INSTRUMENT_OF)
+    for pair in found:
+        assert len(pair.simulated.spectra) == pytest.approx(A_REAL_ONE * len(pair.real.spectra), rel=0.02)
+        for group in np.unique(pair.real.group):
+            shares = [float(np.mean(side.group == group)) for side in (pair.real, pair.simulated)]
+            assert shares[0] == pytest.approx(shares[1], abs=0.03)
+        middles = [float(np.median(np.arcsinh(side.features.snr))) for side in (pair.real, pair.simulated)]
+        assert middles[0] == pytest.approx(middles[1], abs=0.2)
+
+
+def test_no_simulated_spectrum_is_taken_twice(found: list[Pair]) -> None:
+    for pair in found:
+        rows = {spectrum.flux.tobytes() for spectrum in pair.simulated.spectra}
+        assert len(rows) == len(pair.simulated.spectra)
+
+
+def test_each_survey_has_an_area_between_its_bounds(section: Section) -> None:
+    assert section.title == TITLE
+    table = section.items[0]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == list(INSTRUMENT_OF)
+    for row in table.rows:
+        for cell in row[1:]:
+            assert isinstance(cell, Number)
+            assert cell.interval is not None
+            assert 0.0 <= cell.interval[0] <= cell.value <= cell.interval[1] <= 1.0
+            assert cell.n >= 100
+
+
+def test_statistics_and_pictures_hold_finite_numbers(section: Section) -> None:
+    statistics = section.items[1]
+    assert isinstance(statistics, Table)
+    for row in statistics.rows:
+        assert np.isfinite([float(cell) for cell in row[4:]]).all()  # type: ignore[arg-type]
+        assert 0.0 <= row[6] <= 1.0  # type: ignore[operator]
+    plots = [item for item in section.items if isinstance(item, Plot)]
+    assert len(plots) == 3 * len(INSTRUMENT_OF) + 2
+    for plot in plots:
+        assert [curve.name for curve in plot.curves] == ["real", "simulated"]
+        for curve in plot.curves:
+            assert np.isfinite([*curve.x, *curve.y, *curve.low, *curve.high]).all()
+
+
+def test_the_simulator_reports_the_noise_that_surveys_report(found: list[Pair]) -> None:
+    """Median noise power over bands and surveys agrees within a tenth; single bands within 0.35 in ln."""
+    for pair in found:
+        real, simulated = (
+            np.nanmedian(side.features.groups["noise power"], axis=0) for side in (pair.real, pair.simulated)
+        )
+        assert abs(float(np.median(real[:-1] - simulated[:-1]))) < 0.1
+        assert np.abs(real[:-1] - simulated[:-1]).max() < 0.35
