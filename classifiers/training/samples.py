@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.training.imperfect import spoil
 from classifiers.training.simulation.grid import PIXELS, Float32, Integers
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, SimulatedBatch, Simulator
 
@@ -113,7 +114,7 @@ def draw_samples(
     Args:
         simulator: the forward simulator.
         n: how many, at least 1.
-        seed: of the sample; chunk i uses the generator of (seed, i).
+        seed: of the sample; chunk i uses the generators of (seed, i) and, for what is spoilt, (seed, i, 1).
         progress: called with what is being done and the fraction done.
         kinds: relative frequency by kind, as in ``Simulator.draw``.
     """
@@ -121,6 +122,8 @@ def draw_samples(
     for chunk in range((n + CHUNK - 1) // CHUNK):
         if progress is not None:
             progress("simulate", chunk * CHUNK / n)
-        parts.append(compact(simulator.draw(CHUNK, np.random.default_rng((seed, chunk)), kinds=kinds)))
+        drawn = compact(simulator.draw(CHUNK, np.random.default_rng((seed, chunk)), kinds=kinds))
+        spoil(drawn.flux, drawn.significance, np.random.default_rng((seed, chunk, 1)))
+        parts.append(drawn)
     joined = (np.concatenate([getattr(part, entry.name) for part in parts])[:n] for entry in fields(Samples))
     return Samples(*joined)
