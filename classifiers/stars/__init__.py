@@ -1,0 +1,1 @@
+"""Stars: radial velocities and evidence for star types from the survey's templates."""
