@@ -26,6 +26,7 @@ from stream.transports.contract import Output, Publisher
 EXPOSURE_FORM, ALERTS_FORM = "EXPOSURE", "ALERTS"
 FORMS: Final[Mapping[str, str]] = {
     "sdss": "SDSS",
+    "desi": "DESI",
     "4most-lrs": "4MOST_LRS",
     "4most-hrs": "4MOST_HRS",
     "weave": "WEAVE",
@@ -47,11 +48,12 @@ def _records(form: str, n: int, seed: int) -> Iterator[tuple[str, Mapping[str, A
         for record in simulate_alerts(n, np.random.default_rng(seed)):
             yield "l1_image_alert", record, None
         return
-    for simulated in _spectra(form, n, seed):
+    for simulated in simulated_spectra(form, n, seed):
         yield "l1_spectrum", simulated.record, simulated.truth
 
 
-def _spectra(form: str, n: int, seed: int) -> Iterator[SimulatedRecord]:
+def simulated_spectra(form: str, n: int, seed: int) -> Iterator[SimulatedRecord]:
+    """Yield simulated spectra with their truth; an exposure has its own number."""
     if form == JPAS_FORM:
         return simulated_narrowband_records(NarrowbandSimulator.load(), n, seed)
     simulator = Simulator.load()

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from classifiers.training.simulation.l1_records import Truth
 from ops.commands.options import DATA_DEFAULT, DataFolder, OptionalConfigFile, check_output_file
 from ops.console import messages, progress_bar
 from ops.patience import patiently
 from ops.simulated import FORMS, exposure_size, publish_simulation
+from ops.simulated_files import FILE_FORMS, write_simulation
 from ops.wiring import open_codec, open_entry
 from stream.errors import ConfigurationError
-from stream.settings import load_settings
+from stream.settings import Settings, load_settings
 from stream.transports.url import parse_topic_url
 
 
@@ -24,6 +27,7 @@ class Form(StrEnum):
     """What is simulated."""
 
     SDSS = "sdss"
+    DESI = "desi"
     FOURMOST_LRS = "4most-lrs"
     FOURMOST_HRS = "4most-hrs"
     WEAVE = "weave"
@@ -36,6 +40,9 @@ def simulate(
     to: Annotated[
         str | None, typer.Option("--to", metavar="TOPIC_URL", help="kafka://HOST:PORT/TOPIC or file:FOLDER/TOPIC.")
     ] = None,
+    fits: Annotated[
+        Path | None, typer.Option("--fits", metavar="DIR", help="Write FITS files of the survey's layout instead.")
+    ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many; 4most-exposure has its own.")] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 1,
     form: Annotated[Form, typer.Option(help="Which instrument, or image alerts.")] = Form.SDSS,
@@ -46,41 +53,64 @@ def simulate(
     data: DataFolder = DATA_DEFAULT,
     config: OptionalConfigFile = None,
 ) -> None:
-    """Simulate spectra or alerts as a survey would deliver them, into a topic.
+    """Simulate spectra or alerts as a survey would deliver them, into a topic or as FITS files.
+
+    In FITS files the truth is in keywords (SIMCLASS, SIMZ ...); files of many spectra have it in a table TRUTH.
 
     Example: `specstream simulate --to file:spool/specstream.l1.spectrum -n 500 --seed 7 --truth truth.csv`
     """
     if build_basis:
         _build_basis(data)
         return
-    if to is None:
-        raise ConfigurationError("--to: expected a TOPIC_URL (or --build-basis), received nothing")
+    if (to is None) == (fits is None):
+        given = "nothing" if to is None else "--to and --fits"
+        raise ConfigurationError(f"--to: expected a TOPIC_URL, or --fits DIR, or --build-basis; received {given}")
     if truth is not None and form == Form.ALERTS:
         raise ConfigurationError("--truth: expected a form of spectra, received alerts, which have no truth to write")
     check_output_file("--truth", truth)
-    settings = load_settings(config)
-    topic = parse_topic_url(to)
-    codec = open_codec(settings)
-    identity = f"simulate.{topic.topic}.{form}.{seed}"
-    publisher = patiently(lambda: open_entry(settings, topic, identity))
-    try:
-        with progress_bar() as bar:
-            task = bar.add_task(f"simulating {form}", total=None)
-            truths = publish_simulation(
-                publisher, topic.topic, codec, FORMS[form], number, seed, lambda done, of: bar.update(
-                    task, completed=done, total=of
-                )
-            )  # fmt: skip
-    finally:
-        publisher.close()
+    with progress_bar() as bar:
+        task = bar.add_task(f"simulating {form}", total=None)
+
+        def progress(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+
+        if fits is not None:
+            truths = _write_files(fits, form, number, seed, progress)
+        else:
+            truths = _publish(str(to), form, number, seed, load_settings(config), progress)
     total = exposure_size() if form == Form.EXPOSURE else number
-    messages().print(f"{total} simulated records in {to}", markup=False)
+    messages().print(f"{total} simulated records in {to or fits}", markup=False)
     if truth is not None:
         with truth.open("w", newline="", encoding="utf-8") as file:
             rows = [dataclasses.asdict(item) for item in truths]
             writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _publish(
+    to: str, form: Form, number: int, seed: int, settings: Settings, progress: Callable[[int, int], None]
+) -> list[Truth]:
+    topic = parse_topic_url(to)
+    codec = open_codec(settings)
+    identity = f"simulate.{topic.topic}.{form}.{seed}"
+    publisher = patiently(lambda: open_entry(settings, topic, identity))
+    try:
+        return publish_simulation(publisher, topic.topic, codec, FORMS[form], number, seed, progress)
+    finally:
+        publisher.close()
+
+
+def _write_files(folder: Path, form: Form, number: int, seed: int, progress: Callable[[int, int], None]) -> list[Truth]:
+    if FORMS[form] not in FILE_FORMS:
+        known = ", ".join(name for name, value in FORMS.items() if value in FILE_FORMS)
+        raise ConfigurationError(f"--form: expected one that has a FITS layout ({known}), received {form}")
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"--fits: expected a folder, received the file {folder}")
+    try:
+        return write_simulation(folder, FORMS[form], number, seed, progress)
+    except OSError as error:
+        raise ConfigurationError(f"--fits: cannot write to {folder} ({error})") from error
 
 
 def _build_basis(data: Path) -> None:

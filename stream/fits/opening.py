@@ -1,4 +1,4 @@
-"""The only importer of ``astropy.io.fits``: opens a file lazily and hands out headers, images and table rows.
+"""The only reader with ``astropy.io.fits``: opens a file lazily and hands out headers, images and table rows.
 
 Nothing is read before it is asked for: headers when the file is opened, data by row ranges (memory-mapped, so that a
 file of thousands of spectra costs one chunk). A gzipped file is unpacked into a temporary file first, because a gzip

@@ -1,9 +1,10 @@
 """Simulated spectra as records with the fields of ``l1_spectrum``, truth apart: for the demo and the load generator.
 
-Four forms of record, as surveys deliver them: ``SDSS`` (4,600 px, LOG10 grid, vacuum), ``4MOST_LRS`` (23,201 px,
-LINEAR grid, air), ``WEAVE`` (both low-resolution arms joined, 23,721 px, LINEAR grid, air, detector gaps masked) and
-``4MOST_HRS`` (three arms of 13,761 px with gaps, inline wavelengths, air; stars only). The templates resolve R of
-about 2,000, so the high-resolution form has that instrument's pixels, windows and noise but no narrower lines.
+Five forms of record, as surveys deliver them: ``SDSS`` (4,600 px, LOG10 grid, vacuum), ``DESI`` (three arms joined,
+7,781 px, LINEAR grid, vacuum), ``4MOST_LRS`` (23,201 px, LINEAR grid, air), ``WEAVE`` (both low-resolution arms joined,
+23,721 px, LINEAR grid, air, detector gaps masked) and ``4MOST_HRS`` (three arms of 13,761 px with gaps, inline
+wavelengths, air; stars only). The templates resolve R of about 2,000, so the high-resolution form has that instrument's
+pixels, windows and noise but no narrower lines.
 The truth never enters a record.
 """
 
@@ -18,6 +19,9 @@ import numpy as np
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP
 from classifiers.training.simulation.instruments import BY_NAME, Instrument
 from classifiers.training.simulation.resample import (
+    DESI_PIXELS,
+    DESI_START_ANGSTROM,
+    DESI_STEP_ANGSTROM,
     LRS_PIXELS,
     LRS_START_ANGSTROM,
     LRS_STEP_ANGSTROM,
@@ -25,6 +29,7 @@ from classifiers.training.simulation.resample import (
     WEAVE_START_ANGSTROM,
     WEAVE_STEP_ANGSTROM,
     Resampling,
+    desi_wavelength,
     high_resolution_wavelength,
     low_resolution_wavelength,
     weave_wavelength,
@@ -32,13 +37,13 @@ from classifiers.training.simulation.resample import (
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, NoiselessBatch, Simulator
 
-FORMS = ("SDSS", "4MOST_LRS", "WEAVE", "4MOST_HRS")
+FORMS = ("SDSS", "DESI", "4MOST_LRS", "WEAVE", "4MOST_HRS")
 EXPOSURE = {"4MOST_LRS": 1624, "4MOST_HRS": 812}
 FLUX_UNIT = "1e-17 erg/s/cm2/Angstrom"
 MASKED_BIT = 1
 _SDSS_FIRST, _SDSS_PIXELS = 40, 4600
-_CHUNK = {"SDSS": 256, "4MOST_LRS": 64, "WEAVE": 64, "4MOST_HRS": 32}
-_RESOLVING_POWER = {"SDSS": 2000.0, "4MOST_LRS": 6500.0, "WEAVE": 5000.0, "4MOST_HRS": 20_000.0}
+_CHUNK = {"SDSS": 256, "DESI": 128, "4MOST_LRS": 64, "WEAVE": 64, "4MOST_HRS": 32}
+_RESOLVING_POWER = {"SDSS": 2000.0, "DESI": 3500.0, "4MOST_LRS": 6500.0, "WEAVE": 5000.0, "4MOST_HRS": 20_000.0}
 _FIELD_CENTRE_DEG, _FIELD_RADIUS_DEG = (150.1, 2.2), 1.2
 _FIRST_MJD = 61_000.2
 _EXPOSURE_S = 1200.0
@@ -135,6 +140,10 @@ class _Axis:
             start = round(LOG10_START + _SDSS_FIRST * LOG10_STEP, 6)
             grid = {"kind": "LOG10", "start": start, "step": LOG10_STEP, "n": _SDSS_PIXELS}
             return _Axis(form, BY_NAME["BOSS"], _axis_fields(form, "VACUUM", grid, None), None)
+        if form == "DESI":
+            grid = {"kind": "LINEAR", "start": DESI_START_ANGSTROM, "step": DESI_STEP_ANGSTROM, "n": DESI_PIXELS}
+            resampling = Resampling.to_vacuum(desi_wavelength())
+            return _Axis(form, BY_NAME[form], _axis_fields(form, "VACUUM", grid, None), resampling)
         if form == "4MOST_LRS":
             grid = {"kind": "LINEAR", "start": LRS_START_ANGSTROM, "step": LRS_STEP_ANGSTROM, "n": LRS_PIXELS}
             resampling = Resampling.to_air(low_resolution_wavelength())

@@ -22,6 +22,8 @@ LRS_START_ANGSTROM, LRS_STEP_ANGSTROM, LRS_PIXELS = 3700.0, 0.25, 23_201
 # Windows of the three high-resolution arms of 4MOST (de Jong et al. 2019, The Messenger 175, 3), air Angstrom.
 HRS_WINDOWS_ANGSTROM = ((3926.0, 4355.0), (5160.0, 5730.0), (6100.0, 6790.0))
 HRS_ARM_PIXELS = 13_761
+# The three arms of DESI on their one lattice (Guy et al. 2023, AJ 165, 144), vacuum Angstrom.
+DESI_START_ANGSTROM, DESI_STEP_ANGSTROM, DESI_PIXELS = 3600.0, 0.8, 7781
 # Both low-resolution arms of WEAVE on one lattice, finer than the pixels of either (0.30 and 0.48 A), air Angstrom.
 WEAVE_START_ANGSTROM, WEAVE_STEP_ANGSTROM, WEAVE_PIXELS = 3660.0, 0.25, 23_721
 
@@ -29,6 +31,11 @@ WEAVE_START_ANGSTROM, WEAVE_STEP_ANGSTROM, WEAVE_PIXELS = 3660.0, 0.25, 23_721
 def low_resolution_wavelength() -> Float64:
     """Return the axis of 4MOST's low-resolution spectra, (23201,) float64, air Angstrom."""
     return np.asarray(LRS_START_ANGSTROM + LRS_STEP_ANGSTROM * np.arange(LRS_PIXELS), dtype=np.float64)
+
+
+def desi_wavelength() -> Float64:
+    """Return the axis of DESI's joined arms, (7781,) float64, vacuum Angstrom."""
+    return np.asarray(DESI_START_ANGSTROM + DESI_STEP_ANGSTROM * np.arange(DESI_PIXELS), dtype=np.float64)
 
 
 def weave_wavelength() -> Float64:
@@ -43,7 +50,7 @@ def high_resolution_wavelength() -> Float64:
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """Linear interpolation from the native grid to m pixels in air.
+    """Linear interpolation from the native grid to m pixels in air or vacuum.
 
     Attributes:
         lower: (m,) native pixel below.
@@ -58,11 +65,15 @@ class Resampling:
     @staticmethod
     def to_air(wavelength_air_angstrom: Float64) -> Resampling:
         """Return the resampling to an increasing axis in air, inside the native range."""
-        vacuum = air_to_vacuum(wavelength_air_angstrom)
-        position = np.clip((np.log10(vacuum) - LOG10_START) / LOG10_STEP, 0.0, PIXELS - 2)
+        return Resampling.to_vacuum(air_to_vacuum(wavelength_air_angstrom))
+
+    @staticmethod
+    def to_vacuum(wavelength_angstrom: Float64) -> Resampling:
+        """Return the resampling to an increasing axis in vacuum, inside the native range."""
+        position = np.clip((np.log10(wavelength_angstrom) - LOG10_START) / LOG10_STEP, 0.0, PIXELS - 2)
         lower = np.floor(position).astype(np.int64)
         native = native_wavelength()
-        width = (native[lower + 1] - native[lower]) / np.gradient(wavelength_air_angstrom)
+        width = (native[lower + 1] - native[lower]) / np.gradient(wavelength_angstrom)
         return Resampling(lower, (position - lower).astype(np.float32), np.sqrt(np.abs(width)).astype(np.float32))
 
     def flux(self, native: Float32) -> Float32:

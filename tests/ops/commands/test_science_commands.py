@@ -74,6 +74,49 @@ def test_simulations_repeat_with_their_seed(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("form", "files"), [("sdss", 6), ("desi", 1), ("4most-lrs", 6), ("4most-hrs", 6), ("weave", 2)]
+)
+def test_simulated_files_are_ingested_like_a_surveys(
+    specstream: Any,
+    codec: Codec,
+    committed: Callable[[str, str], list[Message]],
+    tmp_path: Path,
+    form: str,
+    files: int,
+) -> None:
+    """The same seed writes the same files; every spectrum in them becomes a record; the truth has a row for each."""
+    night, again, truth = tmp_path / "night", tmp_path / "again", tmp_path / "truth.csv"
+    done = specstream("simulate", "--fits", night, "-n", 6, "--seed", 3, "--form", form, "--truth", truth)
+    assert done.returncode == 0, done.stderr
+    assert specstream("simulate", "--fits", again, "-n", 6, "--seed", 3, "--form", form).returncode == 0
+    names = sorted(path.name for path in night.iterdir())
+    assert len(names) == files
+    assert [(again / name).read_bytes() for name in names] == [(night / name).read_bytes() for name in names]
+    broker = f"file:{tmp_path / 'spool'}"
+    done = specstream("ingest", night, "--to", f"{broker}/l1")
+    assert done.returncode == 0, done.stderr
+    objects = [codec.decode(message.value or b"").record["object_id"] for message in committed(broker, "l1")]
+    with truth.open(newline="") as file:
+        assert sorted(row["l1_id"] for row in csv.DictReader(file)) == sorted(objects)
+
+
+@pytest.mark.slow
+def test_a_simulation_without_a_place_or_a_layout_is_refused_by_name(specstream: Any, tmp_path: Path) -> None:
+    """One line says which option, and what was expected; nothing is written."""
+    for words, told in (
+        ([], "--to"),
+        (["--to", "file:spool/l1", "--fits", tmp_path / "x"], "--to and --fits"),
+        (["--fits", tmp_path / "x", "--form", "jpas"], "received jpas"),
+        (["--fits", tmp_path / "x", "--form", "alerts"], "received alerts"),
+    ):
+        done = specstream("simulate", *words)
+        assert done.returncode == 2, words
+        assert told in " ".join(done.stderr.split()), words
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
 def test_the_bundles_that_ship_are_listed_and_intact(specstream: Any) -> None:
     """Each bundle has its line in both lists."""
     listed, verified = specstream("bundles", "list"), specstream("bundles", "verify")

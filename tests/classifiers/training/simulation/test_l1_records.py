@@ -20,7 +20,7 @@ from classifiers.training.simulation.simulator import Simulator
 pytestmark = pytest.mark.slow
 
 SCHEMA = Path(__file__).resolve().parents[4] / "schemas" / "avro" / "l1_spectrum.avsc"
-PIXELS = {"SDSS": 4600, "4MOST_LRS": 23_201, "WEAVE": 23_721, "4MOST_HRS": 3 * 13_761}
+PIXELS = {"SDSS": 4600, "DESI": 7781, "4MOST_LRS": 23_201, "WEAVE": 23_721, "4MOST_HRS": 3 * 13_761}
 
 
 @pytest.fixture(scope="module")
