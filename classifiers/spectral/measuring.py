@@ -1,4 +1,4 @@
-"""The stage between engines and verdict: lines of what looks like a galaxy or a quasar, and what rests on them.
+"""The stage between engines and verdict: lines of what looks like a galaxy or a quasar, velocities of stars.
 
 A bundle whose graph measures lines itself is left alone. The weight of the rule against the network's own split within
 a family, and the factors and floors of redshift errors, were chosen on simulated spectra only: the weight as the one of
@@ -20,6 +20,7 @@ from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.plain import plain_means
 from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.spectral.stars import is_measured, write_stars
 from classifiers.verdict.answers import Answer, answered_rows
 from classifiers.verdict.measured import Measured
 from classifiers.verdict.probabilities import with_other
@@ -37,11 +38,11 @@ _REDSHIFTS = (-0.1, 8.0)
 
 
 def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answer) -> Measured | None:
-    """Measure lines at the classifier's redshifts; None where the bundle measures lines or knows no such families.
+    """Measure lines at the classifier's redshifts, and stars; None where the bundle measures lines itself.
 
     Args:
         spectra: n raw spectra.
-        prepared: the same on the bundle's grid; only their scale is read.
+        prepared: the same on the bundle's grid; lines read only their scale.
         answer: of the ``spectral_classifier``.
     """
     names = answer.manifest.class_names
@@ -55,10 +56,14 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
     sums = {family: _sum(probabilities.classes, place) for family, place in members.items()}
     strongest = np.maximum.reduce([*sums.values(), _sum(probabilities.classes, other_families)])
     redshift = answer.outputs["redshift"].astype(np.float64)
-    wanted = ~absent & (probabilities.other <= _MOST_OTHER) & (redshift > _REDSHIFTS[0]) & (redshift < _REDSHIFTS[1])
+    known = ~absent & (probabilities.other <= _MOST_OTHER)
     result = Measured.nothing(len(spectra), len(names), NAMES)
-    wanted &= np.maximum.reduce(list(sums.values())) >= strongest
-    rows = np.flatnonzero(wanted)
+    lined = np.maximum.reduce(list(sums.values())) >= strongest
+    if is_measured(answer):
+        stars = _sum(probabilities.classes, np.array([names.index(name) for name in answer.manifest.star_classes]))
+        rows = np.flatnonzero(known & ~lined & (stars >= strongest))
+        write_stars(result, rows, prepared, names, probabilities.classes)
+    rows = np.flatnonzero(known & lined & (redshift > _REDSHIFTS[0]) & (redshift < _REDSHIFTS[1]))
     if rows.size == 0:
         return result
     quasar = (sums["QSO"] > sums["GALAXY"])[rows]

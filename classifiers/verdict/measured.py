@@ -1,7 +1,8 @@
-"""What measured lines add to a classifier's answer: subclasses, redshifts and the lines themselves."""
+"""What measurements add to a classifier's answer: subclasses, redshifts, radial velocities, and lines themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +20,24 @@ class Measured:
 
     Attributes:
         share: (n, k) float64, probability of each class given its family; a family's classes sum to 1 or are NaN.
-        redshift, redshift_error: (n,) float64.
+        redshift, redshift_error: (n,) float64, of galaxies and quasars.
+        radial_velocity_km_s, radial_velocity_error_km_s: (n,) float64, of stars, barycentric as the grid is.
         lines: measured lines.
     """
 
     share: Floats
     redshift: Floats
     redshift_error: Floats
+    radial_velocity_km_s: Floats
+    radial_velocity_error_km_s: Floats
     lines: Lines
 
     @classmethod
     def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
         """Return what nothing was measured of."""
         lines = Lines(names, *np.full((4, n, len(names)), np.nan))
-        return cls(np.full((n, classes), np.nan), np.full(n, np.nan), np.full(n, np.nan), lines)
+        redshift, redshift_error, velocity, velocity_error = np.full((4, n), np.nan)
+        return cls(np.full((n, classes), np.nan), redshift, redshift_error, velocity, velocity_error, lines)
 
 
 def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:
@@ -48,3 +53,16 @@ def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) 
 def measured_or(measured: Floats, own: Floats) -> Floats:
     """Return measured numbers where there are any, and where there is a number at all."""
     return np.where(np.isfinite(measured) & np.isfinite(own), measured, own)
+
+
+def measured_velocities(measured: Measured, own: Mapping[str, Floats], still: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Return radial velocities and their errors by column: as measured where they are, elsewhere the graph's.
+
+    Args:
+        measured: of n spectra.
+        own: the graph's columns.
+        still: (n,) bool, what is no star and has no radial velocity.
+    """
+    names = "radial_velocity_km_s", "radial_velocity_error_km_s"
+    found = np.isfinite(measured.radial_velocity_km_s) & ~still
+    return {name: np.where(found, getattr(measured, name), own[name]) for name in names}

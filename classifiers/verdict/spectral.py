@@ -18,7 +18,7 @@ from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer, anomaly_columns, answered_rows, measured_lines, qso_columns
 from classifiers.verdict.blank import without_classes
-from classifiers.verdict.measured import Measured, measured_or, with_measured_shares
+from classifiers.verdict.measured import Measured, measured_or, measured_velocities, with_measured_shares
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
@@ -45,7 +45,7 @@ def spectral_verdicts(
         spectra: what came in; only its metadata are read.
         prepared: the same on the common grid.
         answers: by role: spectral_classifier, anomaly, qso; any of them may be missing.
-        measured: lines, and what rests on them; None where only the graph may have measured some.
+        measured: lines and stars, and what rests on them; None where only the graph may have measured some.
     """
     n = len(spectra)
     rows = {role: answered_rows(answer, spectra, prepared) for role, answer in answers.items()}
@@ -83,6 +83,7 @@ def spectral_verdicts(
         columns |= {
             name: measured_or(getattr(measured, name), columns[name]) for name in ("redshift", "redshift_error")
         }
+        columns |= measured_velocities(measured, columns, absent | ~star)
     other, types = _other_known(answer, probabilities, absent)
     sky = np.array([kind == SKY for kind in types])
     unknown, reasons = decide(
