@@ -38,6 +38,7 @@ from stream.transports.broker.configuration import (
 from stream.transports.broker.connection import Connection, make_client
 from stream.transports.broker.convert import position_of, take
 from stream.transports.broker.failures import MISSING, error_of, explained
+from stream.transports.broker.fetching import Fetching
 from stream.transports.broker.membership import Membership
 from stream.transports.broker.ownership import Ownership
 from stream.transports.broker.topic_watch import TopicWatch
@@ -112,7 +113,7 @@ class BrokerTransport:
         self._open = False
         self._clock = clock
         self._next_look = 0.0
-        self._paused = -1
+        self._fetching = Fetching(self._consumer, self._ownership)
 
     def poll(self, max_records: int, timeout_s: float) -> list[Message]:
         """Return up to ``max_records`` messages, as soon as there are any; opens the transport when first called.
@@ -124,6 +125,7 @@ class BrokerTransport:
         """
         self._start()
         self._membership.look()
+        self._fetching.follow()
         self._watch.look()
         messages: list[Message] = []
         failed, self._failed = self._failed, None
@@ -171,8 +173,6 @@ class BrokerTransport:
                     batch, waited = self._consumer.consume(1, timeout_s), True
             except KafkaException as failed:  # a fatal error may come this way too
                 return error_of(failed)
-            if self._paused not in (-1, self._ownership.version()):
-                self.pause()
             taken, errors = take(batch, self._ownership.table(), messages)
             size += taken
             if errors:
@@ -283,13 +283,11 @@ class BrokerTransport:
 
     def pause(self) -> None:
         """Fetch nothing until ``resume``; for the polling thread. Drops what was fetched ahead: for long stalls."""
-        self._consumer.pause([position_of(partition.source) for partition in self._ownership.table().values()])
-        self._paused = self._ownership.version()
+        self._fetching.pause()
 
     def resume(self) -> None:
         """Fetch again after ``pause``; for the polling thread."""
-        self._consumer.resume([position_of(partition.source) for partition in self._ownership.table().values()])
-        self._paused = -1
+        self._fetching.resume()
 
     def close(self) -> None:
         """Abort what is open, leave the group and release everything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from stream.errors import ConfigurationError, Fatal, Retryable
 from stream.transports.broker import BrokerReader, BrokerTransport, TopicSpec, create_topics
+from stream.transports.broker.configuration import GroupProtocol
 from stream.transports.contract import CommitUnit, Message, Output, TopicPartition
 
 pytestmark = pytest.mark.kafka
@@ -152,6 +154,36 @@ def test_paused_transport_delivers_nothing_and_keeps_its_partitions(
     assert transport.assigned()
     transport.resume()
     assert [m.value for m in poll_until(transport, lambda some: len(some) == 2)] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_partitions_that_come_back_after_a_pause_are_read_again(
+    kafka: Any, poll_until: Callable[..., list[Message]], protocol: GroupProtocol
+) -> None:
+    topic = kafka.topic("in", partitions=4)
+    one = kafka.open(topic, group_protocol=protocol)
+    poll_until(one, lambda _: len(one.owned()) == 4)
+    one.pause()
+    two = kafka.open(topic, group_protocol=protocol)
+    came_to_two = _share_with(one, two, until=lambda: len(one.owned()) < 4)
+    one.resume()
+    came_to_two += _share_with(one, two, until=lambda: (len(one.owned()), len(two.owned())) == (2, 2))
+    assert came_to_two == []
+    two.close()
+    kafka.send(topic, [b"%d" % n for n in range(100)])
+    came = poll_until(one, lambda some: len({message.value for message in some}) == 100)
+    assert {int(message.value or b"") for message in came} == set(range(100))
+
+
+def _share_with(one: BrokerTransport, two: BrokerTransport, until: Callable[[], bool]) -> list[Message]:
+    """Poll two members in turn; return what came to the second."""
+    came: list[Message] = []
+    deadline = time.monotonic() + 60.0
+    while not until():
+        assert time.monotonic() < deadline
+        one.poll(10, 0.05)
+        came += two.poll(10, 0.05)
+    return came
 
 
 def test_absent_broker_is_retryable_and_says_why() -> None:
