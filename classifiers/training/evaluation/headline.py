@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from classifiers.training.evaluation.answers import GROUPS, Answers, Scored
 from classifiers.training.evaluation.document import Number, Proportion, Report
 from classifiers.training.evaluation.real_spectra import RealLabel, unique_objects
+from classifiers.training.evaluation.velocities import velocity_measures
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
 
 TITLE = "Real development spectra of SDSS, BOSS and LAMOST"
@@ -48,6 +49,9 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
         proportions.append(_share(f"{name} redshift within 0.0033 (1+z)", np.abs(error) < 0.0033))
         deviation = 1.4826 * float(np.median(np.abs(error - np.median(error)))) if rows.size else float("nan")
         numbers.append(Number(f"{name} redshift NMAD", deviation, rows.size))
+    shares, velocities = velocity_measures(scored)
+    proportions += shares
+    numbers += velocities
     proportions += _finder_measures(group, redshift, answers)
     proportions += _unknown_measures(labels, group, known, answers)
     top = answers.probabilities.max(axis=1)
