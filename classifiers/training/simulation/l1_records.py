@@ -193,9 +193,11 @@ def _chunk(
         cut = slice(_SDSS_FIRST, _SDSS_FIRST + _SDSS_PIXELS)
         flux, inverse_variance, good = seen.flux[:, cut], seen.inverse_variance[:, cut], seen.good[:, cut]
     else:
+        simulator.noise_model.add_residuals(seen.flux, seen.sigma, axis.instrument, rng)
         flux = axis.resampling.flux(seen.flux)
         sigma = axis.resampling.sigma(seen.sigma)
-        flux += sigma * rng.standard_normal(flux.shape, dtype=np.float32)
+        factor = rng.uniform(*axis.instrument.noise_factor, (count, 1)).astype(np.float32)
+        flux += factor * sigma * rng.standard_normal(flux.shape, dtype=np.float32)
         good = axis.resampling.good(seen.good)
         inverse_variance = np.where(good, 1.0 / sigma**2, np.float32(0.0))
     brightness = (10.0 ** rng.uniform(-0.3, 1.7, count)).astype(np.float32)

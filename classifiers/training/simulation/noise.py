@@ -142,19 +142,44 @@ class NoiseModel:
         chi *= rng.uniform(low, high, (count, 1)).astype(np.float32) / np.sqrt(1.0 + np.sum(taps**2))
         if instrument.noise_shape:
             chi *= np.interp(self._wavelength, *np.transpose(instrument.noise_shape)).astype(np.float32)
+        self._add_sky(chi, instrument, rng)
+        chi *= sigma
+        flux += chi
+        _add_cosmic_rays(flux, sigma, instrument, rng)
+
+    def add_residuals(self, flux: Float32, sigma: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
+        """Add to flux in place what ``add_noise`` adds beside noise, for spectra that get theirs on other pixels.
+
+        Args:
+            flux: (n, 4671) float32.
+            sigma: (n, 4671) float32, the reported errors.
+            instrument: the instrument.
+            rng: source of randomness.
+        """
+        chi = np.zeros_like(flux)
+        self._add_sky(chi, instrument, rng)
+        chi *= sigma
+        flux += chi
+        _add_cosmic_rays(flux, sigma, instrument, rng)
+
+    def _add_sky(self, chi: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
+        """Add what sky subtraction leaves, in units of the error: a slow level, and residuals of lines."""
+        count = chi.shape[0]
         knots = rng.standard_normal((count, 1), dtype=np.float32) * _SKY_LEVEL
         knots += _PEDESTAL * rng.standard_normal((count, _KNOTS), dtype=np.float32)
         chi += knots @ self._smooth
         residual = np.where(rng.random((count, 1)) < instrument.sky_residual, 1.2, 0.15).astype(np.float32)
         chi += residual * rng.standard_normal((count, 1), dtype=np.float32) * self._sky
-        chi *= sigma
-        flux += chi
-        hits = rng.poisson(instrument.cosmic_rays, count)
-        rows = np.repeat(np.arange(count), hits)
-        pixels = rng.integers(0, PIXELS - 2, rows.size)
-        heights = 12.0 * rng.exponential(1.0, rows.size)
-        for width, share in ((0, 1.0), (1, 0.5)):
-            flux[rows, pixels + width] += (share * heights * sigma[rows, pixels + width]).astype(np.float32)
+
+
+def _add_cosmic_rays(flux: Float32, sigma: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
+    count = flux.shape[0]
+    hits = rng.poisson(instrument.cosmic_rays, count)
+    rows = np.repeat(np.arange(count), hits)
+    pixels = rng.integers(0, PIXELS - 2, rows.size)
+    heights = 12.0 * rng.exponential(1.0, rows.size)
+    for width, share in ((0, 1.0), (1, 0.5)):
+        flux[rows, pixels + width] += (share * heights * sigma[rows, pixels + width]).astype(np.float32)
 
 
 def object_noise(noise: Noise, flux: Float32, snr: Float64) -> Float32:

@@ -39,7 +39,7 @@ _TEXT = (
     "fitted to: 0.5 is indistinguishable, 1 always told apart; intervals after Hanley and McNeil (1982). Noise "
     "statistics and masks of SDSS, BOSS and LAMOST were measured on these spectra, so agreement in them is no "
     "prediction. A quarter of the simulated spectra have masks made hard on purpose, which the test can see. DESI is "
-    "left out: 14 coadds of known class are too few."
+    "left out, because its few coadds say too little."
 )
 
 
@@ -133,7 +133,7 @@ def _noise_power(survey: str, prepared: dict[str, PreparedBatch]) -> Plot:
         bands = [robust_spread(part) for part in in_bands(differences, _EDGES.tolist())]
         curves.append(_by_wavelength(name, bands, lambda values: np.percentile(values, (16.0, 50.0, 84.0))))
     title = f"Noise power of neighbouring bins, {survey}: median and 16 to 84 %"
-    return Plot(title, "vacuum wavelength [Å]", "true over reported error", curves, y_range=(0.4, 3.0))
+    return Plot(title, "vacuum wavelength [Å]", "true over reported error", curves, y_range=(0.4, 4.0))
 
 
 def _masked(survey: str, prepared: dict[str, PreparedBatch]) -> Plot:

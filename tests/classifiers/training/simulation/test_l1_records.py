@@ -90,6 +90,20 @@ def test_high_resolution_pixels_lie_in_the_three_windows_and_most_of_them_are_go
         assert all(good[window].any() for window in inside)
 
 
+@pytest.mark.parametrize("form", ["DESI", "4MOST_LRS", "WEAVE"])
+def test_blank_sky_has_about_the_noise_that_it_reports_and_a_level_that_sky_subtraction_left(
+    simulator: Simulator, form: str
+) -> None:
+    levels = []
+    for simulated in simulated_records(simulator, 40, 4, form, kinds={"OTHER": 1.0}):
+        if simulated.truth.other_type == "SKY":
+            record = simulated.record
+            chi = (record["flux"] * np.sqrt(record["uncertainty"]))[record["uncertainty"] > 0]
+            assert 0.8 < 1.4826 * float(np.median(np.abs(np.diff(chi)))) / np.sqrt(2.0) < 1.2
+            levels.append(float(chi.mean()) * np.sqrt(chi.size))
+    assert float(np.abs(levels).max()) > 3.0  # of white noise alone: 1
+
+
 def test_gaps_of_the_detectors_of_weave_hold_no_data(simulator: Simulator) -> None:
     for simulated in simulated_records(simulator, 8, 2, "WEAVE"):
         record = simulated.record
