@@ -17,7 +17,7 @@ TERMS = 5
 """Of the polynomial: a quartic in log wavelength, as in the rule that star types follow."""
 FARTHEST_BINS = 7
 """Whole bins that are searched to either side: 1,450 km/s, and ``PHASES`` around the best."""
-COARSE = ("A0", "F5", "G5", "K5")
+COARSE = ("A0", "F9", "K3")
 """Templates of the search over whole bins."""
 PHASES = np.array([-2.0, -1.0, 0.0, 1.0, 2.0]) / 3.0
 """Shifts at which all templates are compared around the best whole bin [bins]: whole pixels of the templates, so that
@@ -34,12 +34,14 @@ class Columns(NamedTuple):
         values: (column, bin) float32, templates less 1; the shifts of a template are neighbours.
         squares: (column, bin) float32, of the same.
         moments: (bin, 2 TERMS - 1) float32, Chebyshev polynomials.
+        polynomials: (TERMS, bin) float32, the first of them.
         beside: (bin, 64) float32, values, the first TERMS polynomials, and zeros: 64 columns are faster than 60.
     """
 
     values: Float32
     squares: Float32
     moments: Float32
+    polynomials: Float32
     beside: Float32
 
 
@@ -85,7 +87,8 @@ def _columns(names: tuple[str, ...], bins: slice, shifts: Floats) -> Columns:
     moments = _polynomials(bins)
     beside = np.concatenate([values.T, moments[:, :TERMS]], axis=1)
     beside = np.pad(beside, ((0, 0), (0, -beside.shape[1] % _WIDTH)))
-    return Columns(*(np.ascontiguousarray(each, np.float32) for each in (values, values**2, moments, beside)))
+    each = values, values**2, moments, moments[:, :TERMS].T, beside
+    return Columns(*(np.ascontiguousarray(array, np.float32) for array in each))
 
 
 def _polynomials(bins: slice) -> Floats:

@@ -167,7 +167,7 @@ def _chi2(data: _Data, tried: Columns) -> Floats:
     n, size = data.weight.shape
     rows = np.empty((n, 1 + TERMS, size), np.float32)
     rows[:, 0] = data.weighted
-    np.multiply(data.weight[:, None, :], tried.moments[:, :TERMS].T, out=rows[:, 1:])
+    np.multiply(data.weight[:, None, :], tried.polynomials, out=rows[:, 1:])
     products = np.matmul(rows, tried.beside).astype(np.float64)
     columns, polynomials = products[:, :, : len(tried.values)], products[:, :, len(tried.values) :][:, :, :TERMS]
     normal = _with_ridge(polynomials[:, 1:].transpose(1, 2, 0).copy())
