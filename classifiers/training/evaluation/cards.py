@@ -22,7 +22,7 @@ _PURPOSE = {
 }
 _LIMITS = {
     "spectral_classifier": (
-        "Stars get a type and no radial velocity unless the table of outputs in bundle.json says otherwise.",
+        "Radial velocities of stars are measured beside the graph, with the templates of their types: other stars have none.",
         "Subclasses of galaxies and of quasars depend on S/N, as the surveys' own do: a faint line is no line.",
         "Rare classes have few real spectra: read the intervals before the values.",
     ),
