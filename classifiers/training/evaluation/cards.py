@@ -22,7 +22,7 @@ _PURPOSE = {
 }
 _LIMITS = {
     "spectral_classifier": (
-        "Radial velocities of stars are measured beside the graph, with the templates of their types: other stars have none.",
+        "Radial velocities are measured beside the graph with templates of the seven types: other stars have none.",
         "Subclasses of galaxies and of quasars depend on S/N, as the surveys' own do: a faint line is no line.",
         "Rare classes have few real spectra: read the intervals before the values.",
     ),
