@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 NARROWEST_TABLE = 180
 
@@ -21,14 +30,19 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def progress_bar() -> Progress:
-    """Return a progress bar on standard error, silent where that is no terminal; a total of None shows a count only."""
+def progress_bar(*, time_left: bool = False) -> Progress:
+    """Return a progress bar on standard error, silent where that is no terminal.
+
+    Args:
+        time_left: for hours rather than seconds: a percentage and the time left instead of a count.
+    """
     console = Console(stderr=True, highlight=False)
+    counted = (TaskProgressColumn(), TimeRemainingColumn()) if time_left else (MofNCompleteColumn(),)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        *counted,
         TimeElapsedColumn(),
         console=console,
         transient=True,

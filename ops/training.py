@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from classifiers.bundle.folder import MANIFEST_FILE
 from classifiers.training import bundles
-from classifiers.training.calibration import calibrate_bundles
-from classifiers.training.narrowband.train import train_narrowband_bundle
+from classifiers.training.calibration import DEFAULT_N, calibrate_bundles
+from classifiers.training.journal.journal import Journal
+from classifiers.training.latent_map.remaking import remake_map
+from classifiers.training.narrowband.train import N_CALIBRATION, N_TEST, train_narrowband_bundle
+from classifiers.training.stamps.train import N_CALIBRATION as STAMPS_CALIBRATION
 from classifiers.training.stamps.train import train_stamp_bundle
 from classifiers.training.train import train_bundle
 
@@ -17,36 +21,71 @@ STAMPS: Final = "stamp-anomaly"
 NARROWBAND: Final = "jpas-qso-finder"
 DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (20_480, 14), NARROWBAND: (160_000, 30)}
 """Simulations and epochs by bundle."""
+Progress = Callable[[str, float], None]
 
 
-def train_named(
-    bundle: str,
-    seed: int,
-    n: int | None,
-    epochs: int | None,
-    folder: Path,
-    progress: Callable[[str, float], None],
-) -> bool:
-    """Train a bundle of ``DEFAULTS`` and write it to ``folder``.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train; None stands for what the bundle that ships was trained with.
+
+    Attributes:
+        bundle: of ``DEFAULTS``.
+        seed: of everything random.
+        n: simulations to train on.
+        epochs: passes over them.
+        held_out: further simulations to calibrate and measure on.
+        classifier: folder of the classifier bundle on whose trunk the QSO finder is trained.
+    """
+
+    bundle: str
+    seed: int
+    n: int | None = None
+    epochs: int | None = None
+    held_out: int | None = None
+    classifier: Path | None = None
+
+
+def train_named(request: Request, folder: Path, progress: Progress, journal: Journal) -> bool:
+    """Train a bundle and write it to ``folder``.
 
     The spectral bundles are calibrated together, because the novelty score fuses two of them: as soon as the classifier
     and the anomaly detector lie beside each other under their own names, they (and the QSO finder) are calibrated.
 
+    Args:
+        request: what to train.
+        folder: of the bundle.
+        progress: called with what is being done and the fraction done.
+        journal: keeps state and losses of each epoch, and is resumed.
+
     Returns:
         Whether the bundle is calibrated.
     """
-    default_n, default_epochs = DEFAULTS[bundle]
-    number, passes = n or default_n, epochs or default_epochs
-    if bundle == STAMPS:
-        train_stamp_bundle(seed, number, passes, folder, progress)
+    default_n, default_epochs = DEFAULTS[request.bundle]
+    number, passes = request.n or default_n, request.epochs or default_epochs
+    common: dict[str, Any] = {"journal": journal}
+    if request.bundle == STAMPS:
+        common["n_calibration"] = request.held_out or STAMPS_CALIBRATION
+        train_stamp_bundle(request.seed, number, passes, folder, progress, **common)
         return True
-    if bundle == NARROWBAND:
-        train_narrowband_bundle(seed, number, passes, folder, progress)
+    if request.bundle == NARROWBAND:
+        common |= {"n_calibration": request.held_out or N_CALIBRATION, "n_test": request.held_out or N_TEST}
+        train_narrowband_bundle(request.seed, number, passes, folder, progress, **common)
         return True
-    train_bundle(bundle, seed, number, passes, folder, progress)
+    common["classifier"] = request.classifier
+    train_bundle(request.bundle, request.seed, number, passes, folder, progress, **common)
+    return _calibrated(request, folder, progress)
+
+
+def remake_named(request: Request, folder: Path, progress: Progress) -> bool:
+    """Fit the map of the anomaly bundle in ``folder`` anew, and nothing else of it; returns as ``train_named``."""
+    remake_map(folder, progress)
+    return _calibrated(request, folder, progress)
+
+
+def _calibrated(request: Request, folder: Path, progress: Progress) -> bool:
     models = folder.resolve().parent
     together = [models / name for name in (bundles.SPECTRAL_CLASSIFIER, bundles.ANOMALY)]
-    if folder.name != bundle or not all((path / MANIFEST_FILE).is_file() for path in together):
+    if folder.resolve().name != request.bundle or not all((path / MANIFEST_FILE).is_file() for path in together):
         return False
-    calibrate_bundles(models, progress=progress)
+    calibrate_bundles(models, request.held_out or DEFAULT_N, progress=progress)
     return True

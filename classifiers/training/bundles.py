@@ -19,6 +19,11 @@ NAMES = {
     ANOMALY: ExportedVae.NAMES,
     QSO: ExportedQsoFinder.NAMES,
 }
+ARCHITECTURES = {
+    SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-2",
+    ANOMALY: "specstream-spectral-anomaly-3",
+    QSO: "specstream-qso-finder-2",
+}
 VERSION = "0.2.0"
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
@@ -64,7 +69,7 @@ def manifest(
         "name": bundle,
         "version": VERSION,
         "role": role,
-        "architecture": f"specstream-{bundle}-2",
+        "architecture": ARCHITECTURES[bundle],
         "grid": {"log10_start": COMMON_GRID.log10_start, "log10_step": COMMON_GRID.log10_step, "n": COMMON_GRID.n},
         "inputs": inputs,
         "outputs": tensor,

@@ -1,4 +1,8 @@
-"""Fitting of the three spectral networks on simulated samples; deterministic for a seed and a number of threads."""
+"""Fitting of the three spectral networks on simulated samples; deterministic for a seed and a number of threads.
+
+A fit that keeps a journal draws the same numbers in the same order as one that keeps none: what is measured on held-out
+simulations takes nothing from the generators of the training.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,48 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from classifiers.training.journal.checkpoint import TrainingState
+from classifiers.training.journal.history import TOTAL, HeldOut, joined, reliability, same_distribution, top_class
+from classifiers.training.journal.journal import Journal
+from classifiers.training.losses import Terms, classifier_loss, qso_loss, tensors, vae_loss
 from classifiers.training.networks.channels import normalise
-from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN, SpectralClassifier
+from classifiers.training.networks.classifier import SpectralClassifier
 from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder
-from classifiers.training.networks.vae import ExportedVae, SpectralVae, binned_chi_square, chi_square
+from classifiers.training.networks.vae import LARGEST_CHI2, SpectralVae, binned_chi_square, score
 from classifiers.training.samples import Samples
+from classifiers.training.schedule import one_cycle
 from classifiers.training.simulation.scheme import KINDS
 
 Progress = Callable[[str, float], None]
 BATCH = 256
 _CONTINUUM_DROPPED = 0.12
-_REDSHIFT_BLUR_BINS = 0.7
-_QUASAR_CARE = 3.0  # quasars are the most diverse of the known, and were flagged three times as often as the others
-_SPARE_STEPS = 1  # a schedule whose rise takes exactly one step divides by zero
-_BAL_REDSHIFT = 1.5
-_GALAXY, _QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("GALAXY", "QSO", "OTHER", "NOVEL"))
+_RISE = 0.2
+_SPARE_STEPS = 1
+_QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("QSO", "OTHER", "NOVEL"))
+
+
+class Kept:
+    """A journal, and the simulations that the network is measured on after each epoch but never trained on."""
+
+    def __init__(self, journal: Journal, held_out: Samples) -> None:
+        self.journal = journal
+        self.held_out = held_out
 
 
 class Epochs:
-    """Shuffled batches over all epochs, with a one-cycle learning rate and progress."""
+    """Shuffled batches over all epochs, with a one-cycle learning rate, progress and, where one is kept, a journal."""
 
     def __init__(
-        self, network: nn.Module, samples: Samples, seed: int, epochs: int, rate: float, progress: Progress | None
+        self,
+        network: nn.Module,
+        samples: Samples,
+        seed: int,
+        epochs: int,
+        rate: float,
+        noise: torch.Generator,
+        progress: Progress | None = None,
+        kept: tuple[Journal, Callable[[], HeldOut]] | None = None,
     ) -> None:
         self._samples = samples
         self._rng = np.random.default_rng((seed, 1))
@@ -38,38 +60,42 @@ class Epochs:
         self._batches = max(1, len(samples) // BATCH)
         self._network = network
         self._optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser, max_lr=rate, total_steps=epochs * self._batches + _SPARE_STEPS, pct_start=0.2
-        )
-        self.losses: list[float] = []
+        self._schedule = one_cycle(self._optimiser, rate, epochs * self._batches + _SPARE_STEPS, _RISE)
+        self._state = TrainingState(network, self._optimiser, self._schedule, {"order": self._rng}, {"noise": noise})
+        self._kept = kept
+        self._sums: dict[str, float] = {}
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield batches; call ``step`` with the loss of each."""
-        for epoch in range(self._epochs):
+        first = self._kept[0].begin(self._state) if self._kept is not None else 0
+        for epoch in range(first, self._epochs):
             order = self._rng.permutation(len(self._samples))
+            self._sums = {}
             for batch in range(self._batches):
                 if self._progress is not None:
                     done = (epoch * self._batches + batch) / (self._epochs * self._batches)
                     self._progress(f"epoch {epoch + 1}/{self._epochs}", done)
                 yield self._samples.rows(order[batch * BATCH : (batch + 1) * BATCH])
+            if self._kept is not None:
+                journal, measure = self._kept
+                means = {name: total / self._batches for name, total in self._sums.items()}
+                with torch.no_grad():
+                    journal.end_epoch(self._state, means, measure())
 
-    def step(self, loss: Tensor) -> None:
-        """Descend along one loss."""
+    def step(self, terms: Terms) -> None:
+        """Descend along one loss; its parts are noted."""
         self._optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(terms[TOTAL])
         nn.utils.clip_grad_norm_(self._network.parameters(), 2.0)
         self._optimiser.step()
         self._schedule.step()
-        self.losses.append(float(loss.detach()))
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value.detach())
 
 
-def tensors(samples: Samples) -> tuple[Tensor, Tensor]:
-    """Return flux and inverse variance of a batch as float32 tensors."""
-    flux, inverse_variance = samples.inputs()
-    return torch.from_numpy(flux), torch.from_numpy(inverse_variance)
-
-
-def fit_classifier(samples: Samples, seed: int, epochs: int, progress: Progress | None = None) -> SpectralClassifier:
+def fit_classifier(
+    samples: Samples, seed: int, epochs: int, progress: Progress | None = None, kept: Kept | None = None
+) -> SpectralClassifier:
     """Fit the Bayesian classifier.
 
     Args:
@@ -77,6 +103,7 @@ def fit_classifier(samples: Samples, seed: int, epochs: int, progress: Progress 
         seed: of initial weights, bootstrap weights, batches and augmentation.
         epochs: passes over the samples.
         progress: called with the epoch and the fraction done.
+        kept: where to keep the state and the losses of each epoch, and the held-out samples; None keeps nothing.
     """
     torch.manual_seed(seed)
     network = SpectralClassifier()
@@ -85,24 +112,22 @@ def fit_classifier(samples: Samples, seed: int, epochs: int, progress: Progress 
     )
     generator = torch.Generator().manual_seed(seed)
     indexed = _indexed(samples)
-    run = Epochs(network, indexed, seed, epochs, 3e-3, progress)
+
+    def measure(held_out: Samples) -> HeldOut:
+        terms, outputs = [], []
+        for batch in _batches(held_out):
+            channels = network.channels(*tensors(batch))
+            terms.append((_floats(classifier_loss(network, batch, channels)), len(batch)))
+            outputs.append(torch.softmax(network.member_logits(channels)[0], dim=2).mean(dim=0))
+        labelled = np.flatnonzero(held_out.class_index >= 0)
+        probabilities = torch.cat(outputs).numpy()[labelled]
+        return HeldOut(joined(terms), top_class(probabilities, held_out.class_index[labelled]))
+
+    run = Epochs(network, indexed, seed, epochs, 3e-3, generator, progress, _measured(kept, measure))
     for batch in run:
         channels = _augmented(network.channels(*tensors(batch)), generator)
-        logits, galaxy, quasar, other, novel = network.member_logits(channels)
-        target = torch.from_numpy(batch.class_target)  # all 0 for what is made up: it teaches no class
         weights = bootstrap[torch.from_numpy(batch.snr.astype(np.int64))].T
-        likelihood = -(target[None] * functional.log_softmax(logits, dim=2)).sum(dim=2)
-        loss = (weights * likelihood).mean()
-        loss = loss + 0.3 * _redshift_loss(galaxy, batch, _GALAXY, GALAXY_BIN)
-        loss = loss + 0.3 * _redshift_loss(quasar, batch, _QSO, QSO_BIN)
-        made_up = torch.from_numpy((batch.kind == _NOVEL).astype(np.float32))
-        care = torch.from_numpy(np.where(batch.kind == _QSO, _QUASAR_CARE, 1.0).astype(np.float32))
-        loss = loss + 0.5 * functional.binary_cross_entropy_with_logits(novel, made_up, weight=care)
-        outside = torch.from_numpy(np.flatnonzero(batch.kind == _OTHER))
-        if len(outside):
-            types = torch.from_numpy(batch.other_type)[outside]
-            loss = loss + 0.2 * functional.cross_entropy(other[outside], types)
-        run.step(loss)
+        run.step(classifier_loss(network, batch, channels, weights))
     return network.eval()
 
 
@@ -121,70 +146,81 @@ def _augmented(channels: Tensor, generator: torch.Generator) -> Tensor:
     return channels * mask
 
 
-def _redshift_loss(logits: Tensor, batch: Samples, kind: int, bin_width: float) -> Tensor:
-    """Cross-entropy against the true bin blurred by a Gaussian, over the rows of one kind."""
-    rows = torch.from_numpy(np.flatnonzero(batch.kind == kind))
-    if len(rows) == 0:
-        return logits.sum() * 0.0
-    position = torch.from_numpy(np.log1p(batch.redshift) / bin_width).float()[rows, None]
-    bins = torch.arange(logits.shape[1], dtype=torch.float32)[None, :]
-    target = torch.softmax(-0.5 * ((bins - position) / _REDSHIFT_BLUR_BINS) ** 2, dim=1)
-    share = len(rows) / logits.shape[0]
-    return -share * (target * functional.log_softmax(logits[rows], dim=1)).sum(dim=1).mean()
-
-
 def fit_qso(
-    samples: Samples, classifier: SpectralClassifier, seed: int, epochs: int, progress: Progress | None = None
+    samples: Samples,
+    classifier: SpectralClassifier,
+    seed: int,
+    epochs: int,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> QsoFinder:
     """Fit the QSO finder on the trunk of a fitted classifier, which stays as it is; arguments as there."""
     torch.manual_seed(seed)
     known = samples.rows(np.flatnonzero(samples.kind != _NOVEL))
     network = QsoFinder(classifier)
     generator = torch.Generator().manual_seed(seed)
-    run = Epochs(network, known, seed, epochs, 3e-3, progress)
+
+    def measure(held_out: Samples) -> HeldOut:
+        known = held_out.rows(np.flatnonzero(held_out.kind != _NOVEL))
+        terms, outputs = [], []
+        for batch in _batches(known):
+            channels = network.channels(*tensors(batch))
+            terms.append((_floats(qso_loss(network, batch, channels)), len(batch)))
+            outputs.append(torch.sigmoid(network.logits(channels)[0]))
+        probabilities, quasar = torch.cat(outputs).numpy(), known.kind == _QSO
+        far = known.redshift[quasar] >= REDSHIFT_THRESHOLD
+        promised = {"QSO": (probabilities[:, 0], quasar), "high redshift": (probabilities[quasar, 1], far)}
+        return HeldOut(joined(terms), reliability(promised))
+
+    run = Epochs(network, known, seed, epochs, 3e-3, generator, progress, _measured(kept, measure))
     for batch in run:
-        logits, _ = network.logits(_augmented(network.channels(*tensors(batch)), generator))
-        is_qso = torch.from_numpy((batch.kind == _QSO).astype(np.float32))
-        high = torch.from_numpy((batch.redshift >= REDSHIFT_THRESHOLD).astype(np.float32))
-        absorbed = torch.from_numpy(batch.broad_absorption.astype(np.float32))
-        seen = is_qso * torch.from_numpy((batch.redshift > _BAL_REDSHIFT).astype(np.float32))
-        plain = functional.binary_cross_entropy_with_logits
-        loss = plain(logits[:, 0], is_qso) + plain(logits[:, 1], high, weight=is_qso)
-        loss = loss + plain(logits[:, 2], absorbed, weight=seen)
-        run.step(loss)
+        run.step(qso_loss(network, batch, _augmented(network.channels(*tensors(batch)), generator)))
     return network.eval()
 
 
-def fit_vae(samples: Samples, seed: int, epochs: int, progress: Progress | None = None) -> ExportedVae:
-    """Fit the autoencoder on the known classes alone, then fix the map; arguments as in ``fit_classifier``."""
+def fit_vae(
+    samples: Samples, seed: int, epochs: int, progress: Progress | None = None, kept: Kept | None = None
+) -> SpectralVae:
+    """Fit the autoencoder on the known classes alone; arguments as in ``fit_classifier``."""
     torch.manual_seed(seed)
-    known = samples.rows(np.flatnonzero((samples.kind != _OTHER) & (samples.kind != _NOVEL)))
+    known = known_classes(samples)
     network = SpectralVae()
     generator = torch.Generator().manual_seed(seed)
-    run = Epochs(network, known, seed, epochs, 2e-3, progress)
+
+    def measure(held_out: Samples) -> HeldOut:
+        held_out = known_classes(held_out)
+        terms = [(_floats(vae_loss(network, batch)), len(batch)) for batch in _batches(held_out)]
+        trained = known.rows(slice(0, len(held_out)))
+        scores = [torch.cat([_score(network, batch) for batch in _batches(part)]) for part in (trained, held_out)]
+        return HeldOut(joined(terms), same_distribution("anomaly score", scores[0].numpy(), scores[1].numpy()))
+
+    run = Epochs(network, known, seed, epochs, 2e-3, generator, progress, _measured(kept, measure))
     for batch in run:
-        x, significance = normalise(*tensors(batch))
-        mean, log_variance = network.encode(x, significance)
-        latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
-        reconstruction = network.decode(latent)
-        # Student-t likelihoods (nu = 4) keep lines that the latent space cannot hold from ruling the fit.
-        likelihood = 2.5 * torch.log1p(chi_square(x, significance, reconstruction) / 4.0).sum(dim=1)
-        binned = binned_chi_square(x, significance, reconstruction)
-        likelihood = likelihood + 2.5 * torch.log1p(binned / 4.0).sum(dim=1)
-        divergence = 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance).sum(dim=1)
-        run.step((likelihood + divergence).mean() / 1000.0)
-    network.eval()
-    with torch.no_grad():
-        latent = network.encode(*normalise(*tensors(known.rows(slice(0, 8192)))))[0]
-    centre, projection = principal_plane(latent)
-    return ExportedVae(network, centre, projection).eval()
+        run.step(vae_loss(network, batch, generator))
+    return network.eval()
 
 
-def principal_plane(latent: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean (d,) and a (d, 2) projection to the two main axes, unit variance, signs fixed."""
-    centre = latent.mean(dim=0)
-    _, _, axes = torch.linalg.svd(latent - centre, full_matrices=False)
-    plane = axes[:2].T
-    plane = plane * torch.sign(plane.gather(0, plane.abs().argmax(dim=0, keepdim=True)))
-    spread = torch.clamp(((latent - centre) @ plane).std(dim=0), min=1e-6)
-    return centre, plane / spread
+def known_classes(samples: Samples) -> Samples:
+    """Return the rows of what the classes know: neither OTHER nor made up."""
+    return samples.rows(np.flatnonzero((samples.kind != _OTHER) & (samples.kind != _NOVEL)))
+
+
+def _measured(kept: Kept | None, measure: Callable[[Samples], HeldOut]) -> tuple[Journal, Callable[[], HeldOut]] | None:
+    return None if kept is None else (kept.journal, lambda: measure(kept.held_out))
+
+
+def _batches(samples: Samples) -> Iterator[Samples]:
+    """Yield all samples in order."""
+    for start in range(0, len(samples), BATCH):
+        yield samples.rows(slice(start, start + BATCH))
+
+
+def _floats(terms: Terms) -> dict[str, float]:
+    return {name: float(value) for name, value in terms.items()}
+
+
+def _score(network: SpectralVae, batch: Samples) -> Tensor:
+    x, significance = normalise(*tensors(batch))
+    mean, _ = network.encode(x, significance)
+    chi2 = torch.clamp(binned_chi_square(x, significance, network.decode(mean)), max=LARGEST_CHI2)
+    return score(chi2, significance)

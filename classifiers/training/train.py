@@ -1,18 +1,16 @@
 """Train one spectral bundle from nothing: simulate, fit, export, calibrate, write.
 
-The same bundle name, seed, n and epochs give the same weights on the same machine with the same number of threads.
+The same bundle name, seed, n and epochs give the same weights on the same machine with the same number of threads,
+whether the training was interrupted and resumed or not.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -20,9 +18,14 @@ from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, wri
 from classifiers.bundle.manifest import Manifest
 from classifiers.training.bundles import BUNDLES, DEFAULTS, NAMES, QSO, SPECTRAL_CLASSIFIER, THREADS, manifest
 from classifiers.training.export import to_onnx
-from classifiers.training.fitting import fit_classifier, fit_qso, fit_vae
+from classifiers.training.fitting import Kept, fit_classifier, fit_qso, fit_vae
+from classifiers.training.golden import golden
+from classifiers.training.journal.digest import arrays_digest
+from classifiers.training.journal.journal import Journal
+from classifiers.training.latent_map.making import make_map
 from classifiers.training.networks.classifier import ExportedClassifier
 from classifiers.training.networks.qso import ExportedQsoFinder
+from classifiers.training.networks.vae import ExportedVae
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
@@ -30,7 +33,8 @@ from classifiers.training.weights import SHIPPED_CLASSIFIER, LoadedClassifier, l
 
 Progress = Callable[[str, float], None]
 DEFAULT_N, DEFAULT_EPOCHS = DEFAULTS[SPECTRAL_CLASSIFIER]
-_GOLDEN_ROWS = 8
+VALIDATION_SEED, VALIDATION_N = 3_000_017, 2048
+"""Of the simulations that a journal's losses are measured on; no other sample has this seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ def train_bundle(
     samples: Samples | None = None,
     threads: int = THREADS,
     classifier: Path | None = None,
+    journal: Journal | None = None,
 ) -> Trained:
     """Train a bundle and write it without calibration (``calibration.calibrate_bundles`` adds that).
 
@@ -67,10 +72,12 @@ def train_bundle(
         samples: the n samples of this seed where the caller has drawn them already, for several bundles on one set.
         threads: of torch; part of what decides the weights' last bits.
         classifier: folder of the classifier bundle on whose trunk the QSO finder is trained; None: the one that ships.
+        journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
 
     Raises:
         ValueError: unknown bundle name, n or epochs below 1.
         BundleError: the classifier bundle is not intact, or holds no weights of this architecture.
+        CheckpointError: the journal's checkpoint is of another training.
     """
     if bundle_name not in BUNDLES:
         raise ValueError(f"bundle: expected one of {', '.join(BUNDLES)}, got {bundle_name!r}")
@@ -78,8 +85,18 @@ def train_bundle(
         raise ValueError(f"expected n >= 1 and epochs >= 1, got n = {n}, epochs = {epochs}")
     torch.set_num_threads(threads)
     trunk = load_classifier(classifier or SHIPPED_CLASSIFIER) if bundle_name == QSO else None
-    drawn = draw_samples(Simulator.load(basis), n, seed, progress, TRAINING_KINDS) if samples is None else samples
-    module = _fit(bundle_name, drawn, seed, epochs, progress, trunk)
+    if journal is not None:
+        told = manifest(bundle_name, seed, n, epochs, {}, threads)
+        journal.expect({"bundle": bundle_name, "architecture": told["architecture"], "seed": seed, "n": n})
+        journal.expect({"epochs": epochs, "threads": threads, "torch": str(torch.__version__)})
+        journal.expect({"trunk": trunk.sha256 if trunk is not None else "none"})
+    simulator = Simulator.load(basis)
+    drawn = draw_samples(simulator, n, seed, progress, TRAINING_KINDS) if samples is None else samples
+    kept = None
+    if journal is not None:
+        journal.expect({"simulations with sha256": arrays_digest(getattr(drawn, each.name) for each in fields(drawn))})
+        kept = Kept(journal, draw_samples(simulator, VALIDATION_N, VALIDATION_SEED, kinds=TRAINING_KINDS))
+    module = _fit(bundle_name, drawn, seed, epochs, progress, trunk, kept)
     if progress is not None:
         progress("export", 0.0)
     written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis, threads, trunk)
@@ -103,13 +120,13 @@ def write_trained(
     data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
     if trunk is not None:
         data[f"{SPECTRAL_CLASSIFIER}/{WEIGHTS_FILE}"] = trunk.sha256
-    fields = manifest(bundle_name, seed, len(samples), epochs, data, threads)
+    declared = manifest(bundle_name, seed, len(samples), epochs, data, threads)
     files = {
         GRAPH_FILE: to_onnx(module, NAMES[bundle_name]),
-        GOLDEN_FILE: golden(module, bundle_name, samples.rows(slice(0, _GOLDEN_ROWS))),
+        GOLDEN_FILE: golden(module, NAMES[bundle_name], samples),
         WEIGHTS_FILE: weights(module),
     }
-    return Trained(write_bundle(output, fields, files), module, output)
+    return Trained(write_bundle(output, declared, files), module, output)
 
 
 def _fit(
@@ -119,21 +136,11 @@ def _fit(
     epochs: int,
     progress: Progress | None,
     trunk: LoadedClassifier | None,
+    kept: Kept | None,
 ) -> nn.Module:
     if bundle_name == SPECTRAL_CLASSIFIER:
-        return ExportedClassifier(fit_classifier(samples, seed, epochs, progress)).eval()
+        return ExportedClassifier(fit_classifier(samples, seed, epochs, progress, kept)).eval()
     if trunk is not None:
-        return ExportedQsoFinder(fit_qso(samples, trunk.network, seed, epochs, progress)).eval()
-    return fit_vae(samples, seed, epochs, progress)
-
-
-def golden(module: nn.Module, bundle_name: str, samples: Samples) -> bytes:
-    """Return an ``.npz`` of some inputs and the outputs that torch computes for them, prefixed input_ and output_."""
-    flux, inverse_variance = samples.inputs()
-    with torch.no_grad():
-        outputs = module(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
-    arrays: dict[str, Any] = {"input_flux": flux, "input_inverse_variance": inverse_variance}
-    arrays |= {f"output_{name}": value.numpy() for name, value in zip(NAMES[bundle_name], outputs, strict=True)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+        return ExportedQsoFinder(fit_qso(samples, trunk.network, seed, epochs, progress, kept)).eval()
+    network = fit_vae(samples, seed, epochs, progress, kept)
+    return ExportedVae(network, make_map(network, samples, progress)).eval()

@@ -12,6 +12,7 @@ from torch import nn
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import WEIGHTS_FILE, load_bundle
 from classifiers.training.networks.classifier import ExportedClassifier, SpectralClassifier
+from classifiers.training.networks.vae import SpectralVae
 
 SHIPPED_CLASSIFIER = Path(__file__).resolve().parent.parent / "models" / "spectral-classifier"
 
@@ -36,13 +37,32 @@ def load_classifier(folder: Path) -> LoadedClassifier:
     Raises:
         BundleError: the bundle is not intact, or holds no weights of this architecture.
     """
+    module = ExportedClassifier(SpectralClassifier())
+    digest = _load(folder, module, "")
+    return LoadedClassifier(module.network.eval(), digest)
+
+
+def load_autoencoder(folder: Path) -> SpectralVae:
+    """Return the autoencoder of an anomaly bundle, without the map, whatever made that.
+
+    Raises:
+        BundleError: the bundle is not intact, or holds no weights of an autoencoder.
+    """
+    network = SpectralVae()
+    _load(folder, network, "network.")
+    return network.eval()
+
+
+def _load(folder: Path, module: nn.Module, prefix: str) -> str:
+    """Give a module the weights of a bundle whose names begin with a prefix; return the digest of their file."""
     bundle = load_bundle(folder)
     file = folder / WEIGHTS_FILE
     if WEIGHTS_FILE not in bundle.manifest.files:
-        raise BundleError(str(file), expected="the weights of the classifier", found="no such file in the manifest")
-    module = ExportedClassifier(SpectralClassifier())
+        raise BundleError(str(file), expected="the weights of the network", found="no such file in the manifest")
+    stored = {name: value for name, value in load(file.read_bytes()).items() if name.startswith(prefix)}
     try:
-        module.load_state_dict(load(file.read_bytes()))
+        module.load_state_dict({name.removeprefix(prefix): value for name, value in stored.items()})
     except RuntimeError as error:  # torch's error for keys or shapes that do not fit
-        raise BundleError(str(file), expected=f"weights of {bundle.manifest.architecture}", found=str(error)) from error
-    return LoadedClassifier(module.network.eval(), bundle.manifest.files[WEIGHTS_FILE])
+        first = str(error).splitlines()[0]
+        raise BundleError(str(file), expected=f"weights of a {type(module).__name__}", found=first) from error
+    return bundle.manifest.files[WEIGHTS_FILE]

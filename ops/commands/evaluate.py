@@ -8,9 +8,15 @@ from typing import Annotated
 
 import typer
 
+from classifiers.bundle.folder import WEIGHTS_FILE
+from classifiers.loaded import LoadedEngine
 from classifiers.suite import default_bundles, suites
-from classifiers.training.evaluation.document import Report
+from classifiers.training.evaluation.answers import GROUPS
+from classifiers.training.evaluation.document import Report, Section
 from classifiers.training.evaluation.evaluate import SIMULATED_N, anomaly_engine, evaluate_fully
+from classifiers.training.evaluation.map_quality import map_quality
+from classifiers.training.evaluation.other_samples import simulated
+from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.stamps.evaluate import as_section, evaluate_images
 from ops.commands.options import DATA_DEFAULT, DataFolder
 from ops.console import messages, output, progress_bar
@@ -23,6 +29,7 @@ from stream.errors import ConfigurationError
 from stream.settings import load_settings
 
 PAGE, NUMBERS, TABLE = "report.html", "report.json", "report.md"
+_MAP_SIMULATIONS = 2048
 
 
 def evaluate(
@@ -70,6 +77,8 @@ def evaluate(
             lambda stage, fraction: bar.update(task, description=stage, completed=round(100 * fraction)),
             simulations,
         )
+        bar.update(task, description="map")
+        report = replace(report, sections=[*report.sections, *_map(anomaly_engine(engines), data / "spectra")])
         if lanes["image"].engines() and (data / "alerts").is_dir():
             bar.update(task, description="image alerts")
             images = evaluate_images(lanes["image"], real_alerts(data / "alerts"))
@@ -78,6 +87,23 @@ def evaluate(
     output().print(report.to_markdown(), markup=False)
     if to is not None:
         _write(report, to, alone)
+
+
+def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
+    """Return the section on the latent map; none, and a word on it, where torch is not there to compute the latent."""
+    if anomaly is None or WEIGHTS_FILE not in anomaly.bundle.manifest.files:
+        return []
+    try:
+        from classifiers.training.latent_map.shown import shown
+    except ImportError:
+        messages().print("no section on the map: it needs torch: pip install 'specstream[train]'", markup=False)
+        return []
+    samples = {"simulated": simulated(_MAP_SIMULATIONS), "real": real_spectra(spectra_folder)}
+    known = {
+        name: [item for item, label in zip(spectra, labels, strict=True) if label.group in GROUPS]
+        for name, (spectra, labels) in samples.items()
+    }
+    return [map_quality({name: shown(anomaly, spectra) for name, spectra in known.items()}, "simulated")]
 
 
 def _make_folder(folder: Path) -> None:

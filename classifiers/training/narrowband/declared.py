@@ -14,6 +14,7 @@ from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.grid import Float64
 
 NAME, VERSION, PRIOR = "jpas-qso-finder", "0.1.0", "jpas-mocks-1"
+ARCHITECTURE = "specstream-jpas-qso-finder-1"
 _TOLERANCE_ANGSTROM = 40.0
 _WIDE_TOLERANCES_ANGSTROM: Mapping[str, float] = {"uJava": 100.0, "J1007": 330.0}
 """Central wavelengths of the two wide bands depend on their definition: with or without atmosphere and detector."""
@@ -36,7 +37,7 @@ def manifest(
         "name": NAME,
         "version": VERSION,
         "role": "narrowband",
-        "architecture": "specstream-jpas-qso-finder-1",
+        "architecture": ARCHITECTURE,
         "class_scheme": CLASS_SCHEME,
         "class_names": CLASSES,
         "star_classes": ("STAR",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,31 +15,22 @@ from classifiers.bundle.calibration import Calibration, calibration_file
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
-from classifiers.training.narrowband.declared import NAME, VERSION, manifest
+from classifiers.training.journal.digest import arrays_digest
+from classifiers.training.journal.journal import Journal
+from classifiers.training.narrowband.declared import ARCHITECTURE, NAME, VERSION, manifest
+from classifiers.training.narrowband.fitting import BATCH, fit
 from classifiers.training.narrowband.measures import measured
-from classifiers.training.narrowband.network import (
-    BANDS,
-    ExportedNarrowband,
-    NarrowbandNet,
-    residuals,
-    target_bins,
-)
+from classifiers.training.narrowband.network import BANDS, ExportedNarrowband
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import Mocks, NarrowbandSimulator
 from classifiers.verdict.calibrate import fit_temperature, tail_table
 
 Progress: TypeAlias = Callable[[str, float], None]
 
-BATCH = 512
-PEAK_LEARNING_RATE = 2e-3
-WEIGHT_DECAY = 1e-3
-RECONSTRUCTION_WEIGHT = 0.3
-LARGEST_CHI2 = 400.0
-"""Residuals beyond this pull no further, so that one strange band of one source does not lead a step."""
 SHARES: Mapping[str, float] = {"QSO": 0.46, "GALAXY": 0.27, "STAR": 0.27}
 FLAT = 0.5
 """Half of the training set is even in r and redshift, so that rare and bright sources are learned too."""
-N_CALIBRATION = 24_000
+N_CALIBRATION, N_TEST, VALIDATION_N = 24_000, 60_000, 4096
 _GOLDEN_ROWS = 8
 
 
@@ -50,8 +42,9 @@ def train_narrowband_bundle(
     progress: Progress | None = None,
     *,
     n_calibration: int = N_CALIBRATION,
-    n_test: int = 60_000,
+    n_test: int = N_TEST,
     threads: int = 1,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Train the narrow-band quasar finder and write its bundle.
 
@@ -64,6 +57,11 @@ def train_narrowband_bundle(
         n_calibration: held-out mocks for temperature, errors and novelty.
         n_test: further held-out mocks of each kind for the figures in the manifest.
         threads: of torch; part of what decides the weights' last bits.
+        journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
+
+    Raises:
+        ValueError: there is nothing to train on.
+        CheckpointError: the journal's checkpoint is of another training.
 
     Returns:
         The figures, the same as in the manifest's ``metrics``.
@@ -73,9 +71,16 @@ def train_narrowband_bundle(
     torch.set_num_threads(threads)
     report = progress or (lambda _what, _fraction: None)
     simulator = NarrowbandSimulator.load()
+    if journal is not None:
+        journal.expect({"bundle": NAME, "architecture": ARCHITECTURE, "seed": seed, "n": n, "epochs": epochs})
+        journal.expect({"threads": threads, "torch": str(torch.__version__)})
     report("simulate", 0.0)
     mocks = simulator.draw(_numbers(n), np.random.default_rng([seed, 0]), flat=FLAT)
-    net, losses = fit(mocks, simulator, seed, epochs, report)
+    validation = None
+    if journal is not None:
+        journal.expect({"simulations with sha256": arrays_digest(getattr(mocks, each.name) for each in fields(mocks))})
+        validation = simulator.draw(_numbers(VALIDATION_N), np.random.default_rng([seed, 10]))
+    net, losses = fit(mocks, simulator, seed, epochs, report, journal, validation)
     exported = ExportedNarrowband(net).eval()
     example = {"flux": torch.randn(8, BANDS), "inverse_variance": torch.rand(8, BANDS)}
     files = {GRAPH_FILE: to_onnx(exported, ExportedNarrowband.NAMES, example)}
@@ -95,44 +100,6 @@ def train_narrowband_bundle(
     write_bundle(output, manifest(simulator.pivot_angstrom, seed, settings, metrics), files)
     report("done", 1.0)
     return metrics
-
-
-def fit(
-    mocks: Mocks, simulator: NarrowbandSimulator, seed: int, epochs: int, report: Progress
-) -> tuple[NarrowbandNet, list[float]]:
-    """Train with AdamW under a one-cycle learning rate; return the network and the mean loss of each epoch [nat]."""
-    order, noise = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = NarrowbandNet()
-    bins = torch.from_numpy(target_bins(mocks.kind, mocks.redshift))
-    steps = -(-len(mocks) // BATCH)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=PEAK_LEARNING_RATE, total_steps=steps * epochs, pct_start=0.1
-    )
-    losses: list[float] = []
-    for epoch in range(epochs):
-        inputs = observed_inputs(mocks, simulator.pivot_angstrom, noise)
-        flux, inverse_variance = torch.from_numpy(inputs.flux), torch.from_numpy(inputs.inverse_variance)
-        shuffled = torch.from_numpy(order.permutation(len(mocks)))
-        total = 0.0
-        for step in range(steps):
-            rows = shuffled[step * BATCH : (step + 1) * BATCH]
-            optimiser.zero_grad(set_to_none=True)
-            logits, decoded = net(flux[rows], inverse_variance[rows])
-            loss = torch.nn.functional.cross_entropy(logits, bins[rows])
-            left = residuals(flux[rows], inverse_variance[rows], decoded)
-            explained = 0.5 * (left.chi2.clamp(max=LARGEST_CHI2) + left.log_variance).mean()
-            (loss + RECONSTRUCTION_WEIGHT * explained).backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach())
-            if step % 50 == 0:
-                report(f"train, epoch {epoch + 1} of {epochs}", (epoch + step / steps) / epochs)
-        losses.append(round(total / steps, 4))
-    return net.eval(), losses
 
 
 def calibrated(held_out: Mocks, outputs: Mapping[str, Any], seed: int) -> Calibration:

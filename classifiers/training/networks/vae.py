@@ -4,8 +4,8 @@ At export the latent mean alone is used. Score is the reduced chi-square of the 
 an error floor: bins, because what the latent space leaves out of known objects (lines at any redshift, cosmic rays) is
 narrow, and what is novel as a rule is not. (Bins found up to eight times as many supernovae as pixels did, in a first
 version; the supernovae served for this choice alone, no weight was fitted to them.) A bin counts at most
-``LARGEST_CHI2``. Each pixel's contribution is the chi-square of its bin. The map is a fixed linear projection of the
-latent mean.
+``LARGEST_CHI2``. Each pixel's contribution is the chi-square of its bin. The map is fitted to the latent means once the
+autoencoder is trained (``classifiers.training.latent_map``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.training.networks.channels import PIXELS, compress, normalise, row_sum, sum_bins
+from classifiers.training.networks.latent_map import LatentMap
 
 ERROR_FLOOR = 0.08
 BIN_ERROR_FLOOR = 0.04
@@ -79,18 +80,26 @@ def binned_chi_square(x: Tensor, significance: Tensor, reconstruction: Tensor) -
     return residual * residual * total / (1.0 + BIN_ERROR_FLOOR**2 * total)
 
 
+def score(chi_square_of_bins: Tensor, significance: Tensor) -> Tensor:
+    """Return the mean chi-square of the bins that are not masked throughout, (b,).
+
+    Args:
+        chi_square_of_bins: (b, 173), at most ``LARGEST_CHI2``.
+        significance: (b, 1557) S/N at level flux.
+    """
+    occupied = row_sum((sum_bins(significance * significance) > 0).to(significance.dtype))
+    return (row_sum(chi_square_of_bins) / torch.clamp(occupied, min=1.0))[:, 0]
+
+
 class ExportedVae(nn.Module):
     """The graph: flux and inverse variance to ``NAMES``."""
 
     NAMES = ("score", "contribution", "map")
-    projection: Tensor
-    centre: Tensor
 
-    def __init__(self, network: SpectralVae, centre: Tensor, projection: Tensor) -> None:
+    def __init__(self, network: SpectralVae, place: LatentMap) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("centre", centre)
-        self.register_buffer("projection", projection)
+        self.place = place
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute score (b,), contribution (b, 1557) and map (b, 2); inputs (b, 1557) float32."""
@@ -99,10 +108,7 @@ class ExportedVae(nn.Module):
         chi2 = binned_chi_square(x, significance, self.network.decode(latent))
         chi2 = torch.clamp(chi2, max=LARGEST_CHI2)
         good = (inverse_variance > 0).to(flux.dtype)
-        occupied = row_sum((sum_bins(significance * significance) > 0).to(flux.dtype))
-        score = (row_sum(chi2) / torch.clamp(occupied, min=1.0))[:, 0]
-        contribution = spread_bins(chi2) * good
-        return score, contribution, (latent - self.centre) @ self.projection
+        return score(chi2, significance), spread_bins(chi2) * good, self.place(latent)
 
 
 def spread_bins(x: Tensor) -> Tensor:

@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from classifiers.bundle.calibration import Calibration, calibration_file
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
 from classifiers.images.prepare import SIDE
 from classifiers.runtimes.opening import open_engine
 from classifiers.training.export import to_onnx
+from classifiers.training.journal.digest import arrays_digest
+from classifiers.training.journal.journal import Journal
+from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, PEAK_LEARNING_RATE, fit
 from classifiers.training.stamps.network import ExportedStamps, StampNetwork
 from classifiers.training.stamps.samples import Progress, Sample
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, PRIOR
@@ -27,15 +29,14 @@ from classifiers.verdict.calibrate import fit_temperature, score_calibration
 
 NAME = "stamp-anomaly"
 VERSION = "0.2.0"
-BATCH = 128
-PEAK_LEARNING_RATE = 3e-3
-CLASS_WEIGHT = 0.5
-"""Weight of the classifier's cross-entropy [nat] beside the VAE's loss [nat a pixel]."""
+ARCHITECTURE = "stamp-vae-classifier-1"
+VALIDATION_N = 1024
 BATCH_BUCKETS = (16, 64, 256)
 MIN_COVERAGE = 0.05
 """Fraction of the 3 x 63 x 63 pixels below which an alert is out of domain: a triplet of 14 x 14 pixels."""
 INPUTS = ("stamps", "mask")
 SHAPE = (3, SIDE, SIDE)
+N_CALIBRATION = 10_000
 _GOLDEN_ROWS = 4
 _MAP_BATCHES = 16
 
@@ -47,8 +48,9 @@ def train_stamp_bundle(
     output: Path,
     progress: Progress | None = None,
     *,
-    n_calibration: int = 10_000,
+    n_calibration: int = N_CALIBRATION,
     threads: int = 1,
+    journal: Journal | None = None,
 ) -> dict[str, Any]:
     """Train VAE and classifier together and write their bundle.
 
@@ -60,6 +62,11 @@ def train_stamp_bundle(
         progress: called with what is being done and the fraction done.
         n_calibration: held-out simulated alerts for p-values and temperature.
         threads: of torch; part of what decides the weights' last bits.
+        journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
+
+    Raises:
+        ValueError: there is nothing to train on.
+        CheckpointError: the journal's checkpoint is of another training.
 
     Returns:
         What was measured: loss, score quantiles, recall of the classes, the same as in the manifest's ``metrics``.
@@ -68,8 +75,16 @@ def train_stamp_bundle(
         raise ValueError(f"n, epochs and n_calibration must be at least 1, got {n}, {epochs} and {n_calibration}")
     torch.set_num_threads(threads)
     report = progress or (lambda _what, _fraction: None)
+    if journal is not None:
+        journal.expect({"bundle": NAME, "architecture": ARCHITECTURE, "seed": seed, "n": n, "epochs": epochs})
+        journal.expect({"threads": threads, "torch": str(torch.__version__)})
     training = Sample(n, np.random.default_rng([seed, 0]), report, "simulate")
-    network, losses = fit(training, seed, epochs, report)
+    held_out = None
+    if journal is not None:
+        digest = arrays_digest((training.stamps, training.mask, training.labels))
+        journal.expect({"simulations with sha256": digest})
+        held_out = Sample(VALIDATION_N, np.random.default_rng([seed, 3]), report, "simulate held-out alerts")
+    network, losses = fit(training, seed, epochs, report, journal, held_out)
     settings = {
         "n": n,
         "epochs": epochs,
@@ -112,51 +127,6 @@ def write_trained(
     write_bundle(output, _manifest(seed, settings, metrics), files)
     report("done", 1.0)
     return metrics
-
-
-def fit(sample: Sample, seed: int, epochs: int, report: Progress) -> tuple[StampNetwork, list[tuple[float, float]]]:
-    """Train with Adam under a one-cycle learning rate; return the network and the two losses of each epoch.
-
-    Each batch is turned or mirrored as a whole: nothing on the sky or on a detector prefers a direction but rows and
-    columns, which are exchanged.
-    """
-    order = np.random.default_rng([seed, 2])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = StampNetwork()
-    noise = torch.Generator().manual_seed(seed)
-    steps_per_epoch = -(-len(sample) // BATCH)
-    optimiser = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=PEAK_LEARNING_RATE, total_steps=steps_per_epoch * epochs, pct_start=0.15
-    )
-    losses: list[tuple[float, float]] = []
-    for epoch in range(epochs):
-        total = np.zeros(2)
-        shuffled = order.permutation(len(sample))
-        for step in range(steps_per_epoch):
-            chosen = shuffled[step * BATCH : (step + 1) * BATCH]
-            stamps, mask = (_turned(array, int(turn)) for turn in [order.integers(8)] for array in sample.rows(chosen))
-            optimiser.zero_grad(set_to_none=True)
-            features = network.vae.features(stamps, mask)
-            elbo = network.vae.negative_elbo(features, stamps, mask, noise)
-            logits = network.head(stamps, features)
-            cross_entropy = functional.cross_entropy(logits, torch.from_numpy(sample.labels[chosen]))
-            torch.autograd.backward(elbo + CLASS_WEIGHT * cross_entropy)
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            total += float(elbo.detach()), float(cross_entropy.detach())
-            if step % 20 == 0:
-                report(f"train, epoch {epoch + 1} of {epochs}", (epoch + step / steps_per_epoch) / epochs)
-        losses.append((float(total[0]) / steps_per_epoch, float(total[1]) / steps_per_epoch))
-    return network.eval(), losses
-
-
-def _turned(array: NDArray[np.float32], turn: int) -> Tensor:
-    """Return one of the eight symmetries of the square of (b, 3, side, side) images."""
-    view = np.rot90(array, turn % 4, axes=(2, 3))
-    return torch.from_numpy(np.ascontiguousarray(view[..., ::-1] if turn >= 4 else view))
 
 
 def fit_map(network: StampNetwork, sample: Sample) -> tuple[Tensor, Tensor]:
@@ -222,7 +192,7 @@ def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> d
         "name": NAME,
         "version": VERSION,
         "role": "image_anomaly",
-        "architecture": "stamp-vae-classifier-1",
+        "architecture": ARCHITECTURE,
         "class_scheme": CLASS_SCHEME,
         "class_names": CLASSES,
         "prior_id": PRIOR,

@@ -98,19 +98,3 @@ def test_bad_requests_are_refused_before_anything_is_simulated(tmp_path: Path) -
         train_bundle("oracle", 1, 10, 1, tmp_path)
     with pytest.raises(ValueError, match="epochs = 0"):
         train_bundle("qso-finder", 1, 10, 0, tmp_path)
-
-
-@pytest.mark.slow
-def test_the_map_shows_the_two_widest_axes_at_unit_variance() -> None:
-    import torch
-
-    from classifiers.training.fitting import principal_plane
-
-    generator = torch.Generator().manual_seed(3)
-    latent = torch.randn(4000, 5, generator=generator) * torch.tensor([0.1, 3.0, 0.1, 2.0, 0.1])
-    centre, projection = principal_plane(latent)
-    plane = (latent - centre) @ projection
-    torch.testing.assert_close(plane.std(dim=0), torch.ones(2), rtol=0.01, atol=0.0)
-    assert int(projection[:, 0].abs().argmax()) == 1
-    assert int(projection[:, 1].abs().argmax()) == 3
-    assert float(projection[1, 0]) > 0

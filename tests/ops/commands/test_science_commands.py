@@ -141,6 +141,12 @@ def test_evaluation_writes_a_page_and_its_numbers(data_dir: Path, tmp_path: Path
     assert f"{entry['successes']}/{entry['n']} = " in page
     assert (tmp_path / "report" / "report.md").read_text(encoding="utf-8") in done.output + "\n"
     assert {"spectral-classifier", "stamp-anomaly"} <= numbers["engines"].keys()
+    (section,) = [each for each in numbers["sections"] if each["title"] == "Map"]
+    rows = section["items"][0]["rows"]
+    assert [row[:2] for row in rows] == [
+        [sample, shown] for sample in ("simulated", "real") for shown in ("map", "principal plane")
+    ]
+    assert all(0.85 < cell["value"] <= 1 and cell["n"] > 300 for row in rows for cell in row[2:])
 
 
 @pytest.mark.slow

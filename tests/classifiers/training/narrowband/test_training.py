@@ -76,7 +76,7 @@ def test_training_writes_an_intact_calibrated_bundle(trained: tuple[Path, dict[s
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(trained: tuple[Path, dict[str, Any], list[Any]]) -> None:
     """Network and losses, to the bit on one machine; another seed gives others."""
-    from classifiers.training.narrowband.train import fit
+    from classifiers.training.narrowband.fitting import fit
 
     simulator = NarrowbandSimulator.load()
     mocks = simulator.draw(dict.fromkeys(KINDS, 300), np.random.default_rng(1))

@@ -1,0 +1,68 @@
+"""Makes the map of a trained autoencoder, whose weights stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from classifiers.training.latent_map.embedding import embed
+from classifiers.training.latent_map.procrustes import similarity
+from classifiers.training.latent_map.reference import landmarks, load_reference, medians
+from classifiers.training.networks.channels import normalise
+from classifiers.training.networks.latent_map import LatentMap
+from classifiers.training.networks.vae import SpectralVae
+from classifiers.training.samples import Samples
+from classifiers.training.simulation.scheme import KINDS
+
+Progress = Callable[[str, float], None]
+MAPPED = 10_240
+"""Known spectra that the map is fitted to, at most: the first of the training samples."""
+MAP_SEED = 1
+_CHUNK = 1024
+_KNOWN = tuple(KINDS.index(name) for name in ("GALAXY", "QSO", "STAR"))
+
+
+def make_map(network: SpectralVae, samples: Samples, progress: Progress | None = None) -> LatentMap:
+    """Return the map, brought to the reference; the same weights and samples give the same map on one machine.
+
+    Args:
+        network: the trained autoencoder.
+        samples: simulated; the first ``MAPPED`` of known classes are used.
+        progress: called with what is being done and the fraction done.
+    """
+    chosen = mapped_samples(samples)
+    latent, members, reference = latent_means(network, chosen), landmarks(chosen), load_reference()
+    place = embed(latent, reference[members], MAP_SEED, progress, members)
+    counts = np.bincount(members, minlength=len(reference))
+    there = np.flatnonzero(counts)
+    move = similarity(medians(place.places(latent), members)[there], reference[there], counts[there])
+    with torch.no_grad():
+        place.turn.copy_(torch.from_numpy(move.turn))
+        place.offset.copy_(torch.from_numpy(move.offset))
+    return place
+
+
+def mapped_samples(samples: Samples) -> Samples:
+    """Return the first samples of known classes, at most ``MAPPED``."""
+    return samples.rows(np.flatnonzero(np.isin(samples.kind, _KNOWN))[:MAPPED])
+
+
+def latent_means(network: SpectralVae, samples: Samples) -> NDArray[np.float32]:
+    """Return the latent mean of each sample, (n, d) float32."""
+    parts = []
+    for start in range(0, len(samples), _CHUNK):
+        flux, inverse_variance = samples.rows(slice(start, start + _CHUNK)).inputs()
+        parts.append(encode(network, flux, inverse_variance))
+    return np.concatenate(parts)
+
+
+def encode(
+    network: SpectralVae, flux: NDArray[np.float32], inverse_variance: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return latent means (n, d) of spectra (n, 1557) as the engines read them."""
+    with torch.no_grad():
+        seen = normalise(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
+        return np.asarray(network.encode(*seen)[0].numpy(), np.float32)

@@ -1,0 +1,121 @@
+"""Losses of the three spectral networks, each with the parts that it is the sum of."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from classifiers.training.journal.history import TOTAL
+from classifiers.training.networks.channels import normalise
+from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN, SpectralClassifier
+from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder
+from classifiers.training.networks.vae import SpectralVae, binned_chi_square, chi_square
+from classifiers.training.samples import Samples
+from classifiers.training.simulation.scheme import KINDS
+
+Terms = dict[str, Tensor]
+_REDSHIFT_BLUR_BINS = 0.7
+_QUASAR_CARE = 3.0  # quasars are the most diverse of the known, and were flagged three times as often as the others
+_BAL_REDSHIFT = 1.5
+_SCALE = 1e-3  # of the autoencoder's loss, which is a sum over pixels
+_GALAXY, _QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("GALAXY", "QSO", "OTHER", "NOVEL"))
+
+
+def tensors(samples: Samples) -> tuple[Tensor, Tensor]:
+    """Return flux and inverse variance of a batch as float32 tensors."""
+    flux, inverse_variance = samples.inputs()
+    return torch.from_numpy(flux), torch.from_numpy(inverse_variance)
+
+
+def classifier_loss(
+    network: SpectralClassifier, batch: Samples, channels: Tensor, bootstrap: Tensor | None = None
+) -> Terms:
+    """Return the loss of the Bayesian classifier and its parts, scalars.
+
+    Args:
+        network: whose loss.
+        batch: b samples.
+        channels: (b, 3, 1557) of them.
+        bootstrap: (members, b) weights of the samples; None weighs all alike.
+    """
+    logits, galaxy, quasar, other, novel = network.member_logits(channels)
+    target = torch.from_numpy(batch.class_target)  # all 0 for what is made up: it teaches no class
+    likelihood = -(target[None] * functional.log_softmax(logits, dim=2)).sum(dim=2)
+    classes = likelihood.mean() if bootstrap is None else (bootstrap * likelihood).mean()
+    parts = {"classes": classes}
+    parts["galaxy redshift"] = 0.3 * _redshift_loss(galaxy, batch, _GALAXY, GALAXY_BIN)
+    parts["QSO redshift"] = 0.3 * _redshift_loss(quasar, batch, _QSO, QSO_BIN)
+    made_up = torch.from_numpy((batch.kind == _NOVEL).astype(np.float32))
+    care = torch.from_numpy(np.where(batch.kind == _QSO, _QUASAR_CARE, 1.0).astype(np.float32))
+    parts["novelty"] = 0.5 * functional.binary_cross_entropy_with_logits(novel, made_up, weight=care)
+    outside = torch.from_numpy(np.flatnonzero(batch.kind == _OTHER))
+    if len(outside):
+        types = torch.from_numpy(batch.other_type)[outside]
+        parts["other type"] = 0.2 * functional.cross_entropy(other[outside], types)
+    else:
+        parts["other type"] = torch.zeros(())
+    return _summed(parts)
+
+
+def _redshift_loss(logits: Tensor, batch: Samples, kind: int, bin_width: float) -> Tensor:
+    """Cross-entropy against the true bin blurred by a Gaussian, over the rows of one kind."""
+    rows = torch.from_numpy(np.flatnonzero(batch.kind == kind))
+    if len(rows) == 0:
+        return logits.sum() * 0.0
+    position = torch.from_numpy(np.log1p(batch.redshift) / bin_width).float()[rows, None]
+    bins = torch.arange(logits.shape[1], dtype=torch.float32)[None, :]
+    target = torch.softmax(-0.5 * ((bins - position) / _REDSHIFT_BLUR_BINS) ** 2, dim=1)
+    share = len(rows) / logits.shape[0]
+    return -share * (target * functional.log_softmax(logits[rows], dim=1)).sum(dim=1).mean()
+
+
+def qso_loss(network: QsoFinder, batch: Samples, channels: Tensor) -> Terms:
+    """Return the loss of the QSO finder and its parts; arguments as in ``classifier_loss``."""
+    logits, _ = network.logits(channels)
+    is_qso = torch.from_numpy((batch.kind == _QSO).astype(np.float32))
+    high = torch.from_numpy((batch.redshift >= REDSHIFT_THRESHOLD).astype(np.float32))
+    absorbed = torch.from_numpy(batch.broad_absorption.astype(np.float32))
+    seen = is_qso * torch.from_numpy((batch.redshift > _BAL_REDSHIFT).astype(np.float32))
+    plain = functional.binary_cross_entropy_with_logits
+    return _summed(
+        {
+            "QSO": plain(logits[:, 0], is_qso),
+            "high redshift": plain(logits[:, 1], high, weight=is_qso),
+            "broad absorption": plain(logits[:, 2], absorbed, weight=seen),
+        }
+    )
+
+
+def vae_loss(network: SpectralVae, batch: Samples, generator: torch.Generator | None = None) -> Terms:
+    """Return minus the evidence lower bound of the autoencoder, in thousands of nats, and its parts.
+
+    Args:
+        network: whose loss.
+        batch: b samples.
+        generator: source of the latent's noise; None takes the latent's mean.
+    """
+    x, significance = normalise(*tensors(batch))
+    mean, log_variance = network.encode(x, significance)
+    latent = mean
+    if generator is not None:
+        latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
+    reconstruction = network.decode(latent)
+    # Student-t likelihoods (nu = 4) keep lines that the latent space cannot hold from ruling the fit.
+    pixels = 2.5 * torch.log1p(chi_square(x, significance, reconstruction) / 4.0).sum(dim=1)
+    binned = binned_chi_square(x, significance, reconstruction)
+    bins = 2.5 * torch.log1p(binned / 4.0).sum(dim=1)
+    divergence = 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance).sum(dim=1)
+    loss = (pixels + bins + divergence).mean() / 1000.0
+    parts = {"pixels": pixels, "bins of 9 pixels": bins, "divergence": divergence}
+    return {TOTAL: loss, **{name: _SCALE * part.detach().mean() for name, part in parts.items()}}
+
+
+def _summed(parts: Terms) -> Terms:
+    """Return the parts, and their sum in their order as the whole loss."""
+    first, *others = parts.values()
+    total = first
+    for part in others:
+        total = total + part
+    return {TOTAL: total, **{name: part.detach() for name, part in parts.items()}}
