@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifiers.items import Spectrum
+from classifiers.items import InlineAxis, Spectrum
 from classifiers.loaded import load_engines
+from classifiers.preprocess.air_vacuum import refractive_index
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.spectral.measuring import measured
 from classifiers.spectral.stars import CLASSES, is_measured
 from classifiers.suite import MODELS, open_suites
 from classifiers.training.evaluation.real_spectra import native_spectra
+from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS
 from classifiers.training.simulation.scheme import CLASSES as ALL_CLASSES
 from classifiers.training.simulation.scheme import FIRST_STAR
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
@@ -90,6 +92,37 @@ def test_stars_and_galaxies_of_one_batch_are_measured_as_alone() -> None:
         alone = stage([spectrum], answer([one]))
         for name in ("share", "redshift", "radial_velocity_km_s", "radial_velocity_error_km_s"):
             np.testing.assert_array_equal(getattr(alone, name)[0], getattr(together, name)[row], err_msg=name)
+
+
+def velocities(spectra: list[Spectrum], star_type: str) -> np.ndarray:
+    return stage(spectra, answer([{star_type: 0.9}] * len(spectra))).radial_velocity_km_s
+
+
+def bright_stars() -> list[Spectrum]:
+    batch, spectra = simulated("STAR")
+    rows = np.flatnonzero(batch.snr > 15)
+    assert rows.size > 20
+    return [spectra[row] for row in rows.tolist()]
+
+
+def test_topocentric_wavelengths_are_brought_to_the_barycentre() -> None:
+    spectra = bright_stars()
+    for correction in (-26.0, 29.5):
+        stated = [replace(each, velocity_correction_km_s=correction) for each in spectra]
+        moved = velocities(stated, "STAR_G2") - velocities(spectra, "STAR_G2")
+        assert abs(np.nanmedian(moved) - correction) < 3.0
+        assert np.nanmedian(np.abs(moved - correction)) < 5.0
+    assert np.isfinite(velocities(spectra, "STAR_G2")).mean() > 0.9
+
+
+def test_wavelengths_in_air_give_the_velocity_of_those_in_vacuum() -> None:
+    spectra = bright_stars()
+    vacuum = 10.0 ** (LOG10_START + LOG10_STEP * np.arange(PIXELS))
+    axis = InlineAxis(vacuum / refractive_index(vacuum), b"air")
+    in_air = [replace(each, axis=axis, medium="AIR") for each in spectra]
+    difference = velocities(in_air, "STAR_G2") - velocities(spectra, "STAR_G2")
+    assert np.isfinite(difference).mean() > 0.9
+    assert np.nanmax(np.abs(difference)) < 3.0
 
 
 def test_other_star_classes_or_another_grid_are_left_alone() -> None:
