@@ -36,7 +36,7 @@ MISMATCH = np.float32(0.01)
 _LARGEST_CHANGE = np.float32(0.5)
 _RIDGE = 1e-6  # of a polynomial's terms against the spectrum's own weight: decides only where little is seen
 _TINY = np.float32(1e-20)
-_BLOCK = 48  # rows that are worked on together; changes speed, never results
+_BLOCK, _PIECE = 64, 4  # rows that are worked on together; they change speed, never results
 _J, _K = np.indices((TERMS, TERMS))
 
 
@@ -165,10 +165,15 @@ def _solved(moments: Floats, right: Floats) -> Float32:
 def _chi2(data: _Data, tried: Columns) -> Floats:
     """Return chi-square, minimal over changes of the polynomial: (n, column) float64."""
     n, size = data.weight.shape
-    rows = np.empty((n, 1 + TERMS, size), np.float32)
-    rows[:, 0] = data.weighted
-    np.multiply(data.weight[:, None, :], tried.polynomials, out=rows[:, 1:])
-    products = np.matmul(rows, tried.beside).astype(np.float64)
+    rows = np.empty((_PIECE, 1 + TERMS, size), np.float32)
+    single = np.empty((n, 1 + TERMS, tried.beside.shape[1]), np.float32)
+    for start in range(0, n, _PIECE):
+        part = slice(start, min(start + _PIECE, n))
+        here = rows[: part.stop - part.start]
+        here[:, 0] = data.weighted[part]
+        np.multiply(data.weight[part, None, :], tried.polynomials, out=here[:, 1:])
+        np.matmul(here, tried.beside, out=single[part])
+    products = single.astype(np.float64)
     columns, polynomials = products[:, :, : len(tried.values)], products[:, :, len(tried.values) :][:, :, :TERMS]
     normal = _with_ridge(polynomials[:, 1:].transpose(1, 2, 0).copy())
     covariance = np.ascontiguousarray(-sweep(normal, range(TERMS)).transpose(2, 0, 1))
