@@ -25,7 +25,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from classifiers.lines.sweep import sweep
-from classifiers.stars.columns import COARSE, FARTHEST_BINS, PHASES, TERMS, Columns, coarse, continuum, fine
+from classifiers.stars.columns import COARSE, FARTHEST_BINS, PHASES, TERMS, coarse, continuum, fine
 from classifiers.stars.templates import templates
 
 Floats = NDArray[np.float64]
@@ -67,6 +67,30 @@ class _Data(NamedTuple):
     weighted: Float32
 
 
+class _Sums(NamedTuple):
+    """Sums over pixels for n spectra around their best whole bins.
+
+    Attributes:
+        products: (n, 1 + TERMS, 64) float32, of W y and of W p_k with ``Columns.beside``.
+        squares: (n, column, 1) float32, of W with s^2.
+        whole: (n,) float64, of W y^2.
+    """
+
+    products: Float32
+    squares: Float32
+    whole: Floats
+
+    @classmethod
+    def blank(cls, n: int) -> _Sums:
+        """Return the sums of nothing."""
+        products = np.zeros((n, 1 + TERMS, fine().beside.shape[1]), np.float32)
+        return cls(products, np.zeros((n, len(fine().values), 1), np.float32), np.zeros(n))
+
+    def rows(self, which: slice) -> _Sums:
+        """Return some of the rows, as views."""
+        return _Sums(self.products[which], self.squares[which], self.whole[which])
+
+
 def fit(flux: Float32, inverse_variance: Float32) -> Fit:
     """Fit n spectra.
 
@@ -77,10 +101,12 @@ def fit(flux: Float32, inverse_variance: Float32) -> Fit:
     n = len(flux)
     blank = np.zeros((n, 2 * FARTHEST_BINS + 1)), np.zeros((n, len(templates().names), PHASES.size))
     out = Fit(np.zeros(n, np.int64), np.zeros(n), *blank, np.zeros(n, np.int64))
+    sums = _Sums.blank(n)
     for start in range(0, n, _BLOCK):
         rows = slice(start, min(start + _BLOCK, n))
         data = _over_continuum(flux[rows, continuum().bins], inverse_variance[rows, continuum().bins])
-        _fit_block(data, rows, out)
+        _fit_block(data, rows, out, sums)
+    out.chi2[:] = _chi2(sums).reshape(out.chi2.shape)
     return out
 
 
@@ -104,7 +130,7 @@ def _over_continuum(flux: Float32, weight: Float32) -> _Data:
     return _Data(scaled, beyond)
 
 
-def _fit_block(data: _Data, rows: slice, out: Fit) -> None:
+def _fit_block(data: _Data, rows: slice, out: Fit, sums: _Sums) -> None:
     n, where, shifts = len(data.weight), np.arange(len(data.weight)), 2 * FARTHEST_BINS + 1
     tried = coarse()
     inner = slice(2 * FARTHEST_BINS, -2 * FARTHEST_BINS)
@@ -121,7 +147,7 @@ def _fit_block(data: _Data, rows: slice, out: Fit) -> None:
     # the template stays and the spectrum moves, so that the same columns serve every row
     size = fine().values.shape[1]
     moved = _Data(*(sliding_window_view(each, size, axis=1)[where, best] for each in changed))
-    out.chi2[rows] = _chi2(moved, fine()).reshape(n, -1, PHASES.size)
+    _multiply(moved, sums.rows(rows))
     out.bins[rows] = np.count_nonzero(moved.weight, axis=1)
 
 
@@ -162,28 +188,32 @@ def _solved(moments: Floats, right: Floats) -> Float32:
     return sweep(system, range(TERMS))[:-1, -1].T.astype(np.float32)
 
 
-def _chi2(data: _Data, tried: Columns) -> Floats:
-    """Return chi-square, minimal over changes of the polynomial: (n, column) float64."""
-    n, size = data.weight.shape
-    rows = np.empty((_PIECE, 1 + TERMS, size), np.float32)
-    single = np.empty((n, 1 + TERMS, tried.beside.shape[1]), np.float32)
+def _multiply(data: _Data, into: _Sums) -> None:
+    """Multiply some rows with all templates at ``PHASES``."""
+    tried, n = fine(), len(data.weight)
+    rows = np.empty((_PIECE, 1 + TERMS, data.weight.shape[1]), np.float32)
     for start in range(0, n, _PIECE):
         part = slice(start, min(start + _PIECE, n))
         here = rows[: part.stop - part.start]
         here[:, 0] = data.weighted[part]
         np.multiply(data.weight[part, None, :], tried.polynomials, out=here[:, 1:])
-        np.matmul(here, tried.beside, out=single[part])
-    products = single.astype(np.float64)
-    columns, polynomials = products[:, :, : len(tried.values)], products[:, :, len(tried.values) :][:, :, :TERMS]
-    normal = _with_ridge(polynomials[:, 1:].transpose(1, 2, 0).copy())
-    covariance = np.ascontiguousarray(-sweep(normal, range(TERMS)).transpose(2, 0, 1))
-    right = polynomials[:, 0, :, None] - columns[:, 1:]
-    chi2 = np.matmul(tried.squares, data.weight[:, :, None])[..., 0] - 2.0 * columns[:, 0]
-    chi2 -= (np.matmul(covariance, right) * right).sum(axis=1)
+        np.matmul(here, tried.beside, out=into.products[part])
+    np.matmul(tried.squares, data.weight[:, :, None], out=into.squares)
     whole = np.maximum(data.weight, _TINY)
     np.divide(data.weighted, whole, out=whole)
     whole *= data.weighted
-    return np.asarray(chi2 + whole.sum(axis=1, dtype=np.float64)[:, None], np.float64)
+    whole.sum(axis=1, dtype=np.float64, out=into.whole)
+
+
+def _chi2(sums: _Sums) -> Floats:
+    """Return chi-square, minimal over changes of the polynomial: (n, column) float64."""
+    products, count = sums.products.astype(np.float64), len(fine().values)
+    columns, polynomials = products[:, :, :count], products[:, :, count : count + TERMS]
+    normal = _with_ridge(polynomials[:, 1:].transpose(1, 2, 0).copy())
+    covariance = np.ascontiguousarray(-sweep(normal, range(TERMS)).transpose(2, 0, 1))
+    right = polynomials[:, 0, :, None] - columns[:, 1:]
+    gained = (np.matmul(covariance, right) * right).sum(axis=1)
+    return np.asarray(sums.whole[:, None] + sums.squares[..., 0] - 2.0 * columns[:, 0] - gained, np.float64)
 
 
 def _with_ridge(normal: Floats) -> Floats:
