@@ -7,6 +7,7 @@ simulations takes nothing from the generators of the training.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,12 +33,12 @@ _SPARE_STEPS = 1
 _QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("QSO", "OTHER", "NOVEL"))
 
 
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A journal, and the simulations that the network is measured on after each epoch but never trained on."""
 
-    def __init__(self, journal: Journal, held_out: Samples) -> None:
-        self.journal = journal
-        self.held_out = held_out
+    journal: Journal
+    held_out: Samples
 
 
 class Epochs:
@@ -116,9 +117,9 @@ def fit_classifier(
     def measure(held_out: Samples) -> HeldOut:
         terms, outputs = [], []
         for batch in _batches(held_out):
-            channels = network.channels(*tensors(batch))
-            terms.append((_floats(classifier_loss(network, batch, channels)), len(batch)))
-            outputs.append(torch.softmax(network.member_logits(channels)[0], dim=2).mean(dim=0))
+            answers = network.member_logits(network.channels(*tensors(batch)))
+            terms.append((_floats(classifier_loss(answers, batch)), len(batch)))
+            outputs.append(torch.softmax(answers[0], dim=2).mean(dim=0))
         labelled = np.flatnonzero(held_out.class_index >= 0)
         probabilities = torch.cat(outputs).numpy()[labelled]
         return HeldOut(joined(terms), top_class(probabilities, held_out.class_index[labelled]))
@@ -127,7 +128,7 @@ def fit_classifier(
     for batch in run:
         channels = _augmented(network.channels(*tensors(batch)), generator)
         weights = bootstrap[torch.from_numpy(batch.snr.astype(np.int64))].T
-        run.step(classifier_loss(network, batch, channels, weights))
+        run.step(classifier_loss(network.member_logits(channels), batch, weights))
     return network.eval()
 
 
@@ -164,9 +165,9 @@ def fit_qso(
         known = held_out.rows(np.flatnonzero(held_out.kind != _NOVEL))
         terms, outputs = [], []
         for batch in _batches(known):
-            channels = network.channels(*tensors(batch))
-            terms.append((_floats(qso_loss(network, batch, channels)), len(batch)))
-            outputs.append(torch.sigmoid(network.logits(channels)[0]))
+            logits, _ = network.logits(network.channels(*tensors(batch)))
+            terms.append((_floats(qso_loss(logits, batch)), len(batch)))
+            outputs.append(torch.sigmoid(logits))
         probabilities, quasar = torch.cat(outputs).numpy(), known.kind == _QSO
         far = known.redshift[quasar] >= REDSHIFT_THRESHOLD
         promised = {"QSO": (probabilities[:, 0], quasar), "high redshift": (probabilities[quasar, 1], far)}
@@ -174,7 +175,8 @@ def fit_qso(
 
     run = Epochs(network, known, seed, epochs, 3e-3, generator, progress, _measured(kept, measure))
     for batch in run:
-        run.step(qso_loss(network, batch, _augmented(network.channels(*tensors(batch)), generator)))
+        logits, _ = network.logits(_augmented(network.channels(*tensors(batch)), generator))
+        run.step(qso_loss(logits, batch))
     return network.eval()
 
 

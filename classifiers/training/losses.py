@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from classifiers.training.journal.history import TOTAL
 from classifiers.training.networks.channels import normalise
-from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN, SpectralClassifier
-from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder
+from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN
+from classifiers.training.networks.qso import REDSHIFT_THRESHOLD
 from classifiers.training.networks.vae import SpectralVae, binned_chi_square, chi_square
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
@@ -29,18 +29,15 @@ def tensors(samples: Samples) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(flux), torch.from_numpy(inverse_variance)
 
 
-def classifier_loss(
-    network: SpectralClassifier, batch: Samples, channels: Tensor, bootstrap: Tensor | None = None
-) -> Terms:
+def classifier_loss(answers: tuple[Tensor, ...], batch: Samples, bootstrap: Tensor | None = None) -> Terms:
     """Return the loss of the Bayesian classifier and its parts, scalars.
 
     Args:
-        network: whose loss.
+        answers: of ``SpectralClassifier.member_logits`` to the batch.
         batch: b samples.
-        channels: (b, 3, 1557) of them.
         bootstrap: (members, b) weights of the samples; None weighs all alike.
     """
-    logits, galaxy, quasar, other, novel = network.member_logits(channels)
+    logits, galaxy, quasar, other, novel = answers
     target = torch.from_numpy(batch.class_target)  # all 0 for what is made up: it teaches no class
     likelihood = -(target[None] * functional.log_softmax(logits, dim=2)).sum(dim=2)
     classes = likelihood.mean() if bootstrap is None else (bootstrap * likelihood).mean()
@@ -71,9 +68,13 @@ def _redshift_loss(logits: Tensor, batch: Samples, kind: int, bin_width: float) 
     return -share * (target * functional.log_softmax(logits[rows], dim=1)).sum(dim=1).mean()
 
 
-def qso_loss(network: QsoFinder, batch: Samples, channels: Tensor) -> Terms:
-    """Return the loss of the QSO finder and its parts; arguments as in ``classifier_loss``."""
-    logits, _ = network.logits(channels)
+def qso_loss(logits: Tensor, batch: Samples) -> Terms:
+    """Return the loss of the QSO finder and its parts, scalars.
+
+    Args:
+        logits: (b, 3) of ``QsoFinder.logits``.
+        batch: b samples.
+    """
     is_qso = torch.from_numpy((batch.kind == _QSO).astype(np.float32))
     high = torch.from_numpy((batch.redshift >= REDSHIFT_THRESHOLD).astype(np.float32))
     absorbed = torch.from_numpy(batch.broad_absorption.astype(np.float32))

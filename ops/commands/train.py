@@ -32,7 +32,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them.")] = None,
     held_out: Annotated[
         int | None,
-        typer.Option(min=256, help="Further simulations to calibrate on; the spectral bundles need some 6000."),
+        typer.Option(min=256, help="Further simulations to calibrate on; the spectral bundles need some 4000."),
     ] = None,
     classifier: Annotated[
         Path | None,

@@ -78,7 +78,7 @@ def _curve(axes: Any, item: Plot, curve: Curve, number: int) -> None:
     if item.style == "points":
         axes.plot(x, y, color=INK, lw=1.0, ls="--", label=curve.name)
         return
-    axes.plot(x, y, color=colour, lw=1.4, label=curve.name)
+    axes.plot(x, y, color=colour, lw=1.4, marker="o" if x.size == 1 else "", label=curve.name)
     if low.size:
         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.console import messages
+from ops.console import messages, progress_bar
 
 
 def test_a_message_is_not_folded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -13,3 +13,13 @@ def test_a_message_is_not_folded(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     line = "not shown: " + "a word " * 30 + "end"
     messages().print(line, style="yellow", markup=False)
     assert capsys.readouterr().err == line + "\n"
+
+
+def test_a_long_work_shows_the_time_that_is_left() -> None:
+    """A percentage and a time left instead of a count; other bars count."""
+    columns = {
+        time_left: {type(column).__name__ for column in progress_bar(time_left=time_left).columns}
+        for time_left in (False, True)
+    }
+    assert {"TimeRemainingColumn", "TaskProgressColumn"} <= columns[True]
+    assert "MofNCompleteColumn" in columns[False] - columns[True]

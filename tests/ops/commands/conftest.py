@@ -22,7 +22,7 @@ from stream.transports.opening import open_reader
 
 LONGEST_S = 120.0
 Specstream = Callable[..., subprocess.CompletedProcess[str]]
-InTurn = Callable[[Sequence[Sequence[str]]], list[tuple[int, str]]]
+InTurn = Callable[..., list[tuple[int, str]]]
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -56,14 +56,14 @@ def in_turn() -> InTurn:
     """Return a function that runs command lines one after another in one process; status and messages of each."""
     program = Path(__file__).with_name("commands_in_turn.py")
 
-    def run(lines: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+    def run(lines: Sequence[Sequence[str]], longest_s: float = LONGEST_S) -> list[tuple[int, str]]:
         done = subprocess.run(
             [sys.executable, str(program)],
             input=json.dumps(lines),
             capture_output=True,
             text=True,
             check=True,
-            timeout=LONGEST_S,
+            timeout=longest_s,
             env=clean_environment(),
         )
         return [(status, said) for status, said in map(json.loads, done.stdout.splitlines())]

@@ -14,6 +14,7 @@ BARE = Curve("r", [1.0, 8.0], [0.1, 0.1])
 GRID = np.linspace(4000.0, 9000.0, 50)
 ITEMS = {
     "line": Plot("t", "x", "y", [CURVE, BARE], diagonal=True, y_range=(0.0, 1.0)),
+    "one epoch": Plot("t", "x", "y", [Curve("c", [1.0], [0.5])]),
     "points": Plot("t", "x", "y", [CURVE, BARE], "points", x_log=True),
     "steps": Plot("t", "x", "y", [Curve("h", [0.0, 1.0], [0.2, 0.4], n=[1, 2]), BARE], "steps"),
     "empty": Plot("t", "x", "y", [Curve("nothing", [], [])], "points", x_log=True),
