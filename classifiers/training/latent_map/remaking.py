@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.training.bundles import ANOMALY, ARCHITECTURES, NAMES
@@ -24,6 +26,8 @@ _SPARE = 2
 def remake_map(folder: Path, progress: Progress | None = None) -> Manifest:
     """Fit the map of the anomaly bundle in a folder, and write the bundle again.
 
+    With the simulator that it was trained on, a bundle that was written by this code gets the same bytes.
+
     The classifier's calibration names the digest of the anomaly bundle that it was made with: calibrate both anew
     afterwards (``calibration.calibrate_bundles``).
 
@@ -36,6 +40,7 @@ def remake_map(folder: Path, progress: Progress | None = None) -> Manifest:
     """
     network = load_autoencoder(folder)
     bundle = load_bundle(folder)
+    torch.set_num_threads(bundle.manifest.training.settings["threads"])
     samples = samples_of(folder, progress)
     module = ExportedVae(network, make_map(network, samples, progress)).eval()
     files = {name: (folder / name).read_bytes() for name in bundle.manifest.files}

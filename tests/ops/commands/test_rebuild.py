@@ -1,0 +1,140 @@
+"""Bundles from nothing with the commands a user types: simulate, train, export, calibrate, verify, classify.
+
+Small, so that they know little: what is shown is that every part of the way works, and that the way repeats.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from classifiers.bundle.folder import load_bundle
+
+pytestmark = pytest.mark.slow
+InTurn = Callable[..., list[tuple[int, str]]]
+LONGEST_S = 600.0
+"""For one training on a machine that does other things too; alone the whole way takes two minutes."""
+SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
+BUNDLES = (*SPECTRAL, "stamp-anomaly", "jpas-qso-finder")
+SIZES = {"stamp-anomaly": (256, 600), "jpas-qso-finder": (1000, 600)}
+SPECTRAL_SIZE = (512, 4000)
+"""Simulations to train on, and to calibrate on: the least with which the spectral bundles can hold their rates."""
+
+
+def command(models: Path, bundle: str, *more: str) -> list[str]:
+    """Return the command line that trains one bundle."""
+    number, held_out = SIZES.get(bundle, SPECTRAL_SIZE)
+    words = ["train", bundle, "--output", str(models / bundle), "--seed", "4", "--number", str(number)]
+    return [*words, "--epochs", "2", "--held-out", str(held_out), *more]
+
+
+def train(in_turn: InTurn, models: Path) -> None:
+    """Train every bundle in a process of its own, the QSO finder on the classifier of the same folder."""
+    trunk = ("--classifier", str(models / "spectral-classifier"))
+    for bundle in BUNDLES:
+        ((status, said),) = in_turn([command(models, bundle, *(trunk if bundle == "qso-finder" else ()))], LONGEST_S)
+        assert status == 0, said
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder by its relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def models(in_turn: InTurn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train every bundle into one folder."""
+    folder = tmp_path_factory.mktemp("rebuild") / "models"
+    train(in_turn, folder)
+    return folder
+
+
+def test_every_bundle_is_built_calibrated_and_verified(in_turn: InTurn, models: Path) -> None:
+    """Digests agree, onnxruntime says what torch said, and each is calibrated on held-out simulations."""
+    ((status, said),) = in_turn([["bundles", "verify", *(str(models / bundle) for bundle in BUNDLES)]])
+    assert status == 0, said
+    for name in BUNDLES:
+        calibration = load_bundle(models / name).calibration("onnxruntime", "fp32")
+        assert calibration.domain == "SIMULATED"
+        assert calibration.id
+
+
+def test_a_journal_lies_beside_each_bundle(models: Path) -> None:
+    """The state to resume from, the losses of both epochs, and their pictures."""
+    for name in BUNDLES:
+        folder = models / f"{name}.training"
+        found = {path.name for path in folder.iterdir()}
+        assert found == {"checkpoint.safetensors", "history.json", "loss.png", "loss-terms.png", "calibration.png"}
+        history = json.loads((folder / "history.json").read_text())
+        assert (history["training"]["seed"], history["training"]["epochs"]) == (4, 2)
+        assert len(history["epochs"]) == 2
+        for epoch in history["epochs"]:
+            assert math.isfinite(epoch["training"]["loss"] + epoch["held_out"]["loss"])
+            assert epoch["held_out"].keys() == epoch["training"].keys()
+
+
+def test_what_was_built_classifies_a_simulated_night(
+    in_turn: InTurn, specstream: Any, models: Path, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Simulated into a topic and run through the service: by these bundles, with probabilities that sum to 1."""
+    broker = f"file:{tmp_path / 'spool'}"
+    chosen = json.dumps([str(models / name) for name in SPECTRAL])
+    config = write_config(tmp_path / "s.toml", broker, f"[engines]\nbundles = {chosen}")
+    lines = [
+        ["simulate", "--to", f"{broker}/specstream.l1.spectrum", "-n", "40", "--seed", "9"],
+        ["run", "--config", str(config), "--until-idle", "1"],
+        ["ledger", "verify", "--config", str(config)],
+    ]
+    for status, said in in_turn(lines):
+        assert status == 0, said
+    told = specstream("tail", f"{broker}/specstream.l2.classification", "--format", "jsonl").stdout
+    records = [json.loads(line) for line in told.splitlines()]
+    assert len(records) == 40
+    digests = {name: load_bundle(models / name).sha256 for name in SPECTRAL}
+    for record in records:
+        assert {engine["name"]: engine["bundle_sha256"] for engine in record["engines"]} == digests
+        if record["class_probabilities"]:
+            assert sum(record["class_probabilities"].values()) == pytest.approx(1.0, abs=1e-6)
+    answered = [record for record in records if record["class_probabilities"]]
+    assert len(answered) > 30
+    assert all(record["map_x"] is not None and 0 <= record["anomaly_p_value"] <= 1 for record in answered)
+
+
+def test_a_finished_training_is_not_taken_for_another(in_turn: InTurn, models: Path) -> None:
+    """Resumed with another seed or size it is refused in one line, and nothing is touched."""
+    before = files(models)
+    words = command(models, "spectral-anomaly", "--resume")
+    for option, value in (("--seed", "5"), ("--number", "513"), ("--epochs", "3")):
+        changed = list(words)
+        old, changed[changed.index(option) + 1] = changed[changed.index(option) + 1], value
+        ((status, said),) = in_turn([changed], LONGEST_S)
+        assert status == 2
+        name = {"--number": "n"}.get(option, option.removeprefix("--"))
+        assert f"checkpoint.safetensors: expected {name} {value}, found {name} {old}" in said
+    assert files(models) == before
+
+
+def test_training_again_with_the_same_seed_gives_the_same_bytes(in_turn: InTurn, models: Path, tmp_path: Path) -> None:
+    """Every file of every bundle, and of its journal, in another process and another folder."""
+    train(in_turn, tmp_path / "models")
+    again, first = files(tmp_path / "models"), files(models)
+    assert again.keys() == first.keys()
+    assert [name for name in first if first[name] != again[name]] == []
+
+
+def test_the_map_alone_made_anew_and_a_finished_training_resumed_give_the_same_bytes(
+    in_turn: InTurn, models: Path
+) -> None:
+    """The map depends on the weights and the simulations alone; a resumed training that is done only writes."""
+    before = files(models)
+    lines = [command(models, "spectral-anomaly", more) for more in ("--map-only", "--resume")]
+    for line in lines:
+        ((status, said),) = in_turn([line], LONGEST_S)
+        assert status == 0, said
+        after = files(models)
+        assert [name for name in before if before[name] != after[name]] == []
