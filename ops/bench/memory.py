@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ops.bench.load import Bench, bench_settings, fill, spectra_messages
 from ops.bench.measurement import Measurement
-from ops.bench.running import BenchFailed
+from ops.bench.process import service_process
 from stream.settings import Settings
 
 LOOK_S = 0.2
@@ -33,26 +30,15 @@ def memory(bench: Bench) -> Iterator[Measurement]:
 
 def _peak_gb(settings: Settings) -> float:
     """Run the service to its end and return the largest resident size that the kernel saw."""
-    topics = settings.topics
-    text = (
-        f'broker = "{settings.broker}"\ngroup = "{settings.group}"\n[topics]\nl1_spectrum = "{topics.l1_spectrum}"\n'
-        f'l2 = "{topics.l2}"\ndead_letter = "{topics.dead_letter}"\nledger = "{topics.ledger}"\n[metrics]\nport = 0\n'
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "specstream.toml"
-        config.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "ops", "run", "--config", str(config), "--until-idle", "3"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603
-        peak_kb = 0
-        while process.poll() is None:
-            status = Path(f"/proc/{process.pid}/status")
+    peak_kb = 0
+    with service_process(settings) as service:
+        while service.runs():
+            status = Path(f"/proc/{service.pid}/status")
             try:
                 found = re.search(r"VmHWM:\s+(\d+)", status.read_text(encoding="utf-8"))
             except (FileNotFoundError, ProcessLookupError):
                 break
             peak_kb = max(peak_kb, int(found.group(1)) if found else 0)
             time.sleep(LOOK_S)
-        _, said = process.communicate()
-    if process.returncode:
-        raise BenchFailed(f"the service ended with {process.returncode}: {said.strip()[-300:]}")
+        service.wait()
     return peak_kb / 1e6

@@ -16,6 +16,7 @@ from ops.bench.latency import latency
 from ops.bench.load import Bench
 from ops.bench.measurement import Measurement, machine, to_json, to_markdown
 from ops.bench.memory import memory
+from ops.bench.replicas import replicas
 from ops.bench.throughput import exposure, throughput
 from ops.commands.options import make_output_folder
 from ops.console import messages, output
@@ -26,7 +27,7 @@ from stream.errors import ConfigurationError
 from stream.settings import load_settings
 from stream.transports.url import KafkaBroker, parse_broker_url
 
-PARTS = ("spectra", "exposure", "alerts", "latency", "memory")
+PARTS = ("spectra", "replicas", "exposure", "alerts", "latency", "memory")
 HALF_LOAD_WITHOUT_RATE = 2000.0
 
 
@@ -82,6 +83,8 @@ def _measure(parts: tuple[str, ...], given: Bench, data: Path | None) -> Iterato
         for row in throughput(given, classifiers):
             rate = row.value if row.key == "b" else rate
             yield row
+    if "replicas" in parts:
+        yield from replicas(given)
     if "exposure" in parts:
         yield from exposure(given, classifiers)
     if "alerts" in parts:
