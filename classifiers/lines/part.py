@@ -46,6 +46,7 @@ class Part:
         self.rows = np.flatnonzero(np.count_nonzero(weight[:, columns], axis=1) >= _MIN_BINS)
         self.which = which
         self._lines = len(which.lines)
+        self._placed = placed(which)
         self.linear = _STRAIGHT + self._lines
         self._profiles = np.zeros((self.rows.size, 3 * self._lines, which.n), np.float32)
         self._others = np.empty((self.rows.size, 3 * self._lines + 4, which.n), np.float32)
@@ -95,7 +96,7 @@ class Part:
         """Return products (m, 3 lines, 3 lines + 4) and what makes columns of them, (m, size, 3 lines)."""
         k, m = self._lines, self.rows.size
         combine = np.zeros((m, k + len(self.which.parameters), 3 * k), np.float32)
-        for j, (line, place) in enumerate(zip(self.which.lines, placed(self.which), strict=True)):
+        for j, (line, place) in enumerate(zip(self.which.lines, self._placed, strict=True)):
             bins, three = place.bins, slice(3 * j, 3 * j + 3)
             at = phase + value[:, line.shift] + place.centre
             self._profiles[:, three, bins], beyond = place.profiles.at(at, value[:, line.group], bins.stop - bins.start)
