@@ -22,6 +22,8 @@ row's scale, inverse variance times its square; masked pixels hold 0 in both. Ch
     score (b,) float32 reduced chi-square; contribution (b, pixel) float32 >= 0; map (b, 2) float32
 ``qso``:
     qso_logit, high_z_logit, bal_logit (b,) float32; p_qso_high_z = sigmoid(qso_logit) sigmoid(high_z_logit)
+    optional, for the bundle's ``survey_qso_z_thresholds``: survey_high_z_logit (b, s) float32, takes the place of
+        high_z_logit for spectra of these surveys
     redshift_qso, redshift_qso_error (b,) float32
 ``image_anomaly`` reads ``stamps`` (b, 3, 63, 63) float32 (science, template, difference; robustly normalised) and
     ``mask`` (b, 3, 63, 63) float32 (1 = valid): score (b,), contribution (b, 3, 63, 63), map (b, 2);

@@ -49,6 +49,7 @@ class Spectrum:
         resolving_power: wavelength/FWHM, or None.
         sky_fibre: True for fibre_use = SKY.
         sampling: DISPERSED or NARROWBAND.
+        survey: upper-case survey name, by which a bundle may declare thresholds; "" where none is told.
     """
 
     axis: Axis
@@ -62,6 +63,7 @@ class Spectrum:
     resolving_power: float | None
     sampling: Literal["DISPERSED", "NARROWBAND"]
     sky_fibre: bool
+    survey: str = ""
 
 
 @dataclass(frozen=True, slots=True)

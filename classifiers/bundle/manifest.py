@@ -56,6 +56,8 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
     ),
 }
 """Outputs that each role must have."""
+SURVEY_HIGH_Z = "survey_high_z_logit"
+"""Optional output of role qso: the logit of high_z_logit at the thresholds of ``survey_qso_z_thresholds``."""
 LINE_OUTPUTS = ("line_flux", "line_flux_error", "line_equivalent_width", "line_velocity_width")
 
 
@@ -118,6 +120,13 @@ class Domain(Frozen):
         return self
 
 
+class SurveyThreshold(Frozen):
+    """Redshift above which one survey calls a quasar distant."""
+
+    survey: str = Field(pattern=r"^[A-Z0-9][A-Z0-9_-]*$", description="upper-case survey name, as in the L1 record")
+    redshift: float = Field(gt=0)
+
+
 class Training(Frozen):
     """How the weights came about; free of dates, so that the same training gives the same manifest."""
 
@@ -177,6 +186,9 @@ class Manifest(Frozen):
     qso_z_threshold: float | None = Field(
         default=None, description="redshift threshold of high_z_logit, or between the QSO classes of a narrowband role"
     )
+    survey_qso_z_thresholds: tuple[SurveyThreshold, ...] = Field(
+        default=(), description="surveys with a threshold of their own, in the order of survey_high_z_logit"
+    )
     qso_classes: tuple[str, ...] = Field(default=(), description="classes of a narrowband role that are quasars")
     high_z_classes: tuple[str, ...] = Field(default=(), description="those of qso_classes at or above qso_z_threshold")
     lines: tuple[str, ...] = Field(default=(), description="names of the measured lines")
@@ -201,6 +213,10 @@ class Manifest(Frozen):
             raise ValueError(f"batch_buckets must ascend and be at least 2, not {self.batch_buckets}")
         if self.role in ("qso", "narrowband") and self.qso_z_threshold is None:
             raise ValueError(f"role {self.role} needs qso_z_threshold")
+        surveys = [each.survey for each in self.survey_qso_z_thresholds]
+        answered = SURVEY_HIGH_Z in {tensor.name for tensor in self.outputs}
+        if len(set(surveys)) != len(surveys) or bool(surveys) != answered:
+            raise ValueError(f"survey_qso_z_thresholds name each survey once and need the output {SURVEY_HIGH_Z}")
         self._check_bands()
         if len(set(self.class_names)) != len(self.class_names) or not set(self.star_classes) <= set(self.class_names):
             raise ValueError("class_names must differ from each other and contain every one of star_classes")
@@ -235,7 +251,8 @@ class Manifest(Frozen):
             wanted |= {"class_logits": (k + 1,), "other_type_probability": (len(self.other_types),)}
         elif k:
             wanted |= {"class_logits": (k,)}
-        wanted |= {"map": (2,)} | dict.fromkeys(LINE_OUTPUTS, (len(self.lines),))
+        wanted |= {"map": (2,), SURVEY_HIGH_Z: (len(self.survey_qso_z_thresholds),)}
+        wanted |= dict.fromkeys(LINE_OUTPUTS, (len(self.lines),))
         scalars = set(OUTPUTS[self.role]) - set(wanted)
         scalars -= {"alternative_class", "alternative_redshift", "alternative_probability"}
         wanted |= dict.fromkeys(scalars, ())

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GOLDEN_FILE, Bundle
-from classifiers.bundle.manifest import Tolerance
+from classifiers.bundle.manifest import SURVEY_HIGH_Z, Tolerance
 from classifiers.engine import Engine
 
 REDSHIFTS = ("redshift", "redshift_qso")
 ENTROPIES = ("entropy", "aleatoric_entropy", "mutual_information")
-LOGITS = ("qso_logit", "high_z_logit", "bal_logit")
+LOGITS = ("qso_logit", "high_z_logit", "bal_logit", SURVEY_HIGH_Z)
 ROUNDING = 1e-3
 """Largest relative difference of an output that no tolerance names, in fp32 [1]."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.networks.classifier import GALAXY_BIN, GALAXY_BINS, QSO_BIN, QSO_BINS, ExportedClassifier
-from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, ExportedQsoFinder
+from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS, ExportedQsoFinder
 from classifiers.training.networks.vae import ExportedVae
 from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
 
@@ -22,7 +22,7 @@ NAMES = {
 ARCHITECTURES = {
     SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-2",
     ANOMALY: "specstream-spectral-anomaly-3",
-    QSO: "specstream-qso-finder-2",
+    QSO: "specstream-qso-finder-3",
 }
 VERSION = "0.3.0"
 PRIOR = "simulated-mix-1"
@@ -34,6 +34,7 @@ _SHAPES: Mapping[str, tuple[int, ...]] = {
     "alternative_probability": (ExportedClassifier.ALTERNATIVES,),
     "contribution": (COMMON_GRID.n,),
     "map": (2,),
+    "survey_high_z_logit": (len(SURVEY_THRESHOLDS),),
 }
 
 
@@ -106,5 +107,6 @@ def manifest(
             "zwarn_coverage": 0.5,
         }
     if bundle == QSO:
-        fields |= {"qso_z_threshold": REDSHIFT_THRESHOLD}
+        surveys = [{"survey": name, "redshift": redshift} for name, redshift in SURVEY_THRESHOLDS.items()]
+        fields |= {"qso_z_threshold": REDSHIFT_THRESHOLD, "survey_qso_z_thresholds": surveys}
     return fields

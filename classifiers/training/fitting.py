@@ -19,7 +19,7 @@ from classifiers.training.journal.journal import Journal
 from classifiers.training.losses import Terms, classifier_loss, qso_loss, tensors, vae_loss
 from classifiers.training.networks.channels import normalise
 from classifiers.training.networks.classifier import SpectralClassifier
-from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder
+from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder, beyond
 from classifiers.training.networks.vae import LARGEST_CHI2, SpectralVae, binned_chi_square, score
 from classifiers.training.samples import Samples
 from classifiers.training.schedule import one_cycle
@@ -165,9 +165,9 @@ def fit_qso(
         known = held_out.rows(np.flatnonzero(held_out.kind != _NOVEL))
         terms, outputs = [], []
         for batch in _batches(known):
-            logits, _ = network.logits(network.channels(*tensors(batch)))
+            logits, scores = network.logits(network.channels(*tensors(batch)))
             terms.append((_floats(qso_loss(logits, batch)), len(batch)))
-            outputs.append(torch.sigmoid(logits))
+            outputs.append(torch.sigmoid(torch.stack([logits[:, 0], beyond(scores, REDSHIFT_THRESHOLD)], dim=1)))
         probabilities, quasar = torch.cat(outputs).numpy(), known.kind == _QSO
         far = known.redshift[quasar] >= REDSHIFT_THRESHOLD
         promised = {"QSO": (probabilities[:, 0], quasar), "high redshift": (probabilities[quasar, 1], far)}

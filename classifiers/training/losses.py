@@ -10,7 +10,6 @@ from torch.nn import functional
 from classifiers.training.journal.history import TOTAL
 from classifiers.training.networks.channels import normalise
 from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN
-from classifiers.training.networks.qso import REDSHIFT_THRESHOLD
 from classifiers.training.networks.vae import SpectralVae, binned_chi_square, chi_square
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
@@ -72,19 +71,17 @@ def qso_loss(logits: Tensor, batch: Samples) -> Terms:
     """Return the loss of the QSO finder and its parts, scalars.
 
     Args:
-        logits: (b, 3) of ``QsoFinder.logits``.
+        logits: (b, 2) of ``QsoFinder.logits``.
         batch: b samples.
     """
     is_qso = torch.from_numpy((batch.kind == _QSO).astype(np.float32))
-    high = torch.from_numpy((batch.redshift >= REDSHIFT_THRESHOLD).astype(np.float32))
     absorbed = torch.from_numpy(batch.broad_absorption.astype(np.float32))
     seen = is_qso * torch.from_numpy((batch.redshift > _BAL_REDSHIFT).astype(np.float32))
     plain = functional.binary_cross_entropy_with_logits
     return _summed(
         {
             "QSO": plain(logits[:, 0], is_qso),
-            "high redshift": plain(logits[:, 1], high, weight=is_qso),
-            "broad absorption": plain(logits[:, 2], absorbed, weight=seen),
+            "broad absorption": plain(logits[:, 1], absorbed, weight=seen),
         }
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.bundle.calibration import Calibration
-from classifiers.bundle.manifest import LINE_OUTPUTS, Manifest
+from classifiers.bundle.manifest import LINE_OUTPUTS, SURVEY_HIGH_Z, Manifest
 from classifiers.classifier import Lines
 from classifiers.engine import Arrays
 from classifiers.items import Spectrum
@@ -60,20 +60,31 @@ def answered_rows(answer: Answer, spectra: Sequence[Spectrum], prepared: Prepare
     return AnsweredRows(domain, unseen | faulty | ~served, faulty)
 
 
-def qso_columns(answer: Answer, absent: Flags) -> dict[str, Floats]:
-    """Return the L2 columns of a ``qso`` engine."""
+def qso_columns(answer: Answer, absent: Flags, surveys: Sequence[str]) -> dict[str, Floats]:
+    """Return the L2 columns of a ``qso`` engine.
+
+    Args:
+        answer: of the engine.
+        absent: (n,) bool, nothing of it may be published.
+        surveys: n survey names; one with a redshift threshold of its own is answered at that.
+    """
     outputs, calibration = answer.outputs, answer.calibration
     quasar = column(sigmoid(outputs["qso_logit"], calibration.qso_temperature), absent)
-    distant = sigmoid(outputs["high_z_logit"], calibration.high_z_temperature)
+    default = np.nan if answer.manifest.qso_z_threshold is None else answer.manifest.qso_z_threshold
+    threshold, logit = np.full(len(absent), default), outputs["high_z_logit"]
+    for place, own in enumerate(answer.manifest.survey_qso_z_thresholds):
+        rows = np.array([survey == own.survey for survey in surveys], np.bool_)
+        threshold[rows] = own.redshift
+        logit = np.where(rows, outputs[SURVEY_HIGH_Z][:, place], logit)
+    distant = sigmoid(logit, calibration.high_z_temperature)
     error = column(outputs["redshift_qso_error"], absent) * calibration.redshift_error_factor
-    threshold = np.nan if answer.manifest.qso_z_threshold is None else answer.manifest.qso_z_threshold
     return {
         "p_qso": quasar,
         "p_qso_high_z": quasar * distant,
         "p_bal": column(sigmoid(outputs["bal_logit"], calibration.bal_temperature), absent),
         "redshift_qso": column(outputs["redshift_qso"], absent),
         "redshift_qso_error": error,
-        "qso_z_threshold": np.full(len(absent), threshold),
+        "qso_z_threshold": threshold,
     }
 
 

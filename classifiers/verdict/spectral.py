@@ -54,7 +54,7 @@ def spectral_verdicts(
     if lead is None:
         return without_classes(columns, prepared.quality_flags)
     if "qso" in answers:
-        columns |= qso_columns(answers["qso"], rows["qso"].absent)
+        columns |= qso_columns(answers["qso"], rows["qso"].absent, [spectrum.survey for spectrum in spectra])
     if "anomaly" in answers:
         columns |= anomaly_columns(answers["anomaly"], rows["anomaly"].absent)
     columns["unknown_p_value"], novel = novelty(answers, rows, n)

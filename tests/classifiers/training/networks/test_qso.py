@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import onnx
@@ -13,13 +14,28 @@ from classifiers.bundle.folder import load_bundle
 from classifiers.runtimes.joining import join
 from classifiers.suite import MODELS
 from classifiers.training.fitting import fit_qso
-from classifiers.training.networks.classifier import SpectralClassifier
+from classifiers.training.networks.classifier import QSO_BIN, SpectralClassifier
+from classifiers.training.networks.qso import beyond
 from classifiers.training.samples import draw_samples
 from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
 
-pytestmark = pytest.mark.slow
+
+def test_the_posterior_above_a_threshold_counts_whole_bins_and_parts_of_one() -> None:
+    logits = torch.log(torch.tensor([[0.1, 0.2, 0.3, 0.4]]))
+    middle = math.expm1(2.0 * QSO_BIN)  # half of bin 2 lies above it
+    assert torch.sigmoid(beyond(logits, middle))[0].item() == pytest.approx(0.15 + 0.4, abs=1e-5)
+    edge = math.expm1(1.5 * QSO_BIN)
+    assert torch.sigmoid(beyond(logits, edge))[0].item() == pytest.approx(0.7, abs=1e-5)
 
 
+def test_a_higher_threshold_is_never_more_probable() -> None:
+    logits = 3.0 * torch.randn(50, 312, generator=torch.Generator().manual_seed(1))
+    found = torch.stack([beyond(logits, threshold) for threshold in (0.0, 1.0, 2.1, 2.2, 4.0, 9.0)])
+    assert (found[1:] <= found[:-1]).all()
+    assert torch.isfinite(found).all()
+
+
+@pytest.mark.slow
 def test_training_the_finder_changes_nothing_of_the_classifier() -> None:
     torch.manual_seed(4)
     classifier = SpectralClassifier().eval()
@@ -30,6 +46,7 @@ def test_training_the_finder_changes_nothing_of_the_classifier() -> None:
     assert all(torch.isfinite(value).all() for value in finder.parameters())
 
 
+@pytest.mark.slow
 def test_the_trunk_that_the_shipped_bundles_share_is_computed_once(tmp_path: Path) -> None:
     graphs = {name: load_bundle(MODELS / name).graph for name in ("spectral-classifier", "qso-finder")}
     alone = {name: _convolutions(graph, tmp_path) for name, graph in graphs.items()}
