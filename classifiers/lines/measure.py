@@ -41,8 +41,8 @@ Floats = NDArray[np.float64]
 _START_KM_S = {NARROW: (200.0, 250.0), BALMER: (200.0, 600.0), ULTRAVIOLET: (2000.0, 2000.0)}
 _START_KM_S |= {LYMAN: (2000.0, 2000.0), NITROGEN: (2000.0, 2000.0)}
 """Width at which galaxies and quasars start, by group [km/s]."""
-_WIDTH_PRIOR = {NARROW: 1.0, BALMER: 1.5, ULTRAVIOLET: 1.0, LYMAN: 1.0, NITROGEN: 1.0}
-_SHIFT_PRIOR_KM_S = 500.0
+_WIDTH_EXPECTED = {NARROW: 1.0, BALMER: 1.5, ULTRAVIOLET: 1.0, LYMAN: 1.0, NITROGEN: 1.0}
+_SHIFT_EXPECTED_KM_S = 500.0
 _FWHM_PER_SIGMA = 2.0 * float(np.sqrt(2.0 * np.log(2.0)))
 _LEAST_CONTINUUM = 2.0  # sigma; an equivalent width above less is not a number
 
@@ -176,5 +176,7 @@ def _start(quasar: NDArray[np.bool_]) -> Start:
     value = np.zeros((quasar.size, PARAMETERS))
     for group, (galaxy_km_s, quasar_km_s) in _START_KM_S.items():
         value[:, group] = np.log(np.where(quasar, quasar_km_s, galaxy_km_s) / BIN_KM_S)
-    prior = np.array([_WIDTH_PRIOR.get(parameter, _SHIFT_PRIOR_KM_S / BIN_KM_S) for parameter in range(PARAMETERS)])
-    return Start(value, prior)
+    expected = np.array(
+        [_WIDTH_EXPECTED.get(parameter, _SHIFT_EXPECTED_KM_S / BIN_KM_S) for parameter in range(PARAMETERS)]
+    )
+    return Start(value, expected)

@@ -24,6 +24,7 @@ ONE_ADAPTER = {
     "onnxruntime": ("classifiers/runtimes/",),
     "torch": ("classifiers/training/", "classifiers/runtimes/"),
     "matplotlib": ("ops/plots/",),
+    "numba": ("classifiers/compiled.py",),
     "astropy.io.fits": ("stream/fits/",),
     "prometheus_client": ("ops/metrics/",),
     "typer": ("ops/",),
