@@ -1,0 +1,107 @@
+"""The label that the survey would give each simulated spectrum, on the spectrum as it was observed.
+
+Galaxies and quasars by SDSS's rules on lines, stars by the survey's fit of templates: a star of the scheme may be
+called one outside it, and the other way round, where the fit cannot tell them apart or nature does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifiers.training.simulation import galaxies, quasars
+from classifiers.training.simulation.grid import Float32, Integers
+from classifiers.training.simulation.instruments import Instrument
+from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES
+from classifiers.training.simulation.star_labels import StarTemplates
+from classifiers.training.simulation.truth import Exposure, NoiselessBatch
+
+_GALAXY, _QSO, _STAR, _OTHER, _NOVEL = range(len(KINDS))
+_BROADLINE, _PLAIN = CLASSES.index("QSO_BROADLINE"), CLASSES.index("QSO_nan")
+# Types outside the scheme that templates decide on; a cataclysmic variable has eigenvectors of its own, sky has none.
+_FITTED_TYPES = [OTHER_TYPES.index(name) for name in ("M", "LT", "WD", "CARBON", "OB")]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of n simulated spectra, written instrument by instrument; columns as in ``SimulatedBatch``."""
+
+    class_index: Integers
+    target: Float32
+    kind: Integers
+    other_type: Integers
+
+    @staticmethod
+    def blank(truth: NoiselessBatch) -> Labels:
+        """Return the labels that no measurement changes, and none for the others."""
+        n = truth.kind.size
+        target = np.zeros((n, OTHER_INDEX + 1), np.float32)
+        target[truth.kind == _OTHER, OTHER_INDEX] = 1.0
+        index = np.where(truth.kind == _OTHER, OTHER_INDEX, -1).astype(np.int64)
+        return Labels(index, target, truth.kind.copy(), truth.other_type.copy())
+
+
+class Labeller:
+    """Labels spectra by the rules of the survey that took them."""
+
+    def __init__(self, templates: StarTemplates) -> None:
+        self._templates = templates
+
+    def write(
+        self,
+        truth: NoiselessBatch,
+        rows: Integers,
+        seen: Exposure,
+        instrument: Instrument,
+        labels: Labels,
+        rng: np.random.Generator,
+    ) -> None:
+        """Write the labels of some rows.
+
+        Args:
+            truth: of all objects.
+            rows: (m,) which of them.
+            seen: the m exposures, with noise.
+            instrument: that took them.
+            labels: of all objects.
+            rng: of the errors of galaxies' lines.
+        """
+        kind = truth.kind[rows]
+        local = np.flatnonzero(kind == _GALAXY)
+        if local.size and truth.galaxy_truth is not None:
+            part = truth.galaxy_truth.rows(rows[local] - int(np.argmax(truth.kind == _GALAXY)))
+            index = galaxies.label(part, seen.factor[local], seen.inverse_variance[local], rng)
+            labels.class_index[rows[local]] = index
+            labels.target[rows[local], index] = 1.0
+        local = np.flatnonzero(kind == _QSO)
+        if local.size:
+            broad = quasars.label(seen.flux[local], truth.redshift[rows[local]], seen.inverse_variance[local])
+            labels.class_index[rows[local]] = np.where(broad > 0.5, _BROADLINE, _PLAIN)
+            labels.target[rows[local], _BROADLINE] = broad
+            labels.target[rows[local], _PLAIN] = 1.0 - broad
+        fitted = (kind == _STAR) | ((kind == _OTHER) & np.isin(truth.other_type[rows], _FITTED_TYPES))
+        local = np.flatnonzero(fitted)
+        if local.size:
+            self._stars(truth, rows, local, seen, instrument, labels)
+
+    def _stars(
+        self,
+        truth: NoiselessBatch,
+        rows: Integers,
+        local: Integers,
+        seen: Exposure,
+        instrument: Instrument,
+        labels: Labels,
+    ) -> None:
+        rows = rows[local]
+        noiseless = truth.flux[rows] * seen.factor[local].astype(np.float32)[:, None]
+        found = self._templates.label(
+            seen.flux[local], seen.inverse_variance[local], noiseless, truth.redshift[rows], instrument.continuum
+        )
+        labels.class_index[rows] = found.class_index
+        labels.target[rows] = found.target
+        outside = found.class_index == OTHER_INDEX
+        labels.kind[rows] = np.where(outside, _OTHER, _STAR)
+        drawn = truth.other_type[rows]
+        labels.other_type[rows] = np.where(outside, np.where(drawn >= 0, drawn, found.other_type), -1)
