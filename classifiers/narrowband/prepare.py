@@ -97,18 +97,17 @@ def _fill(members: Sequence[Spectrum], rows: NDArray[np.int64], bands: tuple[Ban
         np.int64,
     )
     flags |= 0 if unit.calibrated else int(Quality.UNCALIBRATED_FLUX)
-    work = np.zeros((2, len(members), size), np.float32)
-    whole = slice(0, size)
-    exponent, found = weigh(members, whole, whole, unit.per_pixel(match.wavelength_angstrom), work[0], work[1])
+    weighed = weigh(members, slice(0, size), unit.per_pixel(match.wavelength_angstrom))
     in_bands = np.zeros((2, len(members), len(bands)), np.float32)
-    in_bands[:, :, match.bands] = work[:, :, match.pixels]
+    in_bands[0][:, match.bands] = weighed.weight[:, match.pixels]
+    in_bands[1][:, match.bands] = weighed.weighted[:, match.pixels]
     done = normalise(in_bands[0], in_bands[1])
     batch.flux[rows] = done.flux
     batch.inverse_variance[rows] = done.inverse_variance
-    batch.scale[rows] = unit.factor * np.ldexp(done.scale, -exponent)
+    batch.scale[rows] = unit.factor * np.ldexp(done.scale, -weighed.exponent)
     batch.snr[rows] = done.snr
     batch.coverage[rows] = done.coverage
-    batch.quality_flags[rows] = flags | found
+    batch.quality_flags[rows] = flags | weighed.flags
 
 
 def _identity(axis: Axis) -> GridAxis | bytes:

@@ -10,10 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.compiled import compiled
+
+Floats = NDArray[np.float32]
+
 FLUX_LIMIT = np.float32(1e6)
 WEIGHT_LIMIT = np.float32(1e10)
 """Normalised flux and inverse variance are clipped to these: S/N per bin beyond 1e5 is not measured by any instrument,
 and a chi-square of clipped values stays far from float32 overflow."""
+_LARGEST = float(np.finfo(np.float32).max)
 _SCALE_LIMIT = 1e18  # its square is a float32; reached by nonsense only
 
 
@@ -32,18 +37,11 @@ def normalise(weight: NDArray[np.float32], weighted: NDArray[np.float32]) -> Nor
 
     Args:
         weight: (b, pixel) float32, sum of inverse variances [u^-2], 0 where nothing valid fell; overwritten.
-        weighted: (b, pixel) float32, sum of inverse variance times flux [u^-1]; overwritten.
+        weighted: (b, pixel) float32, sum of inverse variance times flux [u^-1].
     """
     b, n = weight.shape
-    if not np.isfinite(weighted).all() or not np.isfinite(weight).all():
-        broken = ~(np.isfinite(weighted) & np.isfinite(weight))
-        weight[broken] = 0
-        weighted[broken] = 0
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        flux = weighted / weight  # NaN where weight is 0, which sorts last
-        significance = weighted / np.sqrt(weight)
-    valid = weight > 0
-    count = np.array([np.count_nonzero(row) for row in valid])
+    flux, significance, count = np.empty_like(weight), np.empty_like(weight), np.empty(b, np.int64)
+    _divide(weight, weighted, flux, significance, count)
     snr = _median_of_first(np.sort(significance, axis=1), count)
     centre = _median_of_first(np.sort(flux, axis=1), count)
     ordered = np.sort(weight, axis=1)
@@ -52,13 +50,35 @@ def normalise(weight: NDArray[np.float32], weighted: NDArray[np.float32]) -> Nor
     with np.errstate(divide="ignore"):
         sigma = 0.5 * (upper.astype(np.float64) ** -0.5 + lower.astype(np.float64) ** -0.5)
     scale = np.where(count > 0, np.clip(np.fmax(np.abs(centre), 0.5 * sigma), 1 / _SCALE_LIMIT, _SCALE_LIMIT), 1.0)
-    np.copyto(flux, 0, where=~valid)
-    flux *= (1.0 / scale).astype(np.float32)[:, None]
-    with np.errstate(over="ignore"):
-        np.multiply(weight, (scale**2).astype(np.float32)[:, None], out=weight)
-    np.clip(flux, -FLUX_LIMIT, FLUX_LIMIT, out=flux)
-    np.minimum(weight, WEIGHT_LIMIT, out=weight)
+    _rescale(flux, weight, scale)
     return Normalised(flux, weight, scale, snr, count / n)
+
+
+@compiled
+def _divide(weight: Floats, weighted: Floats, flux: Floats, significance: Floats, count: NDArray[np.int64]) -> None:
+    """Mask what is not finite, and write flux and significance of the rest; NaN, which sorts last, where masked."""
+    for row in range(weight.shape[0]):
+        w, wf, f, s = weight[row], weighted[row], flux[row], significance[row]
+        valid = 0
+        for i in range(w.size):
+            finite = (w[i] <= _LARGEST) & (abs(wf[i]) <= _LARGEST)
+            w[i] = w[i] if finite else np.float32(0.0)
+            known = w[i] > 0
+            f[i] = wf[i] / w[i] if known else np.float32(np.nan)
+            s[i] = wf[i] / np.sqrt(w[i]) if known else np.float32(np.nan)
+            valid += known
+        count[row] = valid
+
+
+@compiled
+def _rescale(flux: Floats, weight: Floats, scale: NDArray[np.float64]) -> None:
+    for row in range(weight.shape[0]):
+        f, w = flux[row], weight[row]
+        inverse, square = np.float32(1.0 / scale[row]), np.float32(scale[row] * scale[row])
+        for i in range(w.size):
+            scaled = min(max(f[i] * inverse, -FLUX_LIMIT), FLUX_LIMIT)
+            f[i] = scaled if w[i] > 0 else np.float32(0.0)
+            w[i] = min(w[i] * square, WEIGHT_LIMIT)
 
 
 def _low(count: NDArray[np.int64]) -> NDArray[np.int64]:

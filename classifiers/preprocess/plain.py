@@ -17,12 +17,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.compiled import compiled
 from classifiers.items import Spectrum
 from classifiers.preprocess.grid import CommonGrid
 from classifiers.preprocess.normalise import FLUX_LIMIT, WEIGHT_LIMIT
-from classifiers.preprocess.prepare import Block, blocks, groups, work_rows
-from classifiers.preprocess.weights import weigh
+from classifiers.preprocess.prepare import Block, blocks, groups
 
+Floats = NDArray[np.float32]
+
+_LARGEST = float(np.finfo(np.float32).max)
 _LEAST_PIXELS = 0.3  # of the pixels of a bin
 
 
@@ -44,31 +47,36 @@ def plain_means(spectra: Sequence[Spectrum], grid: CommonGrid, scale: NDArray[np
     out = PlainMeans(*np.zeros((2, len(spectra), grid.n), np.float32))
     for rows in groups(spectra):
         for block in blocks(spectra, rows, grid):
-            if block.operator.source.stop > block.operator.source.start:
+            if block.operator.pixels:
                 _fill(block, spectra, scale, out)
     return out
 
 
 def _fill(block: Block, spectra: Sequence[Spectrum], scale: NDArray[np.float64], out: PlainMeans) -> None:
-    members = [spectra[row] for row in block.rows]
     where, operator = np.array(block.rows), block.operator
-    weight, weighted = work_rows(len(members), operator)
-    exponent, _ = weigh(members, operator.source, operator.target, block.factor, weight, weighted)
-    good = weight > 0
+    weighed = block.weigh(spectra)
+    valid = np.empty_like(weighed.weight)
+    _unweigh(weighed.weight, weighed.weighted, valid)
+    count, total, noise = (operator.sums(each) for each in (valid, weighed.weighted, weighed.weight))
+    unit = (block.unit.factor * np.ldexp(1.0, -weighed.exponent) / scale[where]).astype(np.float32)[:, None]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        variance = np.where(good, np.float32(1.0) / weight, np.float32(0.0))
-        weighted *= variance  # now the flux
-        bad = ~(np.isfinite(variance) & np.isfinite(weighted))
-        if bad.any():
-            good &= ~bad
-            variance[bad] = 0.0
-            weighted[bad] = 0.0
-        count = operator.sums(good.astype(np.float32))
-        total, noise = operator.sums(weighted), operator.sums(variance)
-        unit = (block.unit.factor * np.ldexp(1.0, -exponent) / scale[where]).astype(np.float32)[:, None]
         flux = total / count * unit
         inverse = (count / unit) ** 2 / noise
         seen = count > _LEAST_PIXELS * count.max(axis=1, keepdims=True)
         seen &= np.isfinite(flux) & np.isfinite(inverse)
     out.flux[where] = np.clip(np.where(seen, flux, 0.0), -FLUX_LIMIT, FLUX_LIMIT)
     out.inverse_variance[where] = np.minimum(np.where(seen, inverse, 0.0), WEIGHT_LIMIT)
+
+
+@compiled
+def _unweigh(weight: Floats, weighted: Floats, valid: Floats) -> None:
+    """Turn weights into variances and weighted fluxes into fluxes, 0 where masked, and write 1 where they are not."""
+    for row in range(weight.shape[0]):
+        w, wf, known = weight[row], weighted[row], valid[row]
+        for i in range(w.size):
+            variance = np.float32(1.0) / w[i] if w[i] > 0 else np.float32(0.0)
+            flux = wf[i] * variance
+            usable = (variance > 0) & (variance <= _LARGEST) & (abs(flux) <= _LARGEST)
+            w[i] = variance if usable else np.float32(0.0)
+            wf[i] = flux if usable else np.float32(0.0)
+            known[i] = np.float32(1.0) if usable else np.float32(0.0)

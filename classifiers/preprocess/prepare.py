@@ -35,9 +35,9 @@ from classifiers.items import GridAxis, Spectrum
 from classifiers.preprocess.axis import VELOCITY_STEP_KM_S, axis_key, pixel_edges
 from classifiers.preprocess.grid import CommonGrid
 from classifiers.preprocess.normalise import normalise
-from classifiers.preprocess.rebin import EdgeRebinner, LatticeRebinner, rebinner
+from classifiers.preprocess.rebin import Rebinner, rebinner
 from classifiers.preprocess.units import FluxUnit, flux_unit
-from classifiers.preprocess.weights import weigh
+from classifiers.preprocess.weights import Weighed, weigh
 from classifiers.quality import Quality
 
 _BLOCK_PIXELS = (
@@ -119,10 +119,18 @@ class Block:
     """Rows of one axis, uncertainty kind and unit that are worked on together."""
 
     rows: list[int]
-    operator: LatticeRebinner | EdgeRebinner
+    operator: Rebinner
     unit: FluxUnit
     factor: NDArray[np.float32] | None
     flags: int
+
+    def weigh(self, spectra: Sequence[Spectrum]) -> Weighed:
+        """Return the weighed pixels of this block's rows, in memory that the thread's next block takes."""
+        needed = 2 * len(self.rows) * self.operator.pixels
+        memory: NDArray[np.float32] | None = getattr(_scratch, "memory", None)
+        if memory is None or memory.size < needed:  # fresh memory costs a page fault every 4 KiB
+            memory = _scratch.memory = np.empty(max(needed, 2 * _BLOCK_PIXELS), np.float32)
+        return weigh([spectra[row] for row in self.rows], self.operator.source, self.factor, memory)
 
 
 def blocks(spectra: Sequence[Spectrum], rows: list[int], grid: CommonGrid) -> Iterator[Block]:
@@ -134,7 +142,7 @@ def blocks(spectra: Sequence[Spectrum], rows: list[int], grid: CommonGrid) -> It
     factor = None if edges is None else unit.per_pixel(edges.centres_angstrom)
     flags = 0 if unit.calibrated else int(Quality.UNCALIBRATED_FLUX)
     flags |= int(Quality.GAPS) if edges is not None and edges.has_gaps else 0
-    count = math.ceil(len(rows) / max(1, _BLOCK_PIXELS // operator.width))
+    count = math.ceil(len(rows) / max(1, _BLOCK_PIXELS // max(1, operator.pixels)))
     size = math.ceil(len(rows) / count)
     for start in range(0, len(rows), size):
         yield Block(rows[start : start + size], operator, unit, factor, flags)
@@ -147,31 +155,13 @@ def _fill(block: Block, spectra: Sequence[Spectrum], batch: PreparedBatch) -> No
     flags = np.full(len(members), block.flags, np.int64)
     flags |= [int(Quality.NO_QUALITY_ARRAY) * (spectrum.good is None) for spectrum in members]
     flags |= [int(Quality.SKY_FIBRE) * spectrum.sky_fibre for spectrum in members]
-    if operator.source.stop > operator.source.start:  # else nothing is on the grid
-        weight, weighted = work_rows(len(members), operator)
-        exponent, found = weigh(members, operator.source, operator.target, block.factor, weight, weighted)
-        with np.errstate(over="ignore", invalid="ignore"):  # sums that are not finite are masked by normalise
-            sums = operator.sums(weight), operator.sums(weighted)
-        done = normalise(*sums)
+    if operator.pixels:  # else nothing is on the grid
+        weighed = block.weigh(spectra)
+        done = normalise(operator.sums(weighed.weight), operator.sums(weighed.weighted))
         batch.flux[where] = done.flux
         batch.inverse_variance[where] = done.inverse_variance
-        batch.scale[where] = block.unit.factor * np.ldexp(done.scale, -exponent)
+        batch.scale[where] = block.unit.factor * np.ldexp(done.scale, -weighed.exponent)
         batch.snr[where] = done.snr
         batch.coverage[where] = done.coverage
-        flags |= found
+        flags |= weighed.flags
     batch.quality_flags[where] = flags
-
-
-def work_rows(n: int, operator: LatticeRebinner | EdgeRebinner) -> NDArray[np.float32]:
-    """Return (2, n, width) float32, 0 outside the operator's target columns and anything inside.
-
-    The memory is the thread's own and used again: fresh memory costs a page fault every 4 KiB.
-    """
-    needed = 2 * n * operator.width
-    memory: NDArray[np.float32] | None = getattr(_scratch, "memory", None)
-    if memory is None or memory.size < needed:
-        memory = _scratch.memory = np.empty(max(needed, 2 * _BLOCK_PIXELS), np.float32)
-    rows = memory[:needed].reshape(2, n, operator.width)
-    rows[:, :, : operator.target.start] = 0
-    rows[:, :, operator.target.stop :] = 0
-    return rows

@@ -11,18 +11,17 @@ information: the sum of W over the bins is the sum of v over the pixels inside t
 model that is smooth on the scale of a bin is the same before and after. A pixel that is split gives each part its
 fraction of the information, which stands for the covariance of the two bins. Correlations between neighbouring input
 pixels are not known and not undone.
-
-A ``Rebinner`` computes both sums for many spectra at once: its rows are any quantities that add up.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.compiled import compiled
 from classifiers.items import Axis, GridAxis
 from classifiers.preprocess.axis import AxisKey, PixelEdges, pixel_edges
 from classifiers.preprocess.grid import CommonGrid
@@ -33,101 +32,74 @@ LATTICE_TOLERANCE = 0.01
 """A log10 axis this close to the grid's own sub-division [native pixels] is summed without splitting (0.7 km/s)."""
 
 
-class Rebinner(Protocol):
-    """Sums over the bins of one grid for the spectra of one axis.
+@dataclass(frozen=True, slots=True)
+class Rebinner:
+    """From the pixels of one axis to the bins of one grid.
+
+    Bin i takes ``1 - share[i]`` of pixel ``under[i]`` (which its lower edge cuts), the whole pixels after it, and
+    ``share[i+1]`` of pixel ``under[i+1]``. An edge between pixels or in a gap cuts nothing: share 0 of the next pixel.
 
     Attributes:
-        source: pixels of the spectrum that are used.
-        target: columns of a work row into which they are put; all other columns must be 0.
-        width: columns of a work row.
+        source: pixels of the axis that are used; none where the grid does not reach them.
+        under: (bin + 1,) uint64, counted from the first pixel used; their number stands for "after the last".
+        share: (bin + 1,) float64: of a pixel wider than a bin the bin takes the difference of two.
     """
 
     source: slice
-    target: slice
-    width: int
+    under: NDArray[np.uint64]
+    share: NDArray[np.float64]
+
+    @property
+    def pixels(self) -> int:
+        """Return how many pixels are used."""
+        return int(self.source.stop - self.source.start)
 
     def sums(self, rows: Floats) -> Floats:
-        """Return the sums of each row over the bins, the same for a row whatever rows stand beside it.
-
-        Args:
-            rows: (row, width) float32, C-contiguous.
-
-        Returns:
-            (row, bin) float32.
-        """
-        ...
+        """Return the sums of each of (b, pixel) float32 rows over the bins: (b, bin) float32."""
+        out = np.empty((len(rows), self.share.size - 1), np.float32)
+        _sums(rows, self.under, self.share, out)
+        return out
 
 
-class LatticeRebinner:
-    """Every bin is a whole number of pixels: strided additions, no splitting."""
-
-    def __init__(self, first: int, n_pixel: int, per_bin: int, n_bin: int) -> None:
-        """Place ``n_pixel`` pixels; the first is pixel ``first`` of the grid's sub-division (may be negative)."""
-        self.width = per_bin * n_bin
-        start, stop = max(0, first), max(0, min(self.width, first + n_pixel))
-        stop = max(start, stop)
-        self.source = slice(start - first, stop - first) if stop > start else slice(0, 0)
-        self.target = slice(start, stop) if stop > start else slice(0, 0)
-        self._per_bin = per_bin
-
-    def sums(self, rows: Floats) -> Floats:
-        """Return the sums of each row over the bins."""
-        k = self._per_bin
-        total = rows[:, 0::k].copy() if k == 1 else rows[:, 0::k] + rows[:, 1::k]
-        for i in range(2, k):
-            total += rows[:, i::k]
-        return total
-
-
-class EdgeRebinner:
-    """General case: whole pixels are summed by ``reduceat``, the pixel under each edge is split.
-
-    Bin i takes ``1 - share[i]`` of pixel ``under[i]`` (which its lower edge cuts), the whole pixels after it, and
-    ``share[i+1]`` of pixel ``under[i+1]``. An edge in a gap cuts nothing: share 0 of the next pixel.
-    """
-
-    def __init__(self, edges: PixelEdges, grid: CommonGrid) -> None:
-        bounds = grid.edges_angstrom
-        first = int(np.searchsorted(edges.upper, bounds[0], side="right"))
-        stop = int(np.searchsorted(edges.lower, bounds[-1], side="left"))
-        stop = max(first, stop)
-        self.source = slice(first, stop)
-        self.target = slice(0, stop - first)
-        self.width = stop - first + 1  # a last column of 0 stands for "after the last pixel"
-        lower, upper = edges.lower[first:stop], edges.upper[first:stop]
-        under = np.searchsorted(upper, bounds, side="right")
-        share = np.zeros(bounds.size)
-        inside = under < upper.size
-        cut = under[inside]
-        share[inside] = np.maximum(0.0, (bounds[inside] - lower[cut]) / (upper[cut] - lower[cut]))
-        self._under = under
-        self._share = share.astype(np.float32)
-        empty = np.diff(under) == 0
-        self._empty = empty if empty.any() else None
-
-    def sums(self, rows: Floats) -> Floats:
-        """Return the sums of each row over the bins."""
-        total: Floats = np.add.reduceat(rows, self._under, axis=1)[:, :-1]
-        if self._empty is not None:
-            total = np.where(
-                self._empty, np.float32(0), total
-            )  # reduceat gives the element itself for an empty stretch
-        part = rows[:, self._under]
-        part *= self._share
-        total -= part[:, :-1]
-        total += part[:, 1:]
-        return total
+@compiled
+def _sums(rows: Floats, under: NDArray[np.uint64], share: NDArray[np.float64], out: Floats) -> None:
+    n = rows.shape[1]
+    for row in range(rows.shape[0]):
+        pixels, bins = rows[row], out[row]
+        cut = under[0]
+        before = share[0] * pixels[cut] if cut < n else 0.0  # of the pixel under the edge, what lies before it
+        for i in range(bins.size):
+            total = -before
+            for j in range(cut, under[i + 1]):
+                total += pixels[j]
+            cut = under[i + 1]
+            before = share[i + 1] * pixels[cut] if cut < n else 0.0
+            bins[i] = total + before
 
 
 @lru_cache(maxsize=256)
-def rebinner(key: AxisKey, grid: CommonGrid) -> LatticeRebinner | EdgeRebinner:
+def rebinner(key: AxisKey, grid: CommonGrid) -> Rebinner:
     """Return the operator from an axis to a grid; cached, bounded."""
     lattice = _lattice(key.axis, grid) if key.medium == "VACUUM" and key.velocity_steps == 0 else None
-    return lattice or EdgeRebinner(pixel_edges(key), grid)
+    return lattice or _general(pixel_edges(key), grid)
 
 
-def _lattice(axis: Axis, grid: CommonGrid) -> LatticeRebinner | None:
-    """Return the cheap operator if every pixel of the axis is one of the equal parts of the grid's bins."""
+def _general(edges: PixelEdges, grid: CommonGrid) -> Rebinner:
+    bounds = grid.edges_angstrom
+    first = int(np.searchsorted(edges.upper, bounds[0], side="right"))
+    stop = int(np.searchsorted(edges.lower, bounds[-1], side="left"))
+    stop = max(first, stop)
+    lower, upper = edges.lower[first:stop], edges.upper[first:stop]
+    under = np.searchsorted(upper, bounds, side="right")
+    share = np.zeros(bounds.size)
+    inside = under < upper.size
+    cut = under[inside]
+    share[inside] = np.maximum(0.0, (bounds[inside] - lower[cut]) / (upper[cut] - lower[cut]))
+    return Rebinner(slice(first, stop), under.astype(np.uint64), share)
+
+
+def _lattice(axis: Axis, grid: CommonGrid) -> Rebinner | None:
+    """Return the operator if every pixel of the axis is one of the equal parts of the grid's bins."""
     if isinstance(axis, GridAxis):
         if axis.kind != "LOG10" or axis.step <= 0:
             return None
@@ -149,4 +121,7 @@ def _lattice(axis: Axis, grid: CommonGrid) -> LatticeRebinner | None:
         inner = origin + native * (first + np.arange(n))
         if np.max(np.abs(np.log10(axis.wavelength_angstrom) - inner)) > LATTICE_TOLERANCE * native:
             return None
-    return LatticeRebinner(first, n, per_bin, grid.n)
+    start, stop = max(0, -first), min(n, per_bin * grid.n - first)
+    used = slice(start, stop) if stop > start else slice(0, 0)
+    under = np.clip(per_bin * np.arange(grid.n + 1) - first - used.start, 0, used.stop - used.start)
+    return Rebinner(used, under.astype(np.uint64), np.zeros(grid.n + 1))

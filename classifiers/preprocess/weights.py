@@ -1,133 +1,160 @@
-"""Masks and inverse-variance weights of raw pixels, row by row in a block; ``prepare`` holds the table of rules."""
+"""Masks and inverse-variance weights of raw pixels, spectrum by spectrum; ``prepare`` holds the table of rules."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.compiled import compiled
 from classifiers.items import Spectrum
 from classifiers.quality import Quality
 
 Floats: TypeAlias = NDArray[np.float32]
+Integers: TypeAlias = NDArray[np.int64]
 Kind: TypeAlias = Literal["SIGMA", "VARIANCE", "IVAR"]
 
 MASKED_FRACTION = 0.1
 _SAMPLE = 64  # pixels from which the size of the uncertainties is estimated
 _SAFE_EXPONENT = 20  # sigma within 2^-20 .. 2^20 needs no scaling
+_LARGEST = float(np.finfo(np.float32).max)
+_SIGMA, _VARIANCE, _IVAR = range(3)
+_KINDS: dict[Kind, int] = {"SIGMA": _SIGMA, "VARIANCE": _VARIANCE, "IVAR": _IVAR}
+_NON_FINITE_INPUT, _BAD_UNCERTAINTY, _MASKED_PIXELS = (
+    int(Quality.NON_FINITE_INPUT),
+    int(Quality.BAD_UNCERTAINTY),
+    int(Quality.MASKED_PIXELS),
+)
 
 
-def weigh(
-    spectra: Sequence[Spectrum], source: slice, target: slice, factor: Floats | None, weight: Floats, weighted: Floats
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Fill work rows with inverse variances and inverse variances times flux; 0 where masked.
+class Weighed(NamedTuple):
+    """Pixels of b spectra with their weights.
+
+    Attributes:
+        weight: (b, n) float32 inverse variance, 0 where masked [2^(-2 exponent) flux_unit^-2].
+        weighted: (b, n) float32, the same times the flux [2^(-exponent) flux_unit^-1].
+        exponent: (b,) int64: both are as if the flux had been multiplied by 2^exponent.
+        flags: (b,) int64 bits of ``Quality``.
+    """
+
+    weight: Floats
+    weighted: Floats
+    exponent: Integers
+    flags: Integers
+
+
+def weigh(spectra: Sequence[Spectrum], source: slice, factor: Floats | None, memory: Floats | None = None) -> Weighed:
+    """Return inverse variances, and inverse variances times flux.
 
     Args:
         spectra: b spectra of one axis length and one uncertainty kind.
         source: pixels to use.
-        target: columns of the work rows to fill; nothing else is touched.
-        factor: (n,) float32 by which the flux of each pixel is multiplied to become F_lambda, or None for 1.
-        weight: (b, width) float32 to fill [2^(-2 exponent) flux_unit^-2].
-        weighted: (b, width) float32 to fill [2^(-exponent) flux_unit^-1].
-
-    Returns:
-        exponent: (b,) int64: rows are as if the flux had been multiplied by 2^exponent.
-        flags: (b,) int64 bits of ``Quality``.
+        factor: by which the flux of each pixel of the axis is multiplied to become F_lambda; None for 1.
+        memory: at least 2 b n float32 to use for the result; made where there is none.
     """
-    kind = spectra[0].uncertainty_kind
-    v, fv = weight[:, target], weighted[:, target]
-    for row, spectrum in enumerate(spectra):
-        v[row] = spectrum.uncertainty[source]
-    exponent = _exponents(v, kind, spectra, source)
-    shifted = bool(exponent.any())
-    if shifted:
-        power = {"SIGMA": 1, "VARIANCE": 2, "IVAR": -2}[kind]
-        with np.errstate(over="ignore", under="ignore"):
-            for row in np.flatnonzero(exponent).tolist():
-                v[row] = _scaled(v[row], power * int(exponent[row]))
-    suspect = ~(v.min(axis=1) >= 0)  # negative or NaN somewhere
-    if kind != "IVAR":
-        suspect |= np.isinf(v.max(axis=1))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        for row in np.flatnonzero(suspect).tolist():
-            np.fmax(v[row], 0, out=v[row])
-        if kind == "SIGMA":
-            np.multiply(v, v, out=v)
-        if factor is not None:
-            factor = factor[source]
-            if kind == "IVAR":
-                v /= factor * factor
-            else:
-                v *= factor * factor
-        if kind != "IVAR":
-            np.divide(np.float32(1), v, out=v)  # 0 becomes inf, which is masked below
-        for row, spectrum in enumerate(spectra):
-            good = spectrum.good
-            if good is not None and not good.all():
-                np.copyto(v[row], 0, where=~good[source])
-            flux = spectrum.flux[source]
-            if shifted and exponent[row]:
-                flux = _scaled(flux, int(exponent[row]))
-            np.multiply(v[row], flux, out=fv[row])
-        if factor is not None:
-            fv *= factor
-    suspect |= ~np.isfinite(fv).all(axis=1)
-    flags = np.zeros(len(spectra), np.int64)
-    for row in np.flatnonzero(suspect).tolist():
-        flags[row] |= _mend(v[row], fv[row], spectra[row], source)
-    _flag_masked(v, flags)
-    return exponent, flags
+    b, n = len(spectra), len(range(*source.indices(spectra[0].flux.size)))
+    memory = np.empty(2 * b * n, np.float32) if memory is None else memory
+    weight, weighted = memory[: 2 * b * n].reshape(2, b, n)
+    out = Weighed(weight, weighted, np.zeros(b, np.int64), np.zeros(b, np.int64))
+    every = np.ones(n, np.bool_)
+    flux = np.frombuffer(_joined([each.flux[source] for each in spectra]), np.float32).reshape(b, n)
+    uncertainty = np.frombuffer(_joined([each.uncertainty[source] for each in spectra]), np.float32).reshape(b, n)
+    masks = [every if each.good is None else each.good[source] for each in spectra]
+    good = np.frombuffer(_joined(masks), np.bool_).reshape(b, n)
+    factors = np.ones(0, np.float32) if factor is None else np.ascontiguousarray(factor[source], np.float32)
+    _weigh_rows(flux, uncertainty, good, _KINDS[spectra[0].uncertainty_kind], factors, out)
+    return out
 
 
-def _mend(v: Floats, fv: Floats, spectrum: Spectrum, source: slice) -> int:
-    """Mask what is not finite in one row, and return the bits that say why."""
-    flux, uncertainty = spectrum.flux[source], spectrum.uncertainty[source]
-    good = np.ones(flux.size, np.bool_) if spectrum.good is None else spectrum.good[source]
-    masked = np.flatnonzero(~(good & np.isfinite(fv) & np.isfinite(v) & ~(np.isnan(uncertainty) | (uncertainty < 0))))
-    v[masked] = 0
-    fv[masked] = 0
-    flags = 0
-    if np.any(good & ~(np.isfinite(flux) & np.isfinite(uncertainty))):
-        flags |= Quality.NON_FINITE_INPUT
-    bad = uncertainty < 0 if spectrum.uncertainty_kind == "IVAR" else uncertainty <= 0
-    if np.any(good & bad):
-        flags |= Quality.BAD_UNCERTAINTY
-    return int(flags)
+def _joined(rows: Sequence[NDArray[Any]]) -> bytes:
+    """Return the bytes of arrays, copied in one go: one copy after the other would give up and await the lock often."""
+    return b"".join([np.ascontiguousarray(row).data for row in rows])
 
 
-def _flag_masked(v: Floats, flags: NDArray[np.int64]) -> None:
-    valid = v > 0
-    most = (1 - MASKED_FRACTION) * v.shape[1]
-    for row, pixels in enumerate(valid):
-        count = np.count_nonzero(pixels)
-        if count < most and count:
-            inside = pixels.size - pixels[::-1].argmax() - pixels.argmax()
-            if count < (1 - MASKED_FRACTION) * inside:
-                flags[row] |= Quality.MASKED_PIXELS
+@compiled
+def _weigh_rows(
+    flux: Floats, uncertainty: Floats, good: NDArray[np.bool_], kind: int, factor: Floats, out: Weighed
+) -> None:
+    for row in range(flux.shape[0]):
+        exponent = _exponent(uncertainty[row], good[row], kind)
+        out.exponent[row] = exponent
+        out.flags[row] = _weigh_row(
+            flux[row], uncertainty[row], good[row], kind, factor, exponent, out.weight[row], out.weighted[row]
+        )
 
 
-def _exponents(v: Floats, kind: Kind, spectra: Sequence[Spectrum], source: slice) -> NDArray[np.int64]:
-    """Return for each row the power of two that brings its typical sigma near 1; 0 where it is near enough."""
-    if v.shape[1] == 0:
-        return np.zeros(v.shape[0], np.int64)
-    sample = np.sort(v[:, :: max(1, v.shape[1] // _SAMPLE)], axis=1)
-    typical = sample[:, sample.shape[1] // 2].astype(np.float64)
-    for row in np.flatnonzero(~((typical > 0) & np.isfinite(typical))).tolist():
-        whole = v[row]
-        usable = (whole > 0) & np.isfinite(whole)
-        good = spectra[row].good
-        if good is not None and np.any(usable & good[source]):
-            usable &= good[source]
-        typical[row] = np.median(whole[usable]) if usable.any() else 1.0
-    power = {"SIGMA": 1.0, "VARIANCE": 0.5, "IVAR": -0.5}[kind]
-    exponent = -np.round(power * np.log2(typical)).astype(np.int64)
-    exponent[np.abs(exponent) <= _SAFE_EXPONENT] = 0
-    return exponent
+@compiled
+def _weigh_row(
+    flux: Floats,
+    uncertainty: Floats,
+    good: NDArray[np.bool_],
+    kind: int,
+    factor: Floats,
+    exponent: int,
+    weight: Floats,
+    weighted: Floats,
+) -> int:
+    """Fill one row and return its flags."""
+    n, own = flux.size, factor.size > 0
+    first, rest = _powers(exponent)  # two exact steps where one power would not be a float32
+    power = 1 if kind == _SIGMA else 2 if kind == _VARIANCE else -2
+    before, after = _powers(power * exponent)
+    non_finite = bad = count = 0
+    for i in range(n):
+        u, f = uncertainty[i], flux[i]
+        known = (abs(u) <= _LARGEST) & (abs(f) <= _LARGEST)
+        wrong = u < 0 if kind == _IVAR else u <= 0
+        non_finite += good[i] & ~known
+        bad += good[i] & wrong
+        v = u * before * after
+        if kind == _SIGMA:
+            v = v * v
+        f = f * first * rest
+        if own:
+            v = v / (factor[i] * factor[i]) if kind == _IVAR else v * (factor[i] * factor[i])
+            f = f * factor[i]
+        if kind != _IVAR:
+            v = np.float32(1.0) / v
+        fv = v * f
+        valid = good[i] & known & ~wrong & (v <= _LARGEST) & (abs(fv) <= _LARGEST)
+        weight[i] = v if valid else np.float32(0.0)
+        weighted[i] = fv if valid else np.float32(0.0)
+        count += weight[i] > 0
+    flags = (_NON_FINITE_INPUT if non_finite else 0) | (_BAD_UNCERTAINTY if bad else 0)
+    if 0 < count < (1.0 - MASKED_FRACTION) * n:
+        start, stop = 0, n
+        while weight[start] == 0:
+            start += 1
+        while weight[stop - 1] == 0:
+            stop -= 1
+        if count < (1.0 - MASKED_FRACTION) * (stop - start):
+            flags |= _MASKED_PIXELS
+    return flags
 
 
-def _scaled(values: Floats, exponent: int) -> Floats:
-    """Return values x 2^exponent, in two exact steps where one power would not be a float32."""
+@compiled
+def _exponent(uncertainty: Floats, good: NDArray[np.bool_], kind: int) -> int:
+    """Return the power of two that brings the typical sigma near 1; 0 where it is near enough."""
+    found, count = np.empty(_SAMPLE, np.float64), 0
+    step = max(1, uncertainty.size // _SAMPLE)
+    while count == 0 and step > 0:
+        for i in range(0, uncertainty.size, step):
+            if count < _SAMPLE and good[i] and 0 < uncertainty[i] <= _LARGEST:
+                found[count] = uncertainty[i]
+                count += 1
+        step = 1 if step > 1 else 0
+    if count == 0:
+        return 0
+    typical = np.sort(found[:count])[count // 2]
+    power = 1.0 if kind == _SIGMA else 0.5 if kind == _VARIANCE else -0.5
+    exponent = -int(np.rint(power * np.log2(typical)))
+    return exponent if abs(exponent) > _SAFE_EXPONENT else 0
+
+
+@compiled
+def _powers(exponent: int) -> tuple[np.float32, np.float32]:
+    """Return two numbers whose product is 2^exponent."""
     half = exponent // 2
-    return values * np.float32(2.0**half) * np.float32(2.0 ** (exponent - half))
+    return np.float32(2.0**half), np.float32(2.0 ** (exponent - half))
