@@ -64,11 +64,28 @@ class Fused(Frozen):
     table: TailTable = Field(description="of the fused score, on objects that neither null table was made from")
 
 
+class ShortCoverage(Frozen):
+    """Null distributions and threshold of their own for spectra that cover less than the domain's ``full_coverage``.
+
+    What is missing makes known objects look unlike known ones; among whole spectra they would fill the tail, and whole
+    ones would be flagged at less than the declared rate.
+    """
+
+    n: int = Field(ge=1, description="number of held-out objects")
+    p_other_threshold: float | None = Field(
+        default=None, ge=0, le=1, description="p_other above it: OTHER_KNOWN (or NO_SIGNAL); None: never"
+    )
+    novelty: TailTable = Field(description="null distribution of energy, or of score")
+    fused: TailTable | None = Field(default=None, description="of the fused score; only in a spectral_classifier")
+
+
 class Calibration(Frozen):
     """One calibration file.
 
     ``alpha`` is what an L2 record declares as ``unknown_rate``: at most that fraction of known objects is called NOVEL
-    or OTHER_KNOWN. It is the sum of the two rates, each held with ``confidence``.
+    or OTHER_KNOWN, among whole spectra and, with ``short_coverage``, among those that lack wavelengths (conformal
+    prediction within groups, Vovk et al. 2005, Sect. 4.5). It is the sum of the two rates, each held with
+    ``confidence``.
     """
 
     format: Literal[1] = 1
@@ -98,6 +115,9 @@ class Calibration(Frozen):
     )
     novelty: TailTable | None = Field(default=None, description="null distribution of energy, or of score")
     fused: Fused | None = Field(default=None, description="only in a spectral_classifier")
+    short_coverage: ShortCoverage | None = Field(
+        default=None, description="of spectra that lack wavelengths; None: the same as for the others"
+    )
 
     @model_validator(mode="after")
     def _rates(self) -> Self:

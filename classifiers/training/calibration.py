@@ -2,6 +2,11 @@
 
 The held-out sample is drawn with a seed of its own. A third of it, which the rest never sees, makes the null table of
 the anomaly score; the others make temperatures, error factors, the energy table and the fused table.
+
+Spectra that lack wavelengths (coverage below the domain's ``full_coverage``) get tables and a threshold of their own,
+for which another sample, all of whose spectra lose some, is drawn beside the first: among whole spectra, a tail full of
+cut ones would make the flag hold half of the declared rate and miss what it could find. Samples are large, since a rate
+that holds with a confidence is below the declared one by what the sample's size leaves open.
 """
 
 from __future__ import annotations
@@ -21,11 +26,18 @@ from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX
 from classifiers.training.simulation.simulator import Simulator
-from classifiers.verdict.calibrate import fit_binary_temperature, score_calibration, spectral_calibration
+from classifiers.verdict.calibrate import (
+    fit_binary_temperature,
+    fit_temperature,
+    score_calibration,
+    spectral_calibration,
+)
 
 Progress = Callable[[str, float], None]
-DEFAULT_N = 21_504
+DEFAULT_N = 64_512
 HELD_OUT_SEED = 1_000_003
+CUT_PART, CUT_SEED_STEP = 3, 1
+"""The sample of spectra that lose wavelengths is this many times smaller, and its seed by this larger."""
 ALPHA, OTHER_RATE = 0.01, 0.005
 _RUNTIME: dict[str, Any] = {"runtime": "onnxruntime", "dtype": "fp32", "domain": "SIMULATED"}
 _CHUNK = 1024
@@ -50,15 +62,21 @@ def calibrate_bundles(
         ValueError: n is too small for the declared rates.
         BundleError: a bundle is missing or broken.
     """
-    held_out = draw_samples(Simulator.load(basis), n, seed, progress)
-    first, rest = held_out.rows(slice(0, n // 3)), held_out.rows(slice(n // 3, n))
+    simulator = Simulator.load(basis)
+    whole = draw_samples(simulator, n, seed, progress)
+    cut = draw_samples(simulator, n // CUT_PART, seed + CUT_SEED_STEP, progress, losing=1.0)
+    first, rest = whole.rows(slice(0, n // 3)), whole.rows(slice(n // 3, n))
+    first_cut, rest_cut = cut.rows(slice(0, len(cut) // 3)), cut.rows(slice(len(cut) // 3, len(cut)))
     identifier = f"simulated-{seed}-{n}"
     written: dict[str, Calibration] = {}
     if progress is not None:
         progress("calibrate", 0.0)
     anomaly = load_bundle(models / ANOMALY)
-    known = first.rows(np.flatnonzero(first.class_index != OTHER_INDEX))
-    calibration = score_calibration(identifier, answers(anomaly, known)["score"], alpha=ALPHA, **_RUNTIME)
+    null = _with_short(first, first_cut, anomaly)
+    known = null.rows(np.flatnonzero(null.class_index != OTHER_INDEX))
+    calibration = score_calibration(
+        identifier, answers(anomaly, known)["score"], _short(known, anomaly), alpha=ALPHA, **_RUNTIME
+    )
     anomaly = _store(anomaly, calibration, {})
     written[ANOMALY] = calibration
     if (models / QSO / MANIFEST_FILE).is_file():
@@ -68,24 +86,38 @@ def calibrate_bundles(
         _store(finder, calibration, _finder_metrics(rest, found))
         written[QSO] = calibration
     classifier = load_bundle(models / SPECTRAL_CLASSIFIER)
-    found = answers(classifier, rest)
+    grouped = _with_short(rest, rest_cut, classifier)
+    found = answers(classifier, grouped)
+    drawn = {name: values[: len(rest)] for name, values in found.items()}
     calibration = spectral_calibration(
         identifier,
         class_logits=found["class_logits"],
-        labels=rest.class_index,
+        labels=grouped.class_index,
         energy=found["energy"],
         anomaly=anomaly,
-        anomaly_scores=answers(anomaly, rest)["score"],
+        anomaly_scores=answers(anomaly, grouped)["score"],
+        short=_short(grouped, classifier),
         alpha=ALPHA,
         other_rate=OTHER_RATE,
-        redshift_error_factor=_classifier_error_factor(rest, found),
+        temperature=fit_temperature(drawn["class_logits"], rest.class_index),
+        redshift_error_factor=_classifier_error_factor(rest, drawn),
         **_RUNTIME,
     )
-    _store(classifier, calibration, _classifier_metrics(rest, found))
+    _store(classifier, calibration, _classifier_metrics(rest, drawn))
     written[SPECTRAL_CLASSIFIER] = calibration
     if progress is not None:
         progress("done", 1.0)
     return written
+
+
+def _short(samples: Samples, bundle: Bundle) -> NDArray[np.bool_]:
+    """Return (n,) which spectra cover less than the bundle's ``full_coverage``."""
+    return samples.coverage() < bundle.manifest.domain.full_coverage
+
+
+def _with_short(samples: Samples, cut: Samples, bundle: Bundle) -> Samples:
+    """Return samples and, behind them, those of ``cut`` that lack wavelengths."""
+    return Samples.joined([samples, cut.rows(np.flatnonzero(_short(cut, bundle)))])
 
 
 def answers(bundle: Bundle, samples: Samples) -> dict[str, NDArray[Any]]:

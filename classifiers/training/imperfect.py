@@ -25,16 +25,17 @@ _LONGEST_RUN = 8
 _STEP = 0.35  # standard deviation of the natural logarithm
 
 
-def spoil(flux: Halves, significance: Halves, rng: np.random.Generator) -> None:
+def spoil(flux: Halves, significance: Halves, rng: np.random.Generator, losing: float = LOSING) -> None:
     """Take bins from some spectra and shift the arms of others, in place.
 
     Args:
         flux: (n, bin) float16 on the common grid, 0 where masked.
         significance: (n, bin) float16 inverse errors, 0 where masked.
         rng: source of randomness.
+        losing: share of the spectra that lose bins.
     """
     _step(flux, significance, rng)
-    left = kept(significance, rng)
+    left = kept(significance, rng, losing)
     flux[~left] = 0
     significance[~left] = 0
 
@@ -49,15 +50,15 @@ def _step(flux: Halves, significance: Halves, rng: np.random.Generator) -> None:
         significance[row, place:] /= scale
 
 
-def kept(significance: Halves, rng: np.random.Generator) -> NDArray[np.bool_]:
+def kept(significance: Halves, rng: np.random.Generator, losing: float = LOSING) -> NDArray[np.bool_]:
     """Draw which bins are left: (n, bin) bool, all true for spectra that lose nothing; arguments as ``spoil``'s."""
     n, bins = significance.shape
     good = significance > 0
     left = np.ones((n, bins), np.bool_)
-    losing = np.flatnonzero((rng.random(n) < LOSING) & good.any(axis=1))
-    kinds = rng.choice(3, losing.size, p=_CHANCES)
-    amounts = rng.random(losing.size)
-    for row, kind, amount in zip(losing.tolist(), kinds.tolist(), amounts.tolist(), strict=True):
+    rows = np.flatnonzero((rng.random(n) < losing) & good.any(axis=1))
+    kinds = rng.choice(3, rows.size, p=_CHANCES)
+    amounts = rng.random(rows.size)
+    for row, kind, amount in zip(rows.tolist(), kinds.tolist(), amounts.tolist(), strict=True):
         covered = np.flatnonzero(good[row])
         first, last = int(covered[0]), int(covered[-1]) + 1
         span = last - first

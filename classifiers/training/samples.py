@@ -6,14 +6,14 @@ flux), both float16: the networks normalise by the level themselves, so nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.preprocess.grid import COMMON_GRID
-from classifiers.training.imperfect import spoil
+from classifiers.training.imperfect import LOSING, spoil
 from classifiers.training.simulation.grid import PIXELS, Float32, Integers
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, SimulatedBatch, Simulator
 
@@ -48,6 +48,15 @@ class Samples:
     def __len__(self) -> int:
         """Return n."""
         return int(self.kind.size)
+
+    def coverage(self) -> NDArray[np.float64]:
+        """Return the share of the grid that each spectrum covers, (n,)."""
+        return np.asarray((self.significance > 0).mean(axis=1), np.float64)
+
+    @staticmethod
+    def joined(parts: Sequence[Samples]) -> Samples:
+        """Join samples, at least one."""
+        return Samples(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Samples)))
 
     def rows(self, chosen: NDArray[np.int64] | slice) -> Samples:
         """Return some of the rows."""
@@ -108,6 +117,7 @@ def draw_samples(
     seed: int,
     progress: Callable[[str, float], None] | None = None,
     kinds: Mapping[str, float] = DEFAULT_KINDS,
+    losing: float = LOSING,
 ) -> Samples:
     """Simulate n training samples; the same seed gives the same samples, and a larger n begins with them.
 
@@ -117,13 +127,13 @@ def draw_samples(
         seed: of the sample; chunk i uses the generators of (seed, i) and, for what is spoilt, (seed, i, 1).
         progress: called with what is being done and the fraction done.
         kinds: relative frequency by kind, as in ``Simulator.draw``.
+        losing: share of the spectra that lose wavelengths.
     """
     parts: list[Samples] = []
     for chunk in range((n + CHUNK - 1) // CHUNK):
         if progress is not None:
             progress("simulate", chunk * CHUNK / n)
         drawn = compact(simulator.draw(CHUNK, np.random.default_rng((seed, chunk)), kinds=kinds))
-        spoil(drawn.flux, drawn.significance, np.random.default_rng((seed, chunk, 1)))
+        spoil(drawn.flux, drawn.significance, np.random.default_rng((seed, chunk, 1)), losing)
         parts.append(drawn)
-    joined = (np.concatenate([getattr(part, entry.name) for part in parts])[:n] for entry in fields(Samples))
-    return Samples(*joined)
+    return Samples.joined(parts).rows(slice(0, n))

@@ -100,6 +100,7 @@ def evidence(bundle_folder: Path, samples: Samples) -> Evidence:
     network = found.classes[:, FIRST_STAR:OTHER_INDEX]
     misfit = measure_stars(*samples.inputs()).misfit
     kept = (network.sum(axis=1) > _MOST_OTHER) & (found.other <= _MOST_OTHER) & np.isfinite(misfit[:, 0])
+    kept &= samples.class_index < OTHER_INDEX
     return Evidence(network[kept], misfit[kept], samples.class_index[kept] - FIRST_STAR)
 
 

@@ -14,6 +14,7 @@ from classifiers.classifier import Lines
 from classifiers.engine import Arrays
 from classifiers.items import Spectrum
 from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.quality import Quality
 from classifiers.verdict.conformal import p_values
 from classifiers.verdict.outputs import column, faulty_rows
 from classifiers.verdict.probabilities import sigmoid
@@ -45,6 +46,11 @@ class AnsweredRows:
     domain: DomainCheck
     absent: Flags
     faulty: Flags
+
+    @property
+    def short(self) -> Flags:
+        """Return (n,) bool, where the coverage is below the domain's ``full_coverage``."""
+        return np.asarray(self.domain.quality & int(Quality.SHORT_COVERAGE) > 0)
 
 
 def answered_rows(answer: Answer, spectra: Sequence[Spectrum], prepared: PreparedBatch) -> AnsweredRows:
@@ -88,16 +94,19 @@ def qso_columns(answer: Answer, absent: Flags, surveys: Sequence[str]) -> dict[s
     }
 
 
-def anomaly_columns(answer: Answer, absent: Flags) -> dict[str, Floats]:
-    """Return the L2 columns of an ``anomaly`` engine."""
-    outputs, grid = answer.outputs, answer.manifest.grid
+def anomaly_columns(answer: Answer, absent: Flags, short: Flags) -> dict[str, Floats]:
+    """Return the L2 columns of an ``anomaly`` engine; ``short``: (n,) bool, spectra that lack wavelengths."""
+    outputs, grid, calibration = answer.outputs, answer.manifest.grid, answer.calibration
     columns = {
         "anomaly_score": column(outputs["score"], absent),
         "map_x": column(outputs["map"][:, 0], absent),
         "map_y": column(outputs["map"][:, 1], absent),
     }
-    if answer.calibration.novelty is not None:
-        columns["anomaly_p_value"] = p_values(answer.calibration.novelty, columns["anomaly_score"])
+    if calibration.novelty is not None:
+        p = p_values(calibration.novelty, columns["anomaly_score"])
+        if calibration.short_coverage is not None:
+            p = np.where(short, p_values(calibration.short_coverage.novelty, columns["anomaly_score"]), p)
+        columns["anomaly_p_value"] = p
     if grid is not None:
         contribution = outputs["contribution"]
         strongest = contribution.argmax(axis=1)

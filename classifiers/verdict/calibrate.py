@@ -7,17 +7,18 @@ from objects that had no part in what it ranks, hence the split of the sample in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.bundle.calibration import Calibration, Fused, Partner, TailTable
+from classifiers.bundle.calibration import Calibration, Fused, Partner, ShortCoverage, TailTable
 from classifiers.bundle.folder import Bundle
 from classifiers.verdict.conformal import conformal_rank, fisher, p_values, smallest_sample
 from classifiers.verdict.probabilities import with_other
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 def tail_table(scores: NDArray[np.floating[Any]], *, tail: float = 0.05, body: int = 400) -> TailTable:
@@ -76,14 +77,20 @@ def p_other_threshold(p_other: Floats, rate: float, confidence: float = 0.99) ->
     return None if rank == 0 else float(np.sort(p_other)[-rank])
 
 
-def score_calibration(identifier: str, scores: NDArray[np.floating[Any]], **fields: Any) -> Calibration:
+def score_calibration(
+    identifier: str, scores: NDArray[np.floating[Any]], short: Flags | None = None, **fields: Any
+) -> Calibration:
     """Return the calibration of an ``anomaly`` or ``image_anomaly`` bundle from the scores of known held-out objects.
 
     Args:
         identifier: of the calibration, as L2 records name it.
         scores: (n,) of known objects.
+        short: (n,) which of them lack wavelengths and get a table of their own; None: one table for all.
         **fields: other fields of ``Calibration``.
     """
+    if short is not None and short.any():
+        part = ShortCoverage(n=int(short.sum()), novelty=tail_table(scores[short]))
+        return score_calibration(identifier, scores[~short], short_coverage=part, **fields)
     return Calibration(id=identifier, n=len(scores), novelty=tail_table(scores), **fields)
 
 
@@ -107,6 +114,7 @@ def spectral_calibration(
     energy: NDArray[np.float32],
     anomaly: Bundle | None = None,
     anomaly_scores: NDArray[np.float32] | None = None,
+    short: Flags | None = None,
     alpha: float = 0.01,
     other_rate: float = 0.0,
     confidence: float = 0.99,
@@ -126,6 +134,7 @@ def spectral_calibration(
         energy: (n,) float32.
         anomaly: the anomaly bundle, calibrated for the same runtime and dtype; None calibrates the energy alone.
         anomaly_scores: (n,) float32, its ``score`` for the same objects.
+        short: (n,) which objects lack wavelengths and get tables and a threshold of their own; None: one for all.
         alpha: declared false-unknown rate.
         other_rate: part of alpha spent on OTHER_KNOWN; the rest is spent on NOVEL.
         confidence: that each of the two holds.
@@ -134,28 +143,36 @@ def spectral_calibration(
         **fields: other fields of ``Calibration`` (runtime, dtype, domain ...).
 
     Raises:
-        ValueError: too few known objects to hold the rates.
+        ValueError: too few known objects to hold the rates; of those that lack wavelengths any number will do, but too
+            few are never flagged.
     """
     k = class_logits.shape[1] - 1
-    known = np.flatnonzero(labels < k)
-    fitting, ranking = known[::2], known[1::2]
+    lacking = np.zeros(len(labels), np.bool_) if short is None else short
+    known = np.flatnonzero((labels < k) & ~lacking)
     needed = known_needed(alpha, other_rate, confidence)
     if known.size < needed:
         raise ValueError(f"a rate of {alpha - other_rate} needs {needed} known objects, got {known.size}")
     if temperature is None:
         temperature = fit_temperature(class_logits, labels)
-    probabilities = with_other(class_logits[known], temperature)
-    table = tail_table(energy[fitting])
-    fused = None
+    other = with_other(class_logits, temperature).other
+    nulls: _Nulls | None = None
     if anomaly is not None and anomaly_scores is not None:
-        runtime, dtype = fields.get("runtime", "onnxruntime"), fields.get("dtype", "fp32")
-        null = anomaly.calibration(runtime, dtype).novelty
-        if null is None:
-            raise ValueError(f"the anomaly bundle {anomaly.manifest.name} has no table of its score")
-        scores = p_values(null, anomaly_scores[ranking].astype(np.float64))
-        combined = fisher(p_values(table, energy[ranking].astype(np.float64)), scores)
-        partner = Partner(name=anomaly.manifest.name, version=anomaly.manifest.version, bundle_sha256=anomaly.sha256)
-        fused = Fused(partner=partner, table=tail_table(combined))
+        nulls = _Nulls.of(anomaly, fields.get("runtime", "onnxruntime"), fields.get("dtype", "fp32"))
+
+    def made(rows: NDArray[np.int64], null: TailTable | None) -> tuple[TailTable, TailTable | None, float | None]:
+        fitting, ranking = rows[::2], rows[1::2]
+        table, fused = tail_table(energy[fitting]), None
+        if null is not None and anomaly_scores is not None:
+            scores = p_values(null, anomaly_scores[ranking].astype(np.float64))
+            fused = tail_table(fisher(p_values(table, energy[ranking].astype(np.float64)), scores))
+        limit = p_other_threshold(other[rows], other_rate, confidence) if other_rate > 0 else None
+        return table, fused, limit
+
+    table, fused, limit = made(known, None if nulls is None else nulls.whole)
+    part, rows = None, np.flatnonzero((labels < k) & lacking)
+    if rows.size > 1:
+        own, own_fused, own_limit = made(rows, None if nulls is None else nulls.short)
+        part = ShortCoverage(n=rows.size, novelty=own, fused=own_fused, p_other_threshold=own_limit)
     return Calibration(
         id=identifier,
         n=known.size,
@@ -164,11 +181,29 @@ def spectral_calibration(
         other_rate=other_rate,
         confidence=confidence,
         temperature=temperature,
-        p_other_threshold=p_other_threshold(probabilities.other, other_rate, confidence) if other_rate > 0 else None,
+        p_other_threshold=limit,
         novelty=table,
-        fused=fused,
+        fused=None if nulls is None or fused is None else Fused(partner=nulls.partner, table=fused),
+        short_coverage=part,
         **fields,
     )
+
+
+class _Nulls(NamedTuple):
+    """An anomaly bundle, and its tables of spectra with full and with short coverage."""
+
+    partner: Partner
+    whole: TailTable
+    short: TailTable
+
+    @staticmethod
+    def of(anomaly: Bundle, runtime: str, dtype: str) -> _Nulls:
+        calibration = anomaly.calibration(runtime, dtype)
+        whole, part = calibration.novelty, calibration.short_coverage
+        if whole is None:
+            raise ValueError(f"the anomaly bundle {anomaly.manifest.name} has no table of its score")
+        partner = Partner(name=anomaly.manifest.name, version=anomaly.manifest.version, bundle_sha256=anomaly.sha256)
+        return _Nulls(partner, whole, whole if part is None else part.novelty)
 
 
 def _golden_section(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-4) -> float:

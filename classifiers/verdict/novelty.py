@@ -1,5 +1,7 @@
 """The p-value of novelty: of the fused score where both engines answered, else of the one that did.
 
+Spectra that lack wavelengths are compared with their like where the calibration has tables of them.
+
 Fused score: Fisher's combination of the p-values of the classifier's energy and the VAE's score. Its own conformal
 table, made from objects that neither p-value table has seen, turns it into a p-value again.
 """
@@ -17,6 +19,8 @@ from classifiers.verdict.answers import Answer, AnsweredRows
 from classifiers.verdict.conformal import fisher, flag_threshold, p_values
 from classifiers.verdict.outputs import column
 
+Flags = NDArray[np.bool_]
+
 SCORES = {"spectral_classifier": "energy", "anomaly": "score"}
 """Output that measures novelty, by role."""
 
@@ -29,14 +33,21 @@ class Novelty(NamedTuple):
 
 
 def novelty(answers: Mapping[str, Answer], rows: Mapping[str, AnsweredRows], n: int) -> Novelty:
-    """Return the novelty of n objects from the answers by role."""
+    """Return the novelty of n objects from the answers by role.
+
+    A classifier calibrated without groups of coverage was fused with the anomaly engine's p-values without them, too.
+    """
     single: dict[str, Novelty] = {}
+    lead = answers.get("spectral_classifier")
+    grouped = lead is None or lead.calibration.short_coverage is not None
     for role, name in SCORES.items():
         if role in answers:
             calibration = answers[role].calibration
             if calibration.novelty is not None:
                 scores = column(answers[role].outputs[name], rows[role].absent)
-                single[role] = judged(calibration.novelty, scores, calibration)
+                own = calibration.short_coverage if grouped else None
+                part = None if own is None else own.novelty
+                single[role] = judged_by_coverage(calibration.novelty, part, scores, rows[role].short, calibration)
     result = Novelty(np.full(n, np.nan), np.zeros(n, np.bool_))
     for role in reversed(SCORES):
         if role in single:
@@ -45,7 +56,10 @@ def novelty(answers: Mapping[str, Answer], rows: Mapping[str, AnsweredRows], n: 
         calibration = answers["spectral_classifier"].calibration
         if calibration.fused is not None:
             scores = fisher(*(single[role].p_value for role in SCORES))
-            result = _preferred(judged(calibration.fused.table, scores, calibration), result)
+            part = None if calibration.short_coverage is None else calibration.short_coverage.fused
+            short = rows["spectral_classifier"].short
+            fused = judged_by_coverage(calibration.fused.table, part, scores, short, calibration)
+            result = _preferred(fused, result)
     return result
 
 
@@ -53,6 +67,25 @@ def judged(table: TailTable, scores: NDArray[np.float64], calibration: Calibrati
     """Return the p-values of scores in a table, and which are flagged at the calibration's ``novel_rate``."""
     p = p_values(table, scores)
     return Novelty(p, p <= flag_threshold(table.n, calibration.novel_rate, calibration.confidence))
+
+
+def judged_by_coverage(
+    whole: TailTable, part: TailTable | None, scores: NDArray[np.float64], short: Flags, calibration: Calibration
+) -> Novelty:
+    """Return ``judged`` by the table of the coverage that a spectrum has.
+
+    Args:
+        whole: of spectra with full coverage.
+        part: of those that lack wavelengths; None: the same.
+        scores: (n,).
+        short: (n,) which of them lack wavelengths.
+        calibration: with the rates.
+    """
+    found = judged(whole, scores, calibration)
+    if part is None:
+        return found
+    other = judged(part, scores, calibration)
+    return Novelty(np.where(short, other.p_value, found.p_value), np.where(short, other.novel, found.novel))
 
 
 def _preferred(first: Novelty, otherwise: Novelty) -> Novelty:

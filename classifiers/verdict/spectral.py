@@ -56,7 +56,7 @@ def spectral_verdicts(
     if "qso" in answers:
         columns |= qso_columns(answers["qso"], rows["qso"].absent, [spectrum.survey for spectrum in spectra])
     if "anomaly" in answers:
-        columns |= anomaly_columns(answers["anomaly"], rows["anomaly"].absent)
+        columns |= anomaly_columns(answers["anomaly"], rows["anomaly"].absent, rows["anomaly"].short)
     columns["unknown_p_value"], novel = novelty(answers, rows, n)
     domain = rows[lead].domain
     faulty = np.logical_or.reduce([each.faulty for each in rows.values()])
@@ -84,7 +84,7 @@ def spectral_verdicts(
             name: measured_or(getattr(measured, name), columns[name]) for name in ("redshift", "redshift_error")
         }
         columns |= measured_velocities(measured, columns, absent | ~star)
-    other, types = _other_known(answer, probabilities, absent)
+    other, types = _other_known(answer, probabilities, absent, rows[lead].short)
     sky = np.array([kind == SKY for kind in types])
     unknown, reasons = decide(
         bad=bad, outside=domain.outside, no_signal=domain.no_signal | sky, low_snr=domain.low_snr,
@@ -134,13 +134,17 @@ def _class_columns(answer: Answer, probabilities: ClassProbabilities, absent: Fl
     }
 
 
-def _other_known(answer: Answer, probabilities: ClassProbabilities, absent: Flags) -> tuple[Flags, list[str | None]]:
+def _other_known(
+    answer: Answer, probabilities: ClassProbabilities, absent: Flags, short: Flags
+) -> tuple[Flags, list[str | None]]:
     """Return where p_other is above its calibrated threshold, and the recognised type there."""
     types: list[str | None] = [None] * len(absent)
-    threshold, names = answer.calibration.p_other_threshold, answer.manifest.other_types
-    if threshold is None:
-        return np.zeros(len(absent), np.bool_), types
-    other = ~absent & (probabilities.other > threshold)
+    calibration, names = answer.calibration, answer.manifest.other_types
+    part = calibration if calibration.short_coverage is None else calibration.short_coverage
+    whole_limit, short_limit = (
+        np.inf if each.p_other_threshold is None else each.p_other_threshold for each in (calibration, part)
+    )
+    other = ~absent & (probabilities.other > np.where(short, short_limit, whole_limit))
     if names:
         kinds = answer.outputs["other_type_probability"].argmax(axis=1)
         for row in np.flatnonzero(other).tolist():

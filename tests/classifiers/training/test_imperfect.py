@@ -28,6 +28,12 @@ def test_a_fifth_of_the_spectra_loses_bins_and_none_loses_too_many() -> None:
     assert not left[:, -151].all()
 
 
+def test_all_lose_bins_where_that_is_asked_for() -> None:
+    _, significance = _spectra(500)
+    left = kept(significance, np.random.default_rng(1), losing=1.0)
+    assert (~left.all(axis=1)).mean() > 0.95
+
+
 def test_a_spectrum_that_has_little_stays_as_it_is() -> None:
     significance = np.zeros((500, BINS), np.float16)
     significance[:, 700 : 700 + int(LEAST_LEFT * BINS)] = 4.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from classifiers.bundle.calibration import Calibration, Fused, Partner
+from classifiers.bundle.calibration import Calibration, Fused, Partner, ShortCoverage
 from classifiers.bundle.manifest import INPUTS, LINE_OUTPUTS, OUTPUTS, SURVEY_HIGH_Z, Manifest
 from classifiers.classifier import Verdicts
 from classifiers.items import GridAxis, Spectrum
@@ -128,6 +129,25 @@ def test_the_first_reason_that_holds_is_given(reason: str | None, outputs: Any, 
     assert verdicts.unknown_reason == [reason]
     assert verdicts.unknown.tolist() == [reason is not None]
     assert verdicts.unknown_rate == 0.02
+
+
+def test_spectra_that_lack_wavelengths_have_tables_and_a_threshold_of_their_own() -> None:
+    part = ShortCoverage(n=1000, novelty=tail_table(np.arange(1000) / 1000 + 5.0))
+    calibration = Calibration(id="c", n=1000, novelty=TABLE, p_other_threshold=0.6, short_coverage=part)
+    batch = prepared(2)
+    batch.coverage[1] = 0.5
+    cases = ({"energy": 5.0}, ["NOVEL", None]), ({"energy": 7.0}, ["NOVEL"] * 2), (DWARF, ["OTHER_KNOWN", None])
+    for outputs, reasons in cases:
+        answers = {"spectral_classifier": classifier(2, calibration, **outputs)}
+        assert spectral_verdicts(spectra(2), batch, answers).unknown_reason == reasons
+    vae = replace(anomaly(2, score=5.5), calibration=calibration)
+    p = spectral_verdicts(spectra(2), batch, {"anomaly": vae}).columns["anomaly_p_value"]
+    assert p.tolist() == pytest.approx([0.001, 0.5], abs=0.01)
+    # a classifier calibrated without groups was fused with p-values without groups: both rows are as novel
+    plain = classifier(2, Calibration(id="c", n=1, novelty=TABLE, fused=Fused(partner=PARTNER, table=TABLE)))
+    answers = {"spectral_classifier": plain, "anomaly": vae}
+    p = spectral_verdicts(spectra(2), batch, answers).columns["unknown_p_value"]
+    assert p[0] == p[1]
 
 
 def test_a_constant_spectrum_is_bad_data() -> None:

@@ -1,0 +1,81 @@
+"""Spectra that lack wavelengths are judged among their like, so that whole spectra get the declared rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from classifiers.bundle.calibration import Calibration, ShortCoverage
+from classifiers.verdict.calibrate import score_calibration, spectral_calibration
+from classifiers.verdict.conformal import smallest_sample
+from classifiers.verdict.novelty import judged_by_coverage
+from classifiers.verdict.probabilities import with_other
+
+ALPHA, OTHER = 0.02, 0.01
+Flags = NDArray[np.bool_]
+
+
+def known(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Flags]:
+    """Return logits, energies and which objects lack wavelengths: these have higher energies and more of OTHER."""
+    rng = np.random.default_rng(seed)
+    short = rng.random(n) < 0.3
+    energy = rng.standard_normal(n) + 4.0 * short
+    logits = rng.standard_normal((n, 4))
+    logits[:, 3] += 3.0 * short - 3.0
+    return logits.astype(np.float32), energy.astype(np.float32), short
+
+
+def calibrated(n: int, grouped: bool) -> Calibration:
+    logits, energy, short = known(n, 1)
+    labels = np.random.default_rng(2).integers(0, 3, n)
+    return spectral_calibration(
+        "c", class_logits=logits, labels=labels, energy=energy, short=short if grouped else None,
+        alpha=ALPHA, other_rate=OTHER, temperature=1.0,
+    )  # fmt: skip
+
+
+def rates(calibration: Calibration, of: bool) -> tuple[float, float]:
+    """Return the rates of NOVEL and OTHER_KNOWN among fresh objects that do or do not lack wavelengths."""
+    logits, energy, short = known(200_000, 3)
+    part = calibration.short_coverage
+    assert calibration.novelty is not None
+    own = None if part is None else part.novelty
+    found = judged_by_coverage(calibration.novelty, own, energy.astype(np.float64), short, calibration)
+    limits = calibration if part is None or not of else part
+    assert limits.p_other_threshold is not None
+    other = with_other(logits, 1.0).other > limits.p_other_threshold
+    return float(found.novel[short == of].mean()), float(other[short == of].mean())
+
+
+@pytest.mark.parametrize("of", [False, True])
+def test_the_rates_hold_and_are_used_in_each_group(of: bool) -> None:
+    for rate in rates(calibrated(60_000, grouped=True), of):
+        assert 0.006 < rate < 0.0105
+
+
+def test_without_groups_whole_spectra_are_hardly_ever_flagged() -> None:
+    calibration = calibrated(60_000, grouped=False)
+    assert calibration.short_coverage is None
+    assert max(rates(calibration, of=False)) < 0.001
+
+
+def test_a_group_too_small_for_the_rate_is_never_flagged() -> None:
+    calibration = calibrated(2600, grouped=True)
+    part = calibration.short_coverage
+    assert part is not None
+    assert part.n // 2 < smallest_sample(ALPHA - OTHER)
+    _, energy, short = known(20_000, 3)
+    assert calibration.novelty is not None
+    found = judged_by_coverage(calibration.novelty, part.novelty, energy.astype(np.float64), short, calibration)
+    assert not found.novel[short].any()
+    assert found.novel[~short].any()
+
+
+def test_scores_of_an_anomaly_engine_get_a_table_for_each_group() -> None:
+    scores = np.arange(100.0)
+    calibration = score_calibration("a", scores, scores >= 80)
+    assert isinstance(calibration.short_coverage, ShortCoverage)
+    assert (calibration.n, calibration.short_coverage.n) == (80, 20)
+    assert calibration.short_coverage.novelty.scores[0] == 80.0
+    assert score_calibration("a", scores, np.zeros(100, np.bool_)).short_coverage is None
