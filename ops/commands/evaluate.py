@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,13 +11,19 @@ import typer
 
 from classifiers.bundle.folder import WEIGHTS_FILE
 from classifiers.loaded import LoadedEngine
+from classifiers.narrowband.suite import NARROWBAND_ROLE
 from classifiers.suite import default_bundles, suites
 from classifiers.training.evaluation.answers import GROUPS
 from classifiers.training.evaluation.document import Report, Section
 from classifiers.training.evaluation.evaluate import SIMULATED_N, anomaly_engine, evaluate_fully
+from classifiers.training.evaluation.left_out import FILE, LeaveOneOut
+from classifiers.training.evaluation.left_out import SHIPPED as LEFT_OUT_FILE
 from classifiers.training.evaluation.map_quality import map_quality
 from classifiers.training.evaluation.other_samples import simulated
 from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.worst import Reconstruct
+from classifiers.training.narrowband.real import evaluate_real
+from classifiers.training.narrowband.section import narrowband
 from classifiers.training.stamps.evaluate import as_section, evaluate_images
 from ops.commands.options import DATA_DEFAULT, DataFolder
 from ops.console import messages, output, progress_bar
@@ -49,6 +56,14 @@ def evaluate(
     simulations: Annotated[
         int, typer.Option(min=256, help="Size of the simulated held-out sample; its seed is fixed.")
     ] = SIMULATED_N,
+    leave_one_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-out",
+            help=f"Train small classifiers without each survey anew (some 10 to 30 minutes, needs the extra train) and "
+            f"write {FILE} too; else what the shipped file says is shown.",
+        ),
+    ] = False,
 ) -> None:
     """Score the bundles on real spectra and held-out simulations, beside classical baselines.
 
@@ -70,15 +85,25 @@ def evaluate(
     lanes = suites(engines, threads)
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=100)
+
+        def advance(stage: str, fraction: float) -> None:
+            bar.update(task, description=stage, completed=round(100 * fraction))
+
+        unseen = _left_out(data / "spectra", advance if leave_one_out else None)
+        anomaly = anomaly_engine(engines)
         report = evaluate_fully(
             lanes["spectrum"],
             data / "spectra",
-            anomaly_engine(engines),
-            lambda stage, fraction: bar.update(task, description=stage, completed=round(100 * fraction)),
+            anomaly,
+            advance,
             simulations,
+            _reconstruct(anomaly),
+            unseen,
         )
         bar.update(task, description="map")
-        report = replace(report, sections=[*report.sections, *_map(anomaly_engine(engines), data / "spectra")])
+        report = replace(report, sections=[*report.sections, *_map(anomaly, data / "spectra")])
+        bar.update(task, description="pseudo-spectra")
+        report = replace(report, sections=[*report.sections, *_narrowband(engines, data / "spectra")])
         if lanes["image"].engines() and (data / "alerts").is_dir():
             bar.update(task, description="image alerts")
             images = evaluate_images(lanes["image"], real_alerts(data / "alerts"))
@@ -86,7 +111,41 @@ def evaluate(
             report = replace(report, engines=digests, sections=[*report.sections, as_section(images)])
     output().print(report.to_markdown(), markup=False)
     if to is not None:
-        _write(report, to, alone)
+        _write(report, to, alone, unseen if leave_one_out else None)
+
+
+def _left_out(spectra_folder: Path, progress: Callable[[str, float], None] | None) -> LeaveOneOut:
+    """Return the shipped numbers of surveys left out of training, or with a progress new ones."""
+    if progress is None:
+        return LeaveOneOut.from_json(LEFT_OUT_FILE.read_text(encoding="utf-8"))
+    try:
+        from classifiers.training.leave_one_out.training import leave_one_out
+    except ImportError as error:
+        raise ConfigurationError(
+            "--leave-one-out: expected torch, not found: pip install 'specstream[train]'"
+        ) from error
+    return leave_one_out(spectra_folder, progress=progress)
+
+
+def _reconstruct(anomaly: LoadedEngine | None) -> Reconstruct | None:
+    """Return what reconstructs spectra; None where there are no weights or no torch."""
+    if anomaly is None or WEIGHTS_FILE not in anomaly.bundle.manifest.files:
+        return None
+    try:
+        from classifiers.training.reconstruction import reconstructing
+    except ImportError:
+        return None
+    return reconstructing(anomaly.bundle.folder)
+
+
+def _narrowband(engines: Sequence[LoadedEngine], spectra_folder: Path) -> list[Section]:
+    """Return the section on pseudo-spectra, where a bundle for them holds what its training measured."""
+    bundles = [each.bundle for each in engines if each.bundle.manifest.role == NARROWBAND_ROLE]
+    return [
+        narrowband(bundle.manifest.metrics, evaluate_real(bundle.folder, spectra_folder))
+        for bundle in bundles
+        if "on_the_sky" in bundle.manifest.metrics
+    ]
 
 
 def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
@@ -113,10 +172,12 @@ def _make_folder(folder: Path) -> None:
         raise ConfigurationError(f"--output: cannot make folder {folder}: {error.strerror or error}") from error
 
 
-def _write(report: Report, to: Path, alone: bool) -> None:
+def _write(report: Report, to: Path, alone: bool, unseen: LeaveOneOut | None) -> None:
     texts = {to: report.to_json() + "\n"}
     if not alone:
         texts = {to / PAGE: page(report, draw), to / NUMBERS: report.to_json() + "\n", to / TABLE: report.to_markdown()}
+    if unseen is not None:
+        texts[(to.parent if alone else to) / FILE] = unseen.to_json()
     for path, text in texts.items():
         try:
             path.write_text(text, encoding="utf-8")

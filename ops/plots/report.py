@@ -10,7 +10,7 @@ import numpy as np
 from classifiers.training.evaluation.document import Curve, Example, Matrix, Plot
 from ops.plots.spectrum import ALARM, ERROR, INK, LINE, load_matplotlib
 
-COLOURS = ("#1f5fa8", "#c8442b", "#2f8f5b", "#8a5fb0", "#c98a2b", "#4aa3b8", "#6b7480")
+COLOURS = ("#1f5fa8", "#c8442b", "#2f8f5b", "#8a5fb0", "#c98a2b", "#4aa3b8", "#6b7480", "#b0508a", "#7a8f2b")
 _DOTS_PER_INCH = 110
 
 
@@ -43,6 +43,8 @@ def _plot(item: Plot) -> Any:
         axes.set_ylim(*item.y_range)
     elif item.style != "line":
         axes.set_ylim(bottom=0.0)
+    if item.x_names:
+        axes.set_xticks(range(len(item.x_names)), item.x_names, rotation=40, ha="right", fontsize=8)
     axes.set_xlabel(item.x_label)
     axes.set_ylabel(item.y_label)
     axes.grid(color="#e6e9ee", lw=0.6)
@@ -67,18 +69,19 @@ def _curve(axes: Any, item: Plot, curve: Curve, number: int) -> None:
         drawn = {"color": INK, "lw": 1.0, "ls": ":"} if reference else {"color": colour, "lw": 1.4}
         axes.plot(x, y, drawstyle="default" if reference else "steps-mid", label=curve.name, **drawn)
         return
-    if item.style == "points" and low.size:
+    if item.style in ("points", "marks") and low.size:
         dodge = 1.0 + 0.03 * (number - 1.5) if item.x_log else 1.0
+        places = x * dodge + (0.12 * (number - 0.5 * (len(item.curves) - 1)) if item.x_names else 0.0)
         errors = np.stack([np.maximum(y - low, 0), np.maximum(high - y, 0)])
         axes.errorbar(
-            x * dodge, y, yerr=errors, color=colour, marker="o", ms=4, lw=1.0, elinewidth=0.9, capsize=2,
-            label=curve.name,
+            places, y, yerr=errors, color=colour, marker="o", ms=4, elinewidth=0.9, capsize=2,
+            ls="none" if item.style == "marks" else "-", lw=1.0, label=curve.name,
         )  # fmt: skip
         return
-    if item.style == "points":
+    if item.style in ("points", "marks"):
         axes.plot(x, y, color=INK, lw=1.0, ls="--", label=curve.name)
         return
-    axes.plot(x, y, color=colour, lw=1.4, marker="o" if x.size == 1 else "", label=curve.name)
+    axes.plot(x, y, color=colour, lw=1.4, marker="X" if x.size == 1 else "", ms=8, label=curve.name)
     if low.size:
         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
 
@@ -113,6 +116,8 @@ def _example(item: Example) -> Any:
     error, contribution = np.asarray(item.error, float), np.asarray(item.contribution, float)
     axes.plot(wavelength, flux, color=INK, lw=0.7)
     axes.plot(wavelength, error, color=ERROR, lw=0.6, alpha=0.8)
+    if len(item.reconstruction):
+        axes.plot(wavelength, np.asarray(item.reconstruction, float), color=COLOURS[0], lw=1.0, alpha=0.9)
     seen = flux[np.isfinite(flux)]
     if seen.size:
         low, high = np.percentile(seen, (0.5, 99.5))

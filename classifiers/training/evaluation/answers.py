@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -37,6 +38,7 @@ class Answers:
         self.zwarn = np.concatenate([part.zwarn for part in parts])
         self.reason = np.array([reason or "" for part in parts for reason in part.unknown_reason])
         self.other_type = np.array([kind or "" for part in parts for kind in part.other_type])
+        self.alternative_probability = np.concatenate([part.alternative_probability for part in parts])
         self.columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
 
     @staticmethod
@@ -50,6 +52,19 @@ class Answers:
             got = parts[0].class_names if parts else "no verdicts"
             raise ValueError(f"expected verdicts in the classes {CLASSES}, got {got}")
         return Answers(parts)
+
+    def rows(self, chosen: Rows) -> Answers:
+        """Return the answers of some rows."""
+        some = copy(self)
+        vars(some).update({name: value[chosen] for name, value in vars(self).items() if isinstance(value, np.ndarray)})
+        some.columns = {name: value[chosen] for name, value in self.columns.items()}
+        return some
+
+    @cached_property
+    def rival_probability(self) -> Floats:
+        """Return the probability of the most probable other solution, 0 where there is none: (n,)."""
+        filled = np.nan_to_num(self.alternative_probability)
+        return np.asarray(filled.max(axis=1, initial=0.0), np.float64)
 
     def column(self, name: str) -> Floats:
         """Return a float column, NaN where the classifiers gave none."""
@@ -117,6 +132,11 @@ class Scored:
         self.redshift = np.array([label.redshift for label in labels], np.float64)
         self.known: Rows = np.flatnonzero(np.isin(self.group, GROUPS))
         self.labelled: Rows = self.known[self.truth[self.known] != ""]
+
+    def first(self, n: int) -> Scored:
+        """Return the first n of the sample, all where there are fewer."""
+        kept = self.labels[:n]
+        return Scored(kept, self.answers.rows(np.arange(len(kept))))
 
     @cached_property
     def right(self) -> Flags:

@@ -12,7 +12,7 @@ from classifiers.items import Spectrum
 from classifiers.training.evaluation.answers import Rows, Scored
 from classifiers.training.evaluation.binned import share, spread
 from classifiers.training.evaluation.cross_correlation import best_redshifts
-from classifiers.training.evaluation.document import Number, Proportion
+from classifiers.training.evaluation.document import Cell, Number, Proportion, Section, Table
 from classifiers.training.evaluation.star_fit import star_types
 from classifiers.training.simulation.grid import Float32
 from classifiers.training.simulation.scheme import STAR_TYPES
@@ -31,6 +31,37 @@ def baselines(
     proportions = _majority(scored) + _stars(scored, spectra, spectra_folder)
     more, numbers = _redshifts(scored, spectra, spectra_folder)
     return proportions + more, numbers
+
+
+_MAJORITY = "baseline: most common class"
+_TEMPLATES, _EIGENSPECTRA = "baseline: template fit: ", "baseline: eigenspectra: "
+
+
+def side_by_side(proportions: Sequence[Proportion], numbers: Sequence[Number]) -> Section:
+    """Return the section that sets measures beside what the baselines reach on the same spectra.
+
+    Args:
+        proportions: of the headline, the baselines' among them.
+        numbers: likewise.
+    """
+    every: list[Proportion | Number] = [*proportions, *numbers]
+    measures = {each.name: each for each in every}
+    common = {name.rsplit(": ", 1)[-1]: name for name in measures if name.startswith(_MAJORITY)}
+    rows: list[list[Cell]] = []
+    for name in [name for name in measures if not name.startswith("baseline")]:
+        fitted = [prefix + name + end for prefix in (_TEMPLATES, _EIGENSPECTRA) for end in ("", " (no stars offered)")]
+        found = [measures.get(each) for each in (*fitted, common.get(name, ""))]
+        if any(each is not None for each in found):
+            template, eigen = found[0], found[2] or found[3]
+            rows.append([name, measures[name], *(each or "" for each in (template, eigen, found[4]))])
+    text = (
+        "The same real spectra throughout. Template fit: SDSS's stellar templates times a polynomial. Eigenspectra: "
+        "cross-correlation with SDSS's galaxy and quasar eigenspectra, with galaxies and quasars alone to choose from, "
+        "which spares it the hardest question; its redshifts count where its choice is right. The labels of SDSS and "
+        "BOSS come from fits of the same templates and eigenspectra."
+    )
+    columns = ("measure", "these bundles", "template fit", "eigenspectra", "most common class")
+    return Section("Beside classical methods", text, [Table("Beside classical methods", columns, rows)])
 
 
 def _arrays(spectra: Sequence[Spectrum], rows: Rows) -> tuple[Float32, Float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 SNR_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0)
+FEWEST = 5
+"""Spectra in a bin of a picture; thinner ones are joined with the next: one spectrum says nothing of a rate."""
 
 
 def share(name: str, hits: Flags) -> Proportion:
@@ -21,7 +24,15 @@ def share(name: str, hits: Flags) -> Proportion:
     return Proportion(name, int(np.count_nonzero(hits)), int(hits.size))
 
 
-def binned_share(name: str, x: Floats, hits: Flags, edges: Sequence[float], *, geometric: bool = False) -> Curve:
+def binned_share(
+    name: str,
+    x: Floats,
+    hits: Flags,
+    edges: Sequence[float],
+    *,
+    place: Literal["middle", "geometric", "mean"] = "middle",
+    fewest: int = 1,
+) -> Curve:
     """Return the share of hits in bins of x with exact 95 % bands; empty bins are left out.
 
     Args:
@@ -29,14 +40,15 @@ def binned_share(name: str, x: Floats, hits: Flags, edges: Sequence[float], *, g
         x: (n,), NaN falls in no bin.
         hits: (n,).
         edges: ascending; a bin holds its lower edge.
-        geometric: place points at the geometric mean of the edges.
+        place: of a point: the middle of its bin's edges, their geometric mean, or the mean of x in the bin.
+        fewest: a bin of fewer is joined with those after it, the last with those before it.
     """
     found: list[tuple[float, Proportion]] = []
-    for low, high in pairwise(edges):
+    for low, high in pairwise(_joined(x, edges, fewest)):
         inside = (x >= low) & (x < high)
         if inside.any():
-            centre = float(np.sqrt(low * high)) if geometric else 0.5 * (low + high)
-            found.append((centre, share(name, hits[inside])))
+            centres = {"middle": 0.5 * (low + high), "geometric": np.sqrt(low * high), "mean": x[inside].mean()}
+            found.append((float(centres[place]), share(name, hits[inside])))
     bands = [each.interval for _, each in found]
     return Curve(
         name,
@@ -50,7 +62,22 @@ def binned_share(name: str, x: Floats, hits: Flags, edges: Sequence[float], *, g
 
 def by_snr(name: str, snr: Floats, hits: Flags) -> Curve:
     """Return the share of hits in bins of S/N, each twice as wide as the one before."""
-    return binned_share(name, snr, hits, SNR_EDGES, geometric=True)
+    return binned_share(name, snr, hits, SNR_EDGES, place="geometric", fewest=FEWEST)
+
+
+def _joined(x: Floats, edges: Sequence[float], fewest: int) -> list[float]:
+    """Return the edges that are left when bins of fewer are joined."""
+    kept = [float(edges[0])]
+    for edge in edges[1:]:
+        inside = int(np.count_nonzero((x >= kept[-1]) & (x < edge)))
+        if inside == 0 and len(kept) == 1:
+            kept = [float(edge)]
+        elif inside >= fewest:
+            kept.append(float(edge))
+    left = np.count_nonzero((x >= kept[-1]) & (x < edges[-1])) if len(kept) > 1 else 0
+    if len(kept) == 1 or left:
+        kept[1 if len(kept) == 1 else -1 :] = [float(edges[-1])]
+    return kept
 
 
 def histogram(name: str, values: Floats, edges: Floats) -> Curve:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import numpy as np
 
-from classifiers.training.evaluation.answers import GROUPS, Flags, Floats, Rows, Scored
-from classifiers.training.evaluation.binned import binned_share, by_snr, share
+from classifiers.training.evaluation.answers import GROUPS, Flags, Rows, Scored
+from classifiers.training.evaluation.binned import FEWEST, binned_share, by_snr, share
 from classifiers.training.evaluation.document import Cell, Curve, Item, Matrix, Plot, Section, Table
 from classifiers.training.evaluation.headline import calibration_error
 from classifiers.training.evaluation.other_samples import HELD_OUT_SEED
@@ -38,7 +37,8 @@ def classification(samples: Mapping[str, Scored], more: Mapping[str, Scored]) ->
     text = (
         f"Spectra: {sizes} (held-out simulations, seed {HELD_OUT_SEED}). Rows are the truth, "
         "columns the most probable class; the unknown flag is ignored but in the last column of the coarse matrices. "
-        "Bands are exact 95 % binomial intervals. Reliability: accuracy among spectra of similar "
+        "Bands are exact 95 % binomial intervals; bins of fewer than five spectra are joined. "
+        "Reliability: accuracy among spectra of similar "
         "probability of the top class; a calibrated classifier lies on the diagonal. Rejection: accuracy of what is "
         "kept when the spectra of highest entropy are set aside."
     )
@@ -80,8 +80,8 @@ def _reliability(name: str, scored: Scored) -> Plot:
         ("GALAXY, QSO, STAR", coarse, coarse_right(scored), scored.known),
     ):
         error = calibration_error(confidence[members], right[members])
-        curve = binned_share(f"{what} (ECE {error:.3f})", confidence[members], right[members], _RELIABILITY_EDGES)
-        curves.append(_at_mean(curve, confidence[members]))
+        title, x, hits = f"{what} (ECE {error:.3f})", confidence[members], right[members]
+        curves.append(binned_share(title, x, hits, _RELIABILITY_EDGES, place="mean", fewest=FEWEST))
     return Plot(
         f"Reliability, {name}", "probability of the top class", "accuracy", curves, "points", diagonal=True,
         y_range=(0.0, 1.02),
@@ -92,13 +92,6 @@ def coarse_right(scored: Scored) -> Flags:
     """Return where the group of largest summed probability is the true one."""
     best = np.where(np.isnan(scored.answers.group_probabilities), -1.0, scored.answers.group_probabilities)
     return np.asarray(np.array(GROUPS)[best.argmax(axis=1)] == scored.group, np.bool_)
-
-
-def _at_mean(curve: Curve, confidence: Floats) -> Curve:
-    """Return the curve with each point at the mean of its bin."""
-    inside = [confidence[(confidence >= low) & (confidence < high)] for low, high in pairwise(_RELIABILITY_EDGES)]
-    x = [float(values.mean()) for values in inside if values.size]
-    return Curve(curve.name, x, curve.y, curve.low, curve.high, curve.n)
 
 
 def _recall(name: str, scored: Scored) -> Plot:
@@ -119,7 +112,8 @@ def _recall_by_redshift(name: str, scored: Scored) -> Plot:
     curves = []
     for group in ("GALAXY", "QSO"):
         rows = np.flatnonzero(scored.group == group)
-        curves.append(binned_share(group, scored.redshift[rows], scored.right_group[rows], _REDSHIFT_EDGES))
+        right, redshift = scored.right_group[rows], scored.redshift[rows]
+        curves.append(binned_share(group, redshift, right, _REDSHIFT_EDGES, fewest=FEWEST))
     return Plot(f"Recall against redshift, {name}", "redshift", "recall", curves, "points", y_range=(0.0, 1.02))
 
 

@@ -136,13 +136,17 @@ class Blend:
         """Add another spectrum; its position in the list is appended to ``chosen``."""
         choice = int(rng.integers(len(self._others)))
         self.chosen.append(choice)
-        other = self._others[choice]
-        scale = np.float32(_level(item) / max(_level(other), 1e-6))
-        both = (item.uncertainty > 0) & (other.uncertainty > 0)
-        weight = np.zeros_like(item.uncertainty)
-        own, added = item.uncertainty[both], other.uncertainty[both]
-        weight[both] = 1.0 / (1.0 / own + scale**2 / added)
-        return replace(item, flux=item.flux + scale * other.flux, uncertainty=weight, good=weight > 0)
+        return blended(item, self._others[choice])
+
+
+def blended(item: Spectrum, other: Spectrum) -> Spectrum:
+    """Return the light of two spectra on one grid together, of equal median flux; masked where either is."""
+    scale = np.float32(_level(item) / max(_level(other), 1e-6))
+    both = (item.uncertainty > 0) & (other.uncertainty > 0)
+    weight = np.zeros_like(item.uncertainty)
+    own, added = item.uncertainty[both], other.uncertainty[both]
+    weight[both] = 1.0 / (1.0 / own + scale**2 / added)
+    return replace(item, flux=item.flux + scale * other.flux, uncertainty=weight, good=weight > 0)
 
 
 MEANINGLESS: Mapping[str, Damage] = {

@@ -75,8 +75,11 @@ class Plot:
     """Curves in one frame.
 
     Attributes:
-        style: ``line``, ``points`` (with the bands as error bars) or ``steps`` (a histogram's outline).
+        style: ``line``, ``points`` (with the bands as error bars), ``marks`` (the same without lines between them) or
+            ``steps`` (a histogram's outline).
         diagonal: draw y = x.
+        y_range: None: as the values are.
+        x_names: what stands at x = 0, 1, 2 ... instead of numbers.
     """
 
     title: str
@@ -87,6 +90,7 @@ class Plot:
     x_log: bool = False
     diagonal: bool = False
     y_range: tuple[float, float] | None = None
+    x_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,10 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One spectrum on the common grid, normalised, and what each pixel adds to the VAE's score; NaN where masked."""
+    """One spectrum on the common grid, normalised, and what each pixel adds to the VAE's score; NaN where masked.
+
+    ``reconstruction`` is what the VAE makes of it; empty where that cannot be computed.
+    """
 
     title: str
     caption: str
@@ -109,6 +116,7 @@ class Example:
     flux: Sequence[float]
     error: Sequence[float]
     contribution: Sequence[float]
+    reconstruction: Sequence[float] = ()
 
 
 Item: TypeAlias = Table | Plot | Matrix | Example

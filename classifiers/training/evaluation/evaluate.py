@@ -13,33 +13,44 @@ from classifiers.classifier import Classifier
 from classifiers.items import Spectrum
 from classifiers.loaded import LoadedEngine
 from classifiers.training.evaluation.answers import Answers, Progress, Scored, classified
-from classifiers.training.evaluation.baselines import baselines
+from classifiers.training.evaluation.baselines import baselines, side_by_side
 from classifiers.training.evaluation.classification import classification
 from classifiers.training.evaluation.damage import OtherSky
 from classifiers.training.evaluation.desi import desi
 from classifiers.training.evaluation.document import Report, Section
+from classifiers.training.evaluation.exposures import exposures
 from classifiers.training.evaluation.headline import score
+from classifiers.training.evaluation.left_out import LeaveOneOut, left_out
 from classifiers.training.evaluation.other_samples import (
     SUPERNOVA_SNR,
     desi_coadds,
+    double_redshifts,
     in_host_light,
     ozdes_transients,
     simulated,
+    simulated_quasars,
     supernova_templates,
     supernovae,
 )
 from classifiers.training.evaluation.priors import priors
+from classifiers.training.evaluation.quasars import Absorbed, quasars
 from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.evaluation.realism.section import realism
 from classifiers.training.evaluation.redshifts import redshifts
 from classifiers.training.evaluation.robustness import robustness
 from classifiers.training.evaluation.unknown import Transients, unknown
-from classifiers.training.evaluation.worst import worst
+from classifiers.training.evaluation.worst import Reconstruct, worst
 from classifiers.training.simulation.scheme import CLASSES
 
 SIMULATED_N = 4096
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 _SUPERNOVAE_A_HOST = 10
+_ABSORBED, _SEEN_FROM = 2048, 1.5
+"""Simulated quasars for broad absorption, and the redshift from which it can be seen."""
+_SPLIT = 1024
+"""Spectra of a sample that are split into exposures, at most."""
+SURVEY_THRESHOLDS = ("WEAVE",)
+"""Surveys whose redshift threshold of quasars is shown beside the default."""
 
 
 def evaluate(classifier: Classifier, spectra_folder: Path, progress: Progress | None = None) -> Report:
@@ -60,6 +71,8 @@ def evaluate_fully(
     anomaly: LoadedEngine | None = None,
     progress: Progress | None = None,
     simulations: int = SIMULATED_N,
+    reconstruct: Reconstruct | None = None,
+    unseen: LeaveOneOut | None = None,
 ) -> Report:
     """Score a spectrum classifier on every sample, beside its baselines.
 
@@ -69,6 +82,8 @@ def evaluate_fully(
         anomaly: engine of role ``anomaly``; without it the worst errors are not drawn.
         progress: called with the stage and the fraction done.
         simulations: size of the simulated held-out sample.
+        reconstruct: of the anomaly bundle, for the worst errors; None leaves reconstructions out.
+        unseen: what leaving one survey out of training gave; None leaves the section out.
     """
 
     def classify(items: Sequence[Spectrum], stage: str) -> Answers:
@@ -83,27 +98,44 @@ def evaluate_fully(
     coadds, coadd_labels = desi_coadds(spectra_folder)
     coadds_scored = Scored(coadd_labels, classify(coadds, "DESI coadds"))
     headline = score(labels, real.answers, _digests(classifier))
-    transients = _transients(classifier, spectra_folder, spectra, real, progress)
+    items, absorbed = simulated_quasars(_ABSORBED, _SEEN_FROM)
+    absorption = Absorbed(classify(items, "simulated quasars"), absorbed)
+    absorbing = absorption.answers.rows(np.flatnonzero(absorbed))
+    transients = _transients(classifier, spectra_folder, spectra, real, absorbing, progress)
+    both = {"real": (real, spectra), "simulated": (samples["simulated"], made)}
     skies = _skies(spectra_folder)
     if progress is not None:
         progress("baselines", 0.0)
     more, numbers = baselines(real, spectra, spectra_folder)
     truth = samples["simulated"].truth
     mixture = np.array([np.count_nonzero(truth == name) for name in CLASSES], np.float64)
+    surveys = {
+        survey: {
+            name: classify([replace(item, survey=survey) for item in items], f"as spectra of {survey}")
+            for name, (_, items) in both.items()
+        }
+        for survey in SURVEY_THRESHOLDS
+    }
+    few = {name: (scored.first(_SPLIT), items) for name, (scored, items) in both.items()}
     trained_id = next((use.prior_id for use in classifier.engines() if use.class_scheme), "")
     sections: list[Section] = [
+        side_by_side([*headline.proportions, *more], [*headline.numbers, *numbers]),
         classification(samples, {"coadds": coadds_scored}),
         redshifts(samples),
+        exposures(few, classify, np.random.default_rng(13)),
         unknown(samples, transients),
+        *filter(None, [quasars(samples, surveys, absorption)]),
         priors(samples, mixture / mixture.sum(), trained_id),
         desi(coadds_scored),
         robustness(real, spectra, OtherSky(skies), classify),
     ]
+    if unseen is not None:
+        sections.append(left_out(unseen))
     if progress is not None:
         progress("simulated beside real", 0.0)
     sections.append(realism(spectra, labels, anomaly))
     if anomaly is not None:
-        sections.append(worst(real, spectra, anomaly))
+        sections.append(worst(real, spectra, anomaly, reconstruct))
     if progress is not None:
         progress("done", 1.0)
     return replace(
@@ -115,9 +147,17 @@ def evaluate_fully(
 
 
 def _transients(
-    classifier: Classifier, spectra_folder: Path, spectra: Sequence[Spectrum], real: Scored, progress: Progress | None
+    classifier: Classifier,
+    spectra_folder: Path,
+    spectra: Sequence[Spectrum],
+    real: Scored,
+    absorbing: Answers,
+    progress: Progress | None,
 ) -> Transients:
-    kinds: dict[str, Answers] = {}
+    kinds = {"broad absorption (simulated quasars)": absorbing}
+    far = np.flatnonzero(np.isin(real.group, ("GALAXY", "QSO")) & np.isfinite(real.redshift))
+    pairs = double_redshifts([spectra[row] for row in far.tolist()], real.redshift[far], np.random.default_rng(14))
+    kinds["double redshifts (real pairs)"] = classified(classifier, pairs, progress, "double redshifts")
     for number, snr in enumerate(SUPERNOVA_SNR):
         items, _ = supernovae(spectra_folder, snr, np.random.default_rng((11, number)))
         kinds[f"supernovae, S/N {snr:g}"] = classified(classifier, items, progress, "supernovae")

@@ -6,11 +6,14 @@ Each returns items as the stream would give them, with labels of the same form a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifiers.items import GridAxis, InlineAxis, Spectrum
+from classifiers.training.evaluation.damage import blended
 from classifiers.training.evaluation.real_spectra import RealLabel, barycentric, native_spectra
 from classifiers.training.simulation.grid import Float32, Float64, native_wavelength
 from classifiers.training.simulation.instruments import NAMES
@@ -25,6 +28,7 @@ TRANSIENT = "TRANSIENT"
 SUPERNOVA_SNR = (5.0, 10.0, 20.0)
 LEAST_COVERED = 0.9
 """Of a galaxy's pixels, by a supernova that is mixed into its light."""
+_OTHER_REDSHIFT = 0.05
 _CHUNK = 1024
 _DESI_FIRST, _DESI_STEP, _DESI_PIXELS = 3600.0, 0.8, 7781
 
@@ -39,6 +43,29 @@ def simulated(n: int, seed: int = HELD_OUT_SEED) -> Sample:
         spectra += native_spectra(batch.flux, batch.inverse_variance)
         labels += [_simulated_label(batch, row, start + row) for row in range(len(batch))]
     return spectra, labels
+
+
+def simulated_quasars(n: int, least_redshift: float) -> tuple[list[Spectrum], NDArray[np.bool_]]:
+    """Draw quasars beyond a redshift, and whether each has broad absorption: (at most n,) bool."""
+    batch = Simulator.load().draw(n, np.random.default_rng((HELD_OUT_SEED, 1, 0)), kinds={"QSO": 1.0})
+    far = batch.redshift > least_redshift
+    return native_spectra(batch.flux[far], batch.inverse_variance[far]), batch.broad_absorption[far]
+
+
+def double_redshifts(spectra: Sequence[Spectrum], redshift: Float64, rng: np.random.Generator) -> list[Spectrum]:
+    """Return each spectrum blended with another of quite another redshift, of equal median flux.
+
+    Args:
+        spectra: galaxies and quasars on one grid.
+        redshift: (n,) of them.
+        rng: chooses the partners.
+    """
+    made = []
+    for item, own in zip(spectra, redshift, strict=True):
+        others = np.flatnonzero(np.abs(redshift - own) > _OTHER_REDSHIFT * (1.0 + own))
+        if others.size:
+            made.append(blended(item, spectra[int(rng.choice(others))]))
+    return made
 
 
 def _simulated_label(batch: SimulatedBatch, row: int, number: int) -> RealLabel:

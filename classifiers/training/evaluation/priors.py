@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.training.evaluation.answers import GROUP_OF, GROUPS, Floats, Rows, Scored
-from classifiers.training.evaluation.document import Cell, Item, Number, Proportion, Section, Table
+from classifiers.training.evaluation.document import Cell, Curve, Item, Number, Plot, Proportion, Section, Table
 from classifiers.training.simulation.scheme import CLASSES
 
 
@@ -47,6 +47,18 @@ PRIORS = (
         "a Gaia-selected stellar survey such as 4MOST's low-resolution disc and bulge survey (Chiappini et al. 2019, "
         "The Messenger 175, 30); the 1 % of extragalactic contaminants is an assumption",
     ),
+    Prior(
+        "4most-agn-like",
+        (0.15, 0.80, 0.05),
+        "X-ray selected targets such as those of the 4MOST AGN survey (Merloni et al. 2019, The Messenger 175, 42): "
+        "nearly all of eROSITA's are active nuclei (Aydar et al. 2025, arXiv:2505.03872); the shares are an assumption",
+    ),
+    Prior(
+        "weave-qso-like",
+        (0.05, 0.85, 0.10),
+        "quasar targets chosen by narrow-band photometry, as WEAVE-QSO's are by J-PAS (Pieri et al. 2016, "
+        "arXiv:1611.09388); the shares of contaminants are an assumption",
+    ),
 )
 
 
@@ -54,7 +66,7 @@ def priors(samples: Mapping[str, Scored], trained: Floats, trained_id: str) -> S
     """Return the section.
 
     Args:
-        samples: by what to call them; 13 classes are shown for "simulated" only, which has enough of each.
+        samples: by what to call them.
         trained: (13,) class mixture of training.
         trained_id: its prior_id, as in L2 records.
     """
@@ -62,13 +74,14 @@ def priors(samples: Mapping[str, Scored], trained: Floats, trained_id: str) -> S
     for prior in PRIORS:
         for name, scored in samples.items():
             items.append(_coarse(prior, name, scored, trained))
-        if "simulated" in samples:
-            items.append(_fine(prior, samples["simulated"], trained))
+        tables = [_fine(prior, name, scored, trained) for name, scored in samples.items()]
+        items += [*tables, *map(_picture, tables)]
     text = (
         "What a sub-survey with another mixture of classes gets from the same answers: completeness is the share of a "
         "class that is called so, purity the share of what is called so that is right. Correction multiplies the "
         "published probabilities by the ratio of the priors; a user can do the same from an L2 record, which names "
-        f"the prior of training ({trained_id}). The unknown flag is ignored."
+        f"the prior of training ({trained_id}). The unknown flag is ignored. Of real spectra some classes have only a "
+        "few: their intervals say so. Priors are of surveys like those named, not the surveys' own numbers."
     )
     return Section("Priors of sub-surveys", text, items)
 
@@ -130,14 +143,29 @@ def _coarse(prior: Prior, name: str, scored: Scored, trained: Floats) -> Table:
     return _table(f"{prior.prior_id}, {name}", GROUPS, truth, before, after, np.array(prior.shares))
 
 
-def _fine(prior: Prior, scored: Scored, trained: Floats) -> Table:
+def _fine(prior: Prior, name: str, scored: Scored, trained: Floats) -> Table:
     rows = scored.labelled[np.isfinite(scored.answers.probabilities[scored.labelled, 0])]
     truth = np.array([CLASSES.index(name) for name in scored.truth[rows]])
     fine_prior = class_prior(prior, trained)
     probabilities = scored.answers.probabilities[rows]
     before = probabilities.argmax(axis=1)
     after = reweighted(probabilities, trained, fine_prior).argmax(axis=1)
-    return _table(f"{prior.prior_id}, 13 classes, simulated", CLASSES, truth, before, after, fine_prior)
+    return _table(f"{prior.prior_id}, 13 classes, {name}", CLASSES, truth, before, after, fine_prior)
+
+
+def _picture(table: Table) -> Plot:
+    """Return completeness and purity of each class that has members, before and after correction."""
+    names = [str(row[0]) for row in table.rows]
+    curves = []
+    for column, heading in enumerate(table.columns[2:], start=2):
+        points = []
+        for place, row in enumerate(table.rows):
+            cell = row[column]
+            if isinstance(cell, Proportion | Number) and np.isfinite(cell.value) and cell.interval is not None:
+                points.append((float(place), cell.value, *cell.interval))
+        x, y, low, high = (list(values) for values in zip(*points, strict=True)) if points else ([], [], [], [])
+        curves.append(Curve(heading, x, y, low, high))
+    return Plot(table.title, "", "share", curves, "marks", y_range=(0.0, 1.02), x_names=names)
 
 
 def _table(title: str, names: tuple[str, ...], truth: Rows, before: Rows, after: Rows, prior: Floats) -> Table:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from classifiers.training.evaluation.answers import Floats, Rows, Scored
-from classifiers.training.evaluation.binned import binned_share, by_snr, histogram, share, spread
-from classifiers.training.evaluation.document import Cell, Item, Number, Plot, Section, Table
+from classifiers.training.evaluation.binned import FEWEST, binned_share, by_snr, histogram, share, spread
+from classifiers.training.evaluation.document import Cell, Curve, Item, Number, Plot, Section, Table
 from classifiers.training.evaluation.velocities import velocities
 from classifiers.training.simulation.grid import SPEED_OF_LIGHT_KM_S
 
@@ -22,6 +22,7 @@ _FEWEST_EPOCHS = 10
 def redshifts(samples: Mapping[str, Scored]) -> Section:
     """Return the section; ``samples`` by what to call them (real, simulated)."""
     items: list[Item] = [_summary(samples), _failures(samples)]
+    items += [_cuts(name, scored) for name, scored in samples.items()]
     for name, scored in samples.items():
         items += [_success_by_snr(name, scored), _success_by_redshift(name, scored), _pulls(name, scored)]
     items += velocities(samples)
@@ -30,7 +31,9 @@ def redshifts(samples: Mapping[str, Scored]) -> Section:
         items.append(epochs)
     text = (
         "Of objects found to be of their group. A catastrophic failure is off by more than 1,000 km/s (galaxies) or "
-        "3,000 km/s (quasars) times (1 + z). Pull: (found - true) / published error; its width is the normalised "
+        "3,000 km/s (quasars) times (1 + z). In the curves against completeness those whose most probable other "
+        "solution is least probable are kept first; crosses are the cut zwarn = 0. "
+        "Pull: (found - true) / published error; its width is the normalised "
         "median absolute deviation, 1 where errors are right. Pulls of real spectra contain the errors of the "
         "surveys' own redshifts. Radial velocities are of stars found to be stars; one whose error would be "
         "above 100 km/s is not published. The truth of real stars is the survey's velocity."
@@ -82,6 +85,31 @@ def _failures(samples: Mapping[str, Scored]) -> Table:
     )
 
 
+def _cuts(name: str, scored: Scored) -> Plot:
+    """Return the share of catastrophic failures of what is kept against how much that is, and where zwarn = 0 lies."""
+    error, rival = np.abs(velocity_error(scored)), scored.answers.rival_probability
+    curves: list[Curve] = []
+    for group, limit in CATASTROPHIC_KM_S.items():
+        members = scored.with_redshift(group)
+        if not members.size:
+            continue
+        failed = error[members[np.argsort(rival[members], kind="stable")]] > limit
+        kept = np.unique(np.linspace(0.3 * failed.size, failed.size, 60).astype(int))
+        kept = kept[kept > 0]
+        shares = [share(group, failed[:count]) for count in kept.tolist()]
+        x, y = (kept / failed.size).tolist(), [each.value for each in shares]
+        bands = [each.interval for each in shares]
+        curves.append(Curve(group, x, y, [low for low, _ in bands], [high for _, high in bands], kept.tolist()))
+        clear = members[scored.answers.zwarn[members] == 0]
+        rate = share("zwarn = 0", error[clear] > limit)
+        if rate.n:
+            curves.append(Curve(f"{group}, zwarn = 0", [rate.n / members.size], [rate.value], n=[rate.n]))
+    return Plot(
+        f"Catastrophic redshifts against completeness, {name}", "share kept", "share of these that is catastrophic",
+        curves,
+    )  # fmt: skip
+
+
 def _success_by_snr(name: str, scored: Scored) -> Plot:
     curves = []
     snr = scored.answers.column("snr")
@@ -101,7 +129,8 @@ def _success_by_redshift(name: str, scored: Scored) -> Plot:
     for group, limit in CATASTROPHIC_KM_S.items():
         rows = scored.with_redshift(group)
         title = f"{group}, within {limit:.0f} km/s"
-        curves.append(binned_share(title, scored.redshift[rows], error[rows] <= limit, _REDSHIFT_EDGES))
+        success = error[rows] <= limit
+        curves.append(binned_share(title, scored.redshift[rows], success, _REDSHIFT_EDGES, fewest=FEWEST))
     return Plot(
         f"Redshift success against redshift, {name}", "redshift", "share", curves, "points", y_range=(0.0, 1.02)
     )

@@ -40,7 +40,9 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
         f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
         "guaranteed after `specstream calibrate` on a survey's own objects; the bundles that ship are calibrated on "
         "simulations, where it is nominal. Supernovae have flat noise and are at rest; OzDES spectra are mostly "
-        "the host's light. In the curves of detection the score is the p-value of novelty alone, whatever reason "
+        "the host's light. Quasars with broad absorption are a known class, and simulated ones trained on; double "
+        "redshifts are pairs of real galaxies and quasars, of equal light. "
+        "In the curves of detection the score is the p-value of novelty alone, whatever reason "
         "the record gives."
     )
     return Section("Unknown", text, items)
@@ -76,9 +78,10 @@ def _by_snr(name: str, scored: Scored, rate: float) -> Plot:
         curves.append(by_snr(group, snr[rows], scored.answers.unknown[rows]))
     ends = [min(min(curve.x, default=1.0) for curve in curves), max(max(curve.x, default=1.0) for curve in curves)]
     curves.append(Curve(f"declared {rate:g}", ends, [rate, rate]))
+    highest = max((high for curve in curves for high in curve.high), default=1.0)
     return Plot(
         f"False unknown against S/N, {name}", "median S/N per bin of 207 km/s", "share flagged", curves, "points",
-        x_log=True,
+        x_log=True, y_range=(0.0, min(1.02, 1.05 * highest)),
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,17 +12,25 @@ from classifiers.loaded import LoadedEngine
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.evaluation.answers import Scored
 from classifiers.training.evaluation.document import Example, Section
+from classifiers.training.simulation.grid import Float32
 
 _MOST = 3
 
 
-def worst(scored: Scored, spectra: Sequence[Spectrum], anomaly: LoadedEngine) -> Section:
+Reconstruct: TypeAlias = Callable[[Float32, Float32], Float32]
+"""Flux and inverse variance on the common grid, (n, bin) each, to what the VAE makes of them, in the unit of flux."""
+
+
+def worst(
+    scored: Scored, spectra: Sequence[Spectrum], anomaly: LoadedEngine, reconstruct: Reconstruct | None = None
+) -> Section:
     """Return the section: the most confident wrong group, wrong class, redshift failures, and false unknowns.
 
     Args:
         scored: the real sample.
         spectra: the same.
         anomaly: engine of role ``anomaly``, for the contributions.
+        reconstruct: of the same bundle; None draws no reconstruction.
     """
     answers = scored.answers
     top = np.nan_to_num(answers.probabilities.max(axis=1))
@@ -40,22 +49,28 @@ def worst(scored: Scored, spectra: Sequence[Spectrum], anomaly: LoadedEngine) ->
         members = np.flatnonzero(rows & np.isfinite(badness))
         order = members[np.argsort(-badness[members], kind="stable")]
         chosen += [(title, int(row)) for row in order[:_MOST]]
-    examples = _examples(scored, [spectra[row] for _, row in chosen], chosen, anomaly) if chosen else []
+    examples = _examples(scored, [spectra[row] for _, row in chosen], chosen, anomaly, reconstruct) if chosen else []
     text = (
         "Up to three of each kind, the most confident first. Black: flux on the common grid, normalised; orange: "
-        "one-sigma error; red: what each bin adds to the VAE's reduced chi-square (scale on the right)."
+        "one-sigma error; blue: the VAE's reconstruction (where torch is there to compute it); red: what each bin adds "
+        "to the VAE's reduced chi-square (scale on the right)."
     )
     return Section("The worst errors", text, examples)
 
 
 def _examples(
-    scored: Scored, spectra: list[Spectrum], chosen: list[tuple[str, int]], anomaly: LoadedEngine
+    scored: Scored,
+    spectra: list[Spectrum],
+    chosen: list[tuple[str, int]],
+    anomaly: LoadedEngine,
+    reconstruct: Reconstruct | None,
 ) -> list[Example]:
     grid = anomaly.bundle.manifest.grid
     if grid is None:
         raise ValueError(f"expected a spectral bundle with a grid, got {anomaly.bundle.manifest.name}")
     prepared = prepare(spectra, grid.grid())
     outputs = anomaly.engine.run({"flux": prepared.flux, "inverse_variance": prepared.inverse_variance})
+    made = None if reconstruct is None else reconstruct(prepared.flux, prepared.inverse_variance)
     examples = []
     for index, (title, row) in enumerate(chosen):
         seen = prepared.inverse_variance[index] > 0
@@ -69,6 +84,7 @@ def _examples(
                 flux=np.where(seen, prepared.flux[index], np.nan).tolist(),
                 error=error.tolist(),
                 contribution=np.where(seen, outputs["contribution"][index], np.nan).tolist(),
+                reconstruction=() if made is None else np.where(seen, made[index], np.nan).tolist(),
             )
         )
     return examples

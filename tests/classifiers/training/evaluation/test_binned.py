@@ -22,6 +22,24 @@ def test_a_bin_holds_its_lower_edge_and_an_empty_bin_is_left_out() -> None:
     assert curve.low[1] == pytest.approx(0.0126, abs=1e-4)
 
 
+def test_thin_bins_are_joined_with_the_next_and_the_last_with_the_one_before() -> None:
+    x = np.array([0.5, 1.5, 1.6, 2.5, 2.6, 3.5])
+    curve = binned_share("c", x, np.ones(6, bool), (0.0, 1.0, 2.0, 3.0, 4.0), fewest=2)
+    assert list(curve.n) == [3, 3]
+    assert list(curve.x) == [1.0, 3.0]
+    alone = binned_share("c", np.array([2.5]), np.ones(1, bool), (0.0, 1.0, 2.0, 3.0), fewest=9)
+    assert list(alone.n) == [1]
+    assert list(binned_share("c", np.zeros(0), np.ones(0, bool), (0.0, 1.0), fewest=3).n) == []
+
+
+@given(st.lists(st.floats(0.0, 3.9), max_size=40), st.integers(1, 9))
+def test_joining_bins_loses_nothing(values: list[float], fewest: int) -> None:
+    x = np.array(values)
+    curve = binned_share("c", x, np.ones(x.size, bool), (0.0, 1.0, 2.0, 3.0, 4.0), fewest=fewest)
+    assert sum(curve.n) == x.size
+    assert all(n >= fewest for n in curve.n) or len(curve.n) == 1
+
+
 def test_a_histogram_has_area_one_and_puts_what_is_beyond_its_edges_in_the_last_bins() -> None:
     edges = np.linspace(-1.0, 1.0, 5)
     curve = histogram("h", np.array([-9.0, 0.1, 0.2, 9.0, np.nan]), edges)

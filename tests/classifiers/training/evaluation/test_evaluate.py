@@ -7,12 +7,15 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from classifiers.loaded import load_engines
 from classifiers.suite import MODELS, suites
-from classifiers.training.evaluation.document import Example, Matrix, Plot, Proportion, Report, Table
+from classifiers.training.evaluation.document import Example, Matrix, Number, Plot, Proportion, Report, Table
 from classifiers.training.evaluation.evaluate import anomaly_engine, evaluate, evaluate_fully
+from classifiers.training.evaluation.left_out import SHIPPED, LeaveOneOut
+from classifiers.training.reconstruction import reconstructing
 
 SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 
@@ -20,7 +23,13 @@ SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 @pytest.fixture(scope="module")
 def report(data_dir: Path) -> Report:
     engines = load_engines([MODELS / name for name in SPECTRAL])
-    return evaluate_fully(suites(engines)["spectrum"], data_dir / "spectra", anomaly_engine(engines), simulations=256)
+    unseen = LeaveOneOut.from_json(SHIPPED.read_text(encoding="utf-8"))
+    anomaly = anomaly_engine(engines)
+    assert anomaly is not None
+    return evaluate_fully(
+        suites(engines)["spectrum"], data_dir / "spectra", anomaly, simulations=256, unseen=unseen,
+        reconstruct=reconstructing(anomaly.bundle.folder),
+    )  # fmt: skip
 
 
 def section(report: Report, title: str) -> dict[str, Any]:
@@ -39,12 +48,23 @@ def cells(table: Table, row: str) -> list[Any]:
 def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
     titles = [each.title for each in report.sections]
     assert titles == [
-        "Classes", "Redshifts", "Unknown", "Priors of sub-surveys", "DESI coadds", "Bad input", "Simulated beside real",
+        "Beside classical methods", "Classes", "Redshifts", "Exposures against coadds", "Unknown", "Quasar finder",
+        "Priors of sub-surveys", "DESI coadds", "Bad input", "Leave one survey out", "Simulated beside real",
         "The worst errors",
     ]  # fmt: skip
     assert {"13 classes, real", "13 classes, simulated", "Reliability, real"} <= section(report, "Classes").keys()
     assert "Supernovae in the light of real galaxies" in section(report, "Unknown")
-    assert all(isinstance(item, Example) for item in section(report, "The worst errors").values())
+    for item in section(report, "The worst errors").values():
+        assert isinstance(item, Example)
+        seen = np.isfinite(item.flux)
+        assert np.isfinite(item.reconstruction)[seen].all()
+        middle = np.median(np.array(item.reconstruction)[seen]) / np.median(np.array(item.flux)[seen])
+        assert 0.3 < middle < 3.0, item.title
+    kinds = [row[0] for row in section(report, "Unknown")["Detected at the declared rate, by kind"].rows]
+    assert {"broad absorption (simulated quasars)", "double redshifts (real pairs)"} <= set(kinds)
+    thresholds = [row[:2] for row in section(report, "Quasar finder")["Quasars above the threshold"].rows]
+    assert thresholds == [[name, z] for name in ("real", "simulated") for z in ("z >= 2.1", "z >= 2.2")]
+    assert "4most-crs-like, 13 classes, real" in section(report, "Priors of sub-surveys")
     damaged = section(report, "Bad input")["Real known spectra, damaged"]
     assert len(damaged.rows) == 16
     for row in damaged.rows:
@@ -70,6 +90,11 @@ def test_the_baselines_stand_in_the_same_table(report: Report) -> None:
     assert report.proportion("baseline: template fit: star type, exact").value > 0.6
     assert report.proportion("baseline: eigenspectra: QSO redshift within 0.01 (1+z)").value > 0.9
     assert report.proportion("baseline: most common class (QSO_BROADLINE): 13 classes").n == 427
+    beside = section(report, "Beside classical methods")["Beside classical methods"]
+    for row in beside.rows:
+        assert any(isinstance(cell, Proportion | Number) for cell in row[2:]), row
+    assert cells(beside, "star type, exact")[2] == report.proportion("baseline: template fit: star type, exact")
+    assert cells(beside, "QSO recall")[3] == report.proportion("baseline: eigenspectra: QSO recall (no stars offered)")
 
 
 @pytest.mark.slow

@@ -1,0 +1,142 @@
+"""Section on the narrow-band bundle: figures on mocks, measured when it was trained, and on real spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from classifiers.training.evaluation.document import Cell, Curve, Item, Matrix, Plot, Proportion, Section, Table
+from classifiers.training.narrowband.purity import COMPLETENESS
+from classifiers.training.narrowband.simulator import CLASSES
+
+_SAMPLES = {"with_missing_bands": "as observed", "all_bands": "all bands there"}
+_SOURCES = {"all_sources": "all sources", "point_like_only": "point-like only"}
+
+
+def narrowband(mocks: Mapping[str, Any], real: Mapping[str, Any]) -> Section:
+    """Return the section.
+
+    Args:
+        mocks: of the manifest's metrics, as ``measures.measured`` gives them.
+        real: of ``real.evaluate_real``.
+    """
+    sample, sky = mocks["sample"], mocks["on_the_sky"]
+    items: list[Item] = [_classes(mocks["balanced"])]
+    items += [
+        Matrix(f"Classes of mocks, {name}", CLASSES, CLASSES, mocks["balanced"][key]["confusion"])
+        for key, name in _SAMPLES.items()
+    ]
+    items += [_f1(mocks["balanced"]), _purity_plot(sky["by_magnitude"]), _purity(sky["by_magnitude"])]
+    items += [
+        _redshifts(mocks["redshift"]),
+        _novelty(mocks),
+        _real(real["by_r"]),
+        _colours(real["colours_among_mocks"]),
+    ]
+    text = (
+        f"Mocks: {sample['n_by_kind']:,} of each of quasars, galaxies and stars with r < {sample['r_below']:g}, "
+        f"{100 * sample['missing_bands']:.1f} % of their bands missing; QSO_HIGH_Z is z >= {sample['high_z_from']:g}. "
+        "f1 on balanced mocks says little of a survey, and mocks of others compare nothing. Purity at realistic "
+        f"densities: {sky['quasars_per_deg2_beyond_z_2.2']:g} quasars per deg2 at z > 2.2 among "
+        f"{sky['sources_per_deg2']:,.0f} sources per deg2, ranked by P(z >= 2.1) at the prior of the sky; where no "
+        "mock was taken wrongly, purity 1 is a lower bound of the mocks' number only. Real spectra are seen through "
+        "the bands, scaled to a magnitude and given noise; their colours are set beside those of mocks of like "
+        "redshift (stars: of like colour), where 0 mag and 0.68 are expected."
+    )
+    return Section("J-PAS pseudo-spectra", text, items)
+
+
+def _classes(balanced: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    for key, name in _SAMPLES.items():
+        for kind, found in balanced[key]["by_class"].items():
+            low, high = found["f1_interval_95"]
+            rows.append([name, kind, found["n"], found["f1"], f"{low:.4f} to {high:.4f}", found["completeness"]])
+            rows[-1].append(found["purity"])
+    columns = ("mocks", "class", "n", "f1", "95 % interval", "completeness", "purity")
+    return Table("Classes of balanced mocks", columns, rows)
+
+
+def _f1(balanced: Mapping[str, Any]) -> Plot:
+    curves = []
+    for key, name in _SAMPLES.items():
+        bins = balanced[key]["by_magnitude"]
+        kinds = next(iter(bins.values()))
+        curves += [_curve(f"{kind}, {name}", [each[kind]["f1"] for each in bins.values()]) for kind in kinds]
+    names = list(balanced["all_bands"]["by_magnitude"])
+    return Plot("f1 of quasars on balanced mocks against r", "", "f1", curves, y_range=(0.6, 1.01), x_names=names)
+
+
+def _purity_plot(bins: Mapping[str, Any]) -> Plot:
+    names = list(bins)[:-1]  # the last is all of them
+    curves = [
+        _curve(f"completeness {level:g}, {name}", [bins[r][key][str(level)]["purity"] for r in names])
+        for key, name in _SOURCES.items()
+        for level in COMPLETENESS
+    ]
+    return Plot(
+        "Purity of quasars at z >= 2.1 at fixed completeness, on the sky", "", "purity", curves, y_range=(0.0, 1.02),
+        x_names=names,
+    )  # fmt: skip
+
+
+def _purity(bins: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    for magnitude, found in bins.items():
+        cells: list[Cell] = [magnitude, found["n"], found["quasars_per_deg2"], found["sources_per_deg2"]]
+        for key in _SOURCES:
+            for level in COMPLETENESS:
+                entry = found[key][str(level)]
+                cells.append(f"{entry['purity']:.4f} ({entry['false_mocks']})")
+        rows.append(cells)
+    heads = [f"{name}, {level:g}" for name in _SOURCES.values() for level in COMPLETENESS]
+    columns = ("r", "mocks", "quasars per deg2", "sources per deg2", *heads)
+    return Table("Purity at fixed completeness (mocks wrongly taken)", columns, rows)
+
+
+def _redshifts(found: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    for kind, all_of_it in found.items():
+        for name, each in (("all", all_of_it), *all_of_it["by_magnitude"].items()):
+            if each["n"]:
+                low, high = each["outliers_interval_95"]
+                outliers = f"{each['outliers_beyond_0.15']:.4f} ({low:.4f} to {high:.4f})"
+                rows.append([kind, name, each["n"], each["nmad"], outliers, each.get("width_of_pulls", "")])
+    columns = ("", "r", "n", "NMAD / (1+z)", "beyond 0.15 (1+z)", "width of pulls")
+    return Table("Redshifts of mocks", columns, rows)
+
+
+def _novelty(mocks: Mapping[str, Any]) -> Table:
+    known = mocks["false_unknown"]
+    named = {f"known mocks, declared {known['declared']:g}": known, **mocks["novelty_detected"]}
+    rows: list[list[Cell]] = [
+        [name, each["n"], each["rate"], "{:.4f} to {:.4f}".format(*each["interval_95"])] for name, each in named.items()
+    ]
+    return Table("Flagged as unknown", ("", "n", "rate", "95 % interval"), rows)
+
+
+def _real(by_magnitude: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = []
+    names: Sequence[str] = ()
+    for magnitude, found in by_magnitude.items():
+        names = [name for name, each in found.items() if "right" in each]
+        redshift = found["quasar redshifts"]["within_0.05"]
+        cells: list[Cell] = [f"r = {magnitude}"]
+        cells += [Proportion(name, found[name]["right"], found[name]["n"]) for name in names]
+        rows.append([*cells, Proportion("redshift", redshift["right"], redshift["n"])])
+    columns = ("", *names, "quasar redshifts within 0.05 (1+z)")
+    return Table("Real spectra seen through the bands", columns, rows)
+
+
+def _colours(found: Mapping[str, Any]) -> Table:
+    rows: list[list[Cell]] = [
+        [kind, colour, each["n"], each["median_difference_mag"], each["within_middle_68_percent"]]
+        for kind, colours in found.items()
+        for colour, each in colours.items()
+    ]
+    columns = ("kind", "colour", "n", "median difference [mag]", "share within the mocks' middle 68 %")
+    return Table("Colours of real spectra among those of mocks", columns, rows)
+
+
+def _curve(name: str, values: Sequence[float]) -> Curve:
+    return Curve(name, [float(place) for place in range(len(values))], list(values))
