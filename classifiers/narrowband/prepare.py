@@ -6,7 +6,8 @@ wavelength, where F_lambda = F_nu c / wavelength^2 holds exactly for photon-weig
 117, 421, appendix). Air or vacuum and the velocity of the Earth shift a wavelength by less than 3 Angstrom, far below
 any tolerance, and are not looked at.
 
-What is masked and what a user is told of it is as in ``classifiers.preprocess.prepare``; so is the normalisation.
+What is masked and what a user is told of it is as in ``classifiers.preprocess.prepare``; so is the normalisation, and
+so is what comes out, with a bundle's bands in the place of the grid's pixels.
 """
 
 from __future__ import annotations
@@ -21,30 +22,10 @@ from numpy.typing import NDArray
 from classifiers.bundle.manifest import Band
 from classifiers.items import Axis, GridAxis, Spectrum
 from classifiers.preprocess.normalise import normalise
+from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.preprocess.units import flux_unit
 from classifiers.preprocess.weights import weigh
 from classifiers.quality import Quality
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedBands:
-    """A batch of n objects in a bundle's bands.
-
-    Attributes:
-        flux: (n, band) float32, F_lambda divided by ``scale``; 0 where masked, NaN never.
-        inverse_variance: (n, band) float32, multiplied by scale^2; 0 where masked, NaN never.
-        scale: (n,) float64, in the flux unit of the record (1e-17 erg/s/cm2/Angstrom for F_nu and photon units).
-        snr: (n,) float64, median of flux x sqrt(inverse_variance) over valid bands; NaN without any.
-        coverage: (n,) float64, fraction of the bands that are valid.
-        quality_flags: (n,) int64, bits of ``Quality``.
-    """
-
-    flux: NDArray[np.float32]
-    inverse_variance: NDArray[np.float32]
-    scale: NDArray[np.float64]
-    snr: NDArray[np.float64]
-    coverage: NDArray[np.float64]
-    quality_flags: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +37,7 @@ class _Match:
     wavelength_angstrom: NDArray[np.float64]
 
 
-def prepare_bands(spectra: Sequence[Spectrum], bands: tuple[Band, ...]) -> PreparedBands:
+def prepare_bands(spectra: Sequence[Spectrum], bands: tuple[Band, ...]) -> PreparedBatch:
     """Bring n >= 1 narrow-band spectra into a bundle's bands.
 
     Args:
@@ -67,7 +48,7 @@ def prepare_bands(spectra: Sequence[Spectrum], bands: tuple[Band, ...]) -> Prepa
         UnitError: a flux unit is not one that can be classified (the stream rejects such records before).
     """
     n = len(spectra)
-    batch = PreparedBands(
+    batch = PreparedBatch(
         flux=np.zeros((n, len(bands)), np.float32),
         inverse_variance=np.zeros((n, len(bands)), np.float32),
         scale=np.ones(n),
@@ -84,7 +65,7 @@ def prepare_bands(spectra: Sequence[Spectrum], bands: tuple[Band, ...]) -> Prepa
     return batch
 
 
-def _fill(members: Sequence[Spectrum], rows: NDArray[np.int64], bands: tuple[Band, ...], batch: PreparedBands) -> None:
+def _fill(members: Sequence[Spectrum], rows: NDArray[np.int64], bands: tuple[Band, ...], batch: PreparedBatch) -> None:
     """Prepare spectra of one axis, uncertainty kind and unit into their rows of the batch."""
     match = _match(_AxisKey(_identity(members[0].axis), members[0].axis), bands)
     unit = flux_unit(members[0].flux_unit)

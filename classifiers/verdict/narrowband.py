@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classifiers.classifier import Verdicts
 from classifiers.items import Spectrum
-from classifiers.narrowband.prepare import PreparedBands
+from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.blank import without_classes
@@ -39,7 +39,7 @@ def unserved_verdicts(items: Sequence[Spectrum]) -> Verdicts:
     return without_classes(columns, sky, unknown=unknown, reasons=reasons)
 
 
-def narrowband_verdicts(answer: Answer, prepared: PreparedBands) -> Verdicts:
+def narrowband_verdicts(answer: Answer, prepared: PreparedBatch) -> Verdicts:
     """Return the verdicts on n pseudo-spectra.
 
     Args:
@@ -128,7 +128,7 @@ def _strongest(answer: Answer, absent: Flags) -> Floats:
     return column(np.array([band.wavelength_angstrom for band in answer.manifest.bands])[strongest], silent)
 
 
-def _warnings(answer: Answer, redshift: Floats, prepared: PreparedBands) -> NDArray[np.int64]:
+def _warnings(answer: Answer, redshift: Floats, prepared: PreparedBatch) -> NDArray[np.int64]:
     """Return ``zwarn``: bits for low S/N and short coverage, -1 where there is no redshift."""
     manifest = answer.manifest
     bits = np.zeros(len(redshift), np.int64)

@@ -24,6 +24,8 @@ L2_COLUMNS = (
     Column("top_probability", "P", 6),
     Column("redshift", "z", 9),
     Column("redshift_error", "± z", 9),
+    Column("radial_velocity_km_s", "v [km/s]", 8),
+    Column("radial_velocity_error_km_s", "± v", 6),
     Column("snr", "S/N", 7),
     Column("p_qso", "P(QSO)", 7),
     Column("anomaly_p_value", "p(anom)", 8),

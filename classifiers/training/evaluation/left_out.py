@@ -48,11 +48,12 @@ class SurveyScores:
 
 @dataclass(frozen=True, slots=True)
 class LeaveOneOut:
-    """All surveys, and how the classifiers were trained."""
+    """All surveys, and how the classifiers were trained; ``basis`` is the SHA-256 of the simulator's basis file."""
 
     simulations: int
     epochs: int
     seed: int
+    basis: str
     scores: Sequence[SurveyScores]
 
     def to_json(self) -> str:
@@ -72,7 +73,7 @@ class LeaveOneOut:
                 SurveyScores(each["survey"], each["seen"], {name: (k, n) for name, (k, n) in each["counts"].items()})
                 for each in stored["scores"]
             ]
-            return LeaveOneOut(stored["simulations"], stored["epochs"], stored["seed"], scores)
+            return LeaveOneOut(stored["simulations"], stored["epochs"], stored["seed"], stored["basis"], scores)
         except (KeyError, TypeError) as error:
             raise ValueError(f"expected the numbers of a leave-one-survey-out run, found {text[:60]!r}") from error
 
@@ -88,8 +89,8 @@ def left_out(found: LeaveOneOut) -> Section:
     models = "; ".join(f"{survey}: {' and '.join(names)}" for survey, names in LEFT_OUT.items() if len(names) > 1)
     text = (
         f"Classifiers of the shipped architecture, but trained on {found.simulations:,} simulations in {found.epochs} "
-        f"epochs only (seed {found.seed}), so that they can be compared with each other and not with the rest of the "
-        "report: one with every instrument, and one for each survey without the simulated instruments that are its "
+        f"epochs only (seed {found.seed}, simulator basis {found.basis[:8]}), so that they can be compared with each "
+        "other and not with the rest of the report: one with every instrument, and one for each survey without the simulated instruments that are its "
         f"model ({models}). Left out is the model of the instrument: coverage, resolution of the noise, its size and "
         "correlation, masks, residuals of sky and air, errors of the flux calibration, range of S/N. Not left out are "
         "the templates and populations, which rest on SDSS spectra, and the labels, which follow SDSS's rules. The "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -21,6 +22,7 @@ from classifiers.training.fitting import fit_classifier, known_classes
 from classifiers.training.imperfect import spoil
 from classifiers.training.networks.classifier import ExportedClassifier
 from classifiers.training.samples import CHUNK, Samples, compact
+from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.instruments import NAMES
 from classifiers.training.simulation.scheme import CLASSES, OTHER_INDEX
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, TRAINING_KINDS, SimulatedBatch, Simulator
@@ -72,7 +74,10 @@ def leave_one_out(
         limit = float(np.quantile(_answers(module, flux, inverse_variance)[_ENERGY], 1.0 - NOVEL_SHARE))
         for survey in LEFT_OUT if absent is None else (absent,):
             scores[survey, absent is None] = score(module, survey, absent is None, surveys[survey], limit)
-    return LeaveOneOut(simulations, epochs, seed, [scores[name, seen] for name in LEFT_OUT for seen in (True, False)])
+    basis = hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
+    return LeaveOneOut(
+        simulations, epochs, seed, basis, [scores[name, seen] for name in LEFT_OUT for seen in (True, False)]
+    )
 
 
 def draw_without(simulator: Simulator, n: int, seed: int, absent: Sequence[str], *, training: bool) -> Samples:

@@ -37,6 +37,7 @@ class Sample:
             self.labels[start:stop] = simulated.labels
 
     def __len__(self) -> int:
+        """Return n."""
         return len(self.stamps)
 
     def rows(self, index: NDArray[np.int64] | slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

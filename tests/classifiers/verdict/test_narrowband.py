@@ -9,7 +9,7 @@ import pytest
 
 from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.manifest import OUTPUTS, Manifest
-from classifiers.narrowband.prepare import PreparedBands
+from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.calibrate import score_calibration
@@ -34,13 +34,13 @@ def fields(**more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def prepared(n: int, **more: Any) -> PreparedBands:
+def prepared(n: int, **more: Any) -> PreparedBatch:
     values: dict[str, Any] = {
         "flux": np.tile(np.arange(1.0, 1.0 + BANDS, dtype=np.float32), (n, 1)),
         "inverse_variance": np.ones((n, BANDS), np.float32),
         "scale": np.ones(n), "snr": np.full(n, 10.0), "coverage": np.ones(n), "quality_flags": np.zeros(n, np.int64),
     }  # fmt: skip
-    return PreparedBands(**{**values, **more})
+    return PreparedBatch(**{**values, **more})
 
 
 def outputs(logits: list[list[float]], **more: Any) -> dict[str, Any]:

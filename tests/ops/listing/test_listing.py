@@ -45,6 +45,14 @@ def written(form: str, *records: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def test_a_table_shows_the_velocity_of_a_star_beside_the_redshifts_of_others() -> None:
+    star = {**RECORD, "redshift": None, "radial_velocity_km_s": -23.4567, "radial_velocity_error_km_s": 4.0}
+    heading, galaxy, other = written("table", RECORD, star).splitlines()
+    place = slice(heading.index("v [km/s]"), heading.index("S/N"))
+    assert galaxy[place].strip() == ""
+    assert other[place].split() == ["-23.457", "4"]
+
+
 def test_json_lines_are_strict_json() -> None:
     """NaN becomes null, bytes base64, arrays lists."""
     read = json.loads(written("jsonl", RECORD), parse_constant=lambda name: pytest.fail(name))

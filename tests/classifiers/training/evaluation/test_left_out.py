@@ -18,7 +18,7 @@ from classifiers.training.simulation.instruments import NAMES
 
 def test_what_is_written_is_read_back() -> None:
     counts = dict.fromkeys(MEASURES, (3, 4))
-    found = LeaveOneOut(256, 1, 7, [SurveyScores("SDSS", seen, counts) for seen in (True, False)])
+    found = LeaveOneOut(256, 1, 7, "ab" * 32, [SurveyScores("SDSS", seen, counts) for seen in (True, False)])
     assert LeaveOneOut.from_json(found.to_json()) == found
     (table,) = left_out(found).items
     assert isinstance(table, Table)
