@@ -23,7 +23,7 @@ from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
 from classifiers.verdict.redshift import alternatives, warnings
-from classifiers.verdict.unknown import constant_rows, decide
+from classifiers.verdict.unknown import constant_rows, decide, negative_rows
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -60,7 +60,8 @@ def spectral_verdicts(
     columns["unknown_p_value"], novel = novelty(answers, rows, n)
     domain = rows[lead].domain
     faulty = np.logical_or.reduce([each.faulty for each in rows.values()])
-    bad = faulty | (constant_rows(prepared.flux, prepared.inverse_variance) & (prepared.coverage > 0))
+    bad = faulty | negative_rows(prepared.snr)
+    bad |= constant_rows(prepared.flux, prepared.inverse_variance) & (prepared.coverage > 0)
     quality = prepared.quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
     if lead != "spectral_classifier":
         nothing = np.zeros(n, np.bool_)

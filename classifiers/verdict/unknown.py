@@ -2,12 +2,16 @@
 
 | reason        | when                                                                                              |
 | ------------- | ------------------------------------------------------------------------------------------------- |
-| BAD_DATA      | an engine answered NaN or inf, or the spectrum is a constant: nothing said of it can be trusted   |
+| BAD_DATA      | an engine answered NaN or inf, the spectrum is a constant, or it is negative beyond its errors    |
 | OUT_OF_DOMAIN | coverage, resolving power, medium or sampling outside the bundle's domain                         |
 | NO_SIGNAL     | recognised as blank sky, or S/N below the bundle's ``no_signal_snr``                              |
 | OUT_OF_DOMAIN | S/N below the bundle's ``min_snr``                                                                |
 | OTHER_KNOWN   | p_other above its calibrated threshold: a recognised type outside the scheme, an ordinary target  |
 | NOVEL         | conformal p-value of the novelty score at or below its threshold                                  |
+
+A spectrum is negative beyond its errors where its median S/N is below ``LOWEST_SNR``: no light is negative, and what
+subtracting the sky leaves stays within an error of a bin (the lowest of 76 real blank fibres has -1.0). Its sign is
+wrong, which is a fault of the data and no discovery.
 
 What makes an answer meaningless comes before what the answer says. Blank sky comes before "S/N too low", because a
 blank fibre always has a low S/N and its own reason says more. OTHER_KNOWN comes before NOVEL: a white dwarf is unlike
@@ -26,6 +30,8 @@ from classifiers.quality import Quality
 
 Flags = NDArray[np.bool_]
 
+LOWEST_SNR = -2.0
+"""Median S/N per bin below which a spectrum is negative beyond its errors."""
 REASONS = ("BAD_DATA", "OUT_OF_DOMAIN", "NO_SIGNAL", "OUT_OF_DOMAIN", "OTHER_KNOWN", "NOVEL")
 
 
@@ -89,6 +95,11 @@ def decide(
         for row in np.flatnonzero(condition).tolist():
             reasons[row] = reason
     return unknown, reasons
+
+
+def negative_rows(snr: NDArray[np.float64]) -> Flags:
+    """Return where the median S/N, (n,), is lower than any that light and its subtracted sky can leave."""
+    return _below(snr, LOWEST_SNR)
 
 
 def constant_rows(flux: NDArray[np.float32], inverse_variance: NDArray[np.float32]) -> Flags:

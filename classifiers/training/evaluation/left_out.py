@@ -90,7 +90,8 @@ def left_out(found: LeaveOneOut) -> Section:
     text = (
         f"Classifiers of the shipped architecture, but trained on {found.simulations:,} simulations in {found.epochs} "
         f"epochs only (seed {found.seed}, simulator basis {found.basis[:8]}), so that they can be compared with each "
-        "other and not with the rest of the report: one with every instrument, and one for each survey without the simulated instruments that are its "
+        "other and not with the rest of the report: one with every instrument, and one for each survey without the "
+        "simulated instruments that are its "
         f"model ({models}). Left out is the model of the instrument: coverage, resolution of the noise, its size and "
         "correlation, masks, residuals of sky and air, errors of the flux calibration, range of S/N. Not left out are "
         "the templates and populations, which rest on SDSS spectra, and the labels, which follow SDSS's rules. The "

@@ -150,6 +150,13 @@ def test_spectra_that_lack_wavelengths_have_tables_and_a_threshold_of_their_own(
     assert p[0] == p[1]
 
 
+def test_a_spectrum_that_is_negative_beyond_its_errors_is_bad_data_and_no_discovery() -> None:
+    strange = classifier(1, energy=5.0)
+    assert one(strange, prepared(1, snr=-2.5)).unknown_reason == ["BAD_DATA"]
+    assert one(strange, prepared(1, snr=-1.5)).unknown_reason == ["OUT_OF_DOMAIN"]  # its S/N is below the bundle's
+    assert one(strange, prepared(1, snr=np.nan)).unknown_reason == ["NOVEL"]
+
+
 def test_a_constant_spectrum_is_bad_data() -> None:
     batch = prepared(3)
     batch.flux[0] = 1.0
