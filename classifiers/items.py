@@ -44,7 +44,7 @@ class Spectrum:
         axis: wavelength axis in ``medium`` and the frame that ``velocity_correction_km_s`` brings to the barycentre.
         flux: (n,) float32 in ``flux_unit``; NaN and inf allowed (masked by preprocessing).
         uncertainty: (n,) float32, meaning ``uncertainty_kind``.
-        good: (n,) bool, False where the survey masked the pixel; None when no quality array came.
+        quality: (n,) int32, 0 where the survey has nothing against the pixel; None when no quality array came.
         velocity_correction_km_s: wavelengths are multiplied by (1 + v/c); 0 when already barycentric or heliocentric.
         resolving_power: wavelength/FWHM, or None.
         sky_fibre: True for fibre_use = SKY.
@@ -58,12 +58,17 @@ class Spectrum:
     uncertainty: Floats
     uncertainty_kind: Literal["SIGMA", "VARIANCE", "IVAR"]
     flux_unit: str
-    good: NDArray[np.bool_] | None
+    quality: NDArray[np.int32] | None
     velocity_correction_km_s: float
     resolving_power: float | None
     sampling: Literal["DISPERSED", "NARROWBAND"]
     sky_fibre: bool
     survey: str = ""
+
+
+def quality_of(good: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the quality array, 0 or 1, of pixels that are good or not."""
+    return (~good).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def _fill(members: Sequence[Spectrum], rows: NDArray[np.int64], bands: tuple[Ban
     size = len(match.wavelength_angstrom)
     flags = np.array(
         [
-            int(Quality.NO_QUALITY_ARRAY) * (spectrum.good is None) | int(Quality.SKY_FIBRE) * spectrum.sky_fibre
+            int(Quality.NO_QUALITY_ARRAY) * (spectrum.quality is None) | int(Quality.SKY_FIBRE) * spectrum.sky_fibre
             for spectrum in members
         ],
         np.int64,

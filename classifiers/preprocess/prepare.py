@@ -153,7 +153,7 @@ def _fill(block: Block, spectra: Sequence[Spectrum], batch: PreparedBatch) -> No
     members = [spectra[row] for row in block.rows]
     where, operator = np.array(block.rows), block.operator
     flags = np.full(len(members), block.flags, np.int64)
-    flags |= [int(Quality.NO_QUALITY_ARRAY) * (spectrum.good is None) for spectrum in members]
+    flags |= [int(Quality.NO_QUALITY_ARRAY) * (spectrum.quality is None) for spectrum in members]
     flags |= [int(Quality.SKY_FIBRE) * spectrum.sky_fibre for spectrum in members]
     if operator.pixels:  # else nothing is on the grid
         weighed = block.weigh(spectra)

@@ -58,13 +58,13 @@ def weigh(spectra: Sequence[Spectrum], source: slice, factor: Floats | None, mem
     memory = np.empty(2 * b * n, np.float32) if memory is None else memory
     weight, weighted = memory[: 2 * b * n].reshape(2, b, n)
     out = Weighed(weight, weighted, np.zeros(b, np.int64), np.zeros(b, np.int64))
-    every = np.ones(n, np.bool_)
     flux = np.frombuffer(_joined([each.flux[source] for each in spectra]), np.float32).reshape(b, n)
     uncertainty = np.frombuffer(_joined([each.uncertainty[source] for each in spectra]), np.float32).reshape(b, n)
-    masks = [every if each.good is None else each.good[source] for each in spectra]
-    good = np.frombuffer(_joined(masks), np.bool_).reshape(b, n)
+    unsaid = np.zeros(n, np.int32)
+    said = [unsaid if each.quality is None else each.quality[source] for each in spectra]
+    quality = np.frombuffer(_joined(said), np.int32).reshape(b, n)
     factors = np.ones(0, np.float32) if factor is None else np.ascontiguousarray(factor[source], np.float32)
-    _weigh_rows(flux, uncertainty, good, _KINDS[spectra[0].uncertainty_kind], factors, out)
+    _weigh_rows(flux, uncertainty, quality, _KINDS[spectra[0].uncertainty_kind], factors, out)
     return out
 
 
@@ -75,13 +75,13 @@ def _joined(rows: Sequence[NDArray[Any]]) -> bytes:
 
 @compiled
 def _weigh_rows(
-    flux: Floats, uncertainty: Floats, good: NDArray[np.bool_], kind: int, factor: Floats, out: Weighed
+    flux: Floats, uncertainty: Floats, quality: NDArray[np.int32], kind: int, factor: Floats, out: Weighed
 ) -> None:
     for row in range(flux.shape[0]):
-        exponent = _exponent(uncertainty[row], good[row], kind)
+        exponent = _exponent(uncertainty[row], quality[row], kind)
         out.exponent[row] = exponent
         out.flags[row] = _weigh_row(
-            flux[row], uncertainty[row], good[row], kind, factor, exponent, out.weight[row], out.weighted[row]
+            flux[row], uncertainty[row], quality[row], kind, factor, exponent, out.weight[row], out.weighted[row]
         )
 
 
@@ -89,7 +89,7 @@ def _weigh_rows(
 def _weigh_row(
     flux: Floats,
     uncertainty: Floats,
-    good: NDArray[np.bool_],
+    quality: NDArray[np.int32],
     kind: int,
     factor: Floats,
     exponent: int,
@@ -103,11 +103,11 @@ def _weigh_row(
     before, after = _powers(power * exponent)
     non_finite = bad = count = 0
     for i in range(n):
-        u, f = uncertainty[i], flux[i]
+        u, f, good = uncertainty[i], flux[i], quality[i] == 0
         known = (abs(u) <= _LARGEST) & (abs(f) <= _LARGEST)
         wrong = u < 0 if kind == _IVAR else u <= 0
-        non_finite += good[i] & ~known
-        bad += good[i] & wrong
+        non_finite += good & ~known
+        bad += good & wrong
         v = u * before * after
         if kind == _SIGMA:
             v = v * v
@@ -118,7 +118,7 @@ def _weigh_row(
         if kind != _IVAR:
             v = np.float32(1.0) / v
         fv = v * f
-        valid = good[i] & known & ~wrong & (v <= _LARGEST) & (abs(fv) <= _LARGEST)
+        valid = good & known & ~wrong & (v <= _LARGEST) & (abs(fv) <= _LARGEST)
         weight[i] = v if valid else np.float32(0.0)
         weighted[i] = fv if valid else np.float32(0.0)
         count += weight[i] > 0
@@ -135,13 +135,13 @@ def _weigh_row(
 
 
 @compiled
-def _exponent(uncertainty: Floats, good: NDArray[np.bool_], kind: int) -> int:
+def _exponent(uncertainty: Floats, quality: NDArray[np.int32], kind: int) -> int:
     """Return the power of two that brings the typical sigma near 1; 0 where it is near enough."""
     found, count = np.empty(_SAMPLE, np.float64), 0
     step = max(1, uncertainty.size // _SAMPLE)
     while count == 0 and step > 0:
         for i in range(0, uncertainty.size, step):
-            if count < _SAMPLE and good[i] and 0 < uncertainty[i] <= _LARGEST:
+            if count < _SAMPLE and quality[i] == 0 and 0 < uncertainty[i] <= _LARGEST:
                 found[count] = uncertainty[i]
                 count += 1
         step = 1 if step > 1 else 0

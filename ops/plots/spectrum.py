@@ -59,8 +59,8 @@ def inverse_variance_of(spectrum: Spectrum) -> NDArray[np.float64]:
     """Return the inverse variance of each pixel: (n,) float64 [flux_unit^-2], 0 where masked or not finite."""
     raw = spectrum.uncertainty.astype(np.float64)
     usable = np.isfinite(raw) & (raw > 0) & np.isfinite(spectrum.flux)
-    if spectrum.good is not None:
-        usable &= spectrum.good
+    if spectrum.quality is not None:
+        usable &= spectrum.quality == 0
     power = {"IVAR": 1, "VARIANCE": -1, "SIGMA": -2}[spectrum.uncertainty_kind]
     result = np.zeros(raw.size)
     result[usable] = raw[usable] ** power

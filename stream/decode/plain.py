@@ -118,12 +118,12 @@ class PlainSpectra:
                 return None
             flux = np.frombuffer(value, "<f4", n, place.flux)
             uncertainty = np.frombuffer(value, "<f4", n, place.uncertainty)
-            good: NDArray[np.bool_] | None = None
+            quality: NDArray[np.int32] | None = None
             if place.has_quality:
                 if place.quality_size != 4 * n:
                     return None
-                good = np.frombuffer(value, "<i4", n, place.quality) == 0
-            check_pixels(flux, uncertainty, good)
+                quality = np.frombuffer(value, "<i4", n, place.quality)
+            check_pixels(flux, uncertainty, quality)
         except Rejectable:
             return None
         l1_id = value[place.l1_id : place.l1_id + place.l1_id_size]
@@ -153,13 +153,13 @@ class PlainSpectra:
             uncertainty,
             self._kinds[place.uncertainty_kind],
             setting.flux_unit,
-            good,
+            quality,
             setting.velocity_correction_km_s,
             setting.resolving_power,
             self._samplings[place.sampling],
             place.fibre_use == self._sky,
         )
-        return PlainSpectrum(identity, spectrum, 8 * n + (0 if good is None else n))
+        return PlainSpectrum(identity, spectrum, 8 * n + (0 if quality is None else 4 * n))
 
     def _new_survey(self, key: bytes, text: str) -> tuple[str, bytes]:
         survey = self._decoder.survey(text)

@@ -58,17 +58,14 @@ class SpectrumDecoder:
         axis, n = self.axes.read(record)
         flux = np.asarray(record["flux"], dtype=np.float32)
         uncertainty = np.asarray(record["uncertainty"], dtype=np.float32)
-        quality = record["quality"]
+        quality: NDArray[np.int32] | None = record["quality"]
         if flux.shape[0] != n:
             raise _length("flux", n, flux.shape[0])
         if uncertainty.shape[0] != n:
             raise _length("uncertainty", n, uncertainty.shape[0])
-        good: NDArray[np.bool_] | None = None
-        if quality is not None:
-            if quality.shape[0] != n:
-                raise _length("quality", n, quality.shape[0])
-            good = quality == 0
-        check_pixels(flux, uncertainty, good)
+        if quality is not None and quality.shape[0] != n:
+            raise _length("quality", n, quality.shape[0])
+        check_pixels(flux, uncertainty, quality)
         setting = self.setting(record)
         spectrum = Spectrum(
             axis,
@@ -77,13 +74,13 @@ class SpectrumDecoder:
             uncertainty,
             record["uncertainty_kind"],
             setting.flux_unit,
-            good,
+            quality,
             setting.velocity_correction_km_s,
             setting.resolving_power,
             record["sampling"],
             record["fibre_use"] == "SKY",
         )
-        return identity, spectrum, flux.nbytes + uncertainty.nbytes + (n if good is not None else 0)
+        return identity, spectrum, flux.nbytes + uncertainty.nbytes + (0 if quality is None else quality.nbytes)
 
     def setting(self, record: Mapping[str, Any]) -> Setting:
         """Return what the fields flux_unit, resolving_power, medium, specsys and helio_correction_km_s say.
@@ -231,7 +228,9 @@ def _velocity_correction_km_s(specsys: str, correction_km_s: float | None) -> fl
     )
 
 
-def check_pixels(flux: NDArray[np.float32], uncertainty: NDArray[np.float32], good: NDArray[np.bool_] | None) -> None:
+def check_pixels(
+    flux: NDArray[np.float32], uncertainty: NDArray[np.float32], quality: NDArray[np.int32] | None
+) -> None:
     """Check that one pixel at least is valid; looks at the middle one first, because nearly always it is.
 
     Valid means: not masked, finite flux, finite uncertainty above 0 (an infinite SIGMA or VARIANCE and a zero IVAR both
@@ -239,9 +238,10 @@ def check_pixels(flux: NDArray[np.float32], uncertainty: NDArray[np.float32], go
     """
     middle = flux.shape[0] // 2
     told = math.isfinite(flux.item(middle)) and 0 < uncertainty.item(middle) < math.inf
-    if told and (good is None or good.item(middle)):
+    if told and (quality is None or quality.item(middle) == 0):
         return
     valid = np.isfinite(flux) & (uncertainty > 0) & (uncertainty < np.inf)
+    good = None if quality is None else quality == 0
     if good is not None:
         valid &= good
     if valid.any():

@@ -28,8 +28,8 @@ def spectrum(seed: int, **fields: Any) -> Spectrum:
     values: dict[str, Any] = {
         "axis": axis, "medium": "VACUUM", "flux": (2 + rng.standard_normal(axis.n)).astype(np.float32),
         "uncertainty": np.ones(axis.n, np.float32), "uncertainty_kind": "IVAR", "flux_unit": "1e-17 erg/s/cm2/Angstrom",
-        "good": rng.random(axis.n) > 0.01, "velocity_correction_km_s": 0.0, "resolving_power": 2000.0,
-        "sampling": "DISPERSED", "sky_fibre": False,
+        "quality": (rng.random(axis.n) <= 0.01).astype(np.int32), "velocity_correction_km_s": 0.0,
+        "resolving_power": 2000.0, "sampling": "DISPERSED", "sky_fibre": False,
     }  # fmt: skip
     return Spectrum(**{**values, **fields})
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from classifiers.items import GridAxis, InlineAxis, Spectrum
+from classifiers.items import GridAxis, InlineAxis, Spectrum, quality_of
 from classifiers.preprocess.air_vacuum import refractive_index
 from classifiers.training.simulation.grid import Float32, Float64
 
@@ -66,7 +66,7 @@ def single_pixel(item: Spectrum, rng: np.random.Generator) -> Spectrum:
     if good.size:
         chosen = rng.choice(good)
         weight[chosen] = item.uncertainty[chosen]
-    return replace(item, uncertainty=weight, good=weight > 0)
+    return replace(item, uncertainty=weight, quality=quality_of(weight > 0))
 
 
 def without_blue_half(item: Spectrum, rng: np.random.Generator) -> Spectrum:
@@ -146,7 +146,7 @@ def blended(item: Spectrum, other: Spectrum) -> Spectrum:
     weight = np.zeros_like(item.uncertainty)
     own, added = item.uncertainty[both], other.uncertainty[both]
     weight[both] = 1.0 / (1.0 / own + scale**2 / added)
-    return replace(item, flux=item.flux + scale * other.flux, uncertainty=weight, good=weight > 0)
+    return replace(item, flux=item.flux + scale * other.flux, uncertainty=weight, quality=quality_of(weight > 0))
 
 
 MEANINGLESS: Mapping[str, Damage] = {
@@ -171,7 +171,7 @@ RECOGNISABLE: Mapping[str, Damage] = {
 def _kept(item: Spectrum, part: slice) -> Spectrum:
     weight = np.zeros_like(item.uncertainty)
     weight[part] = item.uncertainty[part]
-    return replace(item, uncertainty=weight, good=weight > 0)
+    return replace(item, uncertainty=weight, quality=quality_of(weight > 0))
 
 
 def _level(item: Spectrum) -> float:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from classifiers.items import Spectrum
+from classifiers.items import Spectrum, quality_of
 from classifiers.training.evaluation.answers import GROUPS, Answers, Floats, Rows, Scored
 from classifiers.training.evaluation.binned import by_snr, share, spread
 from classifiers.training.evaluation.document import Cell, Item, Number, Plot, Section, Table
@@ -92,7 +92,9 @@ def coadded(items: Sequence[Spectrum]) -> Spectrum:
     flux = np.where(weight > 0, np.stack([item.flux for item in items]), 0.0)
     total = weight.sum(axis=0)
     mean = np.divide((flux * weight).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
-    return replace(items[0], flux=mean.astype(np.float32), uncertainty=total.astype(np.float32), good=total > 0)
+    return replace(
+        items[0], flux=mean.astype(np.float32), uncertainty=total.astype(np.float32), quality=quality_of(total > 0)
+    )
 
 
 def _row(name: str, parts: Answers, coadds: Answers, rows: Rows) -> list[Cell]:

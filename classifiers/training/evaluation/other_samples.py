@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.items import GridAxis, InlineAxis, Spectrum
+from classifiers.items import GridAxis, InlineAxis, Spectrum, quality_of
 from classifiers.training.evaluation.damage import blended
 from classifiers.training.evaluation.real_spectra import RealLabel, barycentric, native_spectra
 from classifiers.training.simulation.grid import Float32, Float64, native_wavelength
@@ -166,7 +166,7 @@ def ozdes_transients(spectra_folder: Path) -> Sample:
                     uncertainty=sigma,
                     uncertainty_kind="SIGMA",
                     flux_unit="",
-                    good=good,
+                    quality=quality_of(good),
                     velocity_correction_km_s=0.0,
                     resolving_power=1400.0,
                     sampling="DISPERSED",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.items import Axis, GridAxis, Spectrum
+from classifiers.items import Axis, GridAxis, Spectrum, quality_of
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS, Float32
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, on_star_grid
@@ -95,7 +95,7 @@ def barycentric(axis: Axis, flux: Float32, weight: Float32) -> Spectrum:
         uncertainty=weight,
         uncertainty_kind="IVAR",
         flux_unit="1e-17 erg/s/cm2/Angstrom",
-        good=weight > 0,
+        quality=quality_of(weight > 0),
         velocity_correction_km_s=0.0,
         resolving_power=1900.0,
         sampling="DISPERSED",

@@ -22,7 +22,7 @@ import numpy as np
 
 from classifiers.bundle.folder import load_bundle
 from classifiers.classifier import Verdicts
-from classifiers.items import InlineAxis, Spectrum
+from classifiers.items import InlineAxis, Spectrum, quality_of
 from classifiers.suite import MODELS, open_suites
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra, unique_objects
 from classifiers.training.intervals import clopper_pearson
@@ -91,7 +91,7 @@ def items_at(real: RealPhotometry, r: float, pivot_angstrom: Float64, rng: np.ra
     return [
         Spectrum(
             axis, "VACUUM", flux.astype(np.float32), sigma.astype(np.float32), "SIGMA", "1e-17 erg/s/cm2/Angstrom",
-            good, 0.0, None, "NARROWBAND", sky_fibre=False,
+            quality_of(good), 0.0, None, "NARROWBAND", sky_fibre=False,
         )
         for flux, sigma, good in zip(both.flux, both.sigma, both.good, strict=True)
     ]  # fmt: skip

@@ -66,7 +66,7 @@ def make(
         Spectrum(
             axis=AXIS, medium="VACUUM", flux=row.astype(np.float32),
             uncertainty=np.full(AXIS.n, one**-2.0, np.float32), uncertainty_kind="IVAR",
-            flux_unit="1e-17 erg/s/cm2/Angstrom", good=None, velocity_correction_km_s=0.0, resolving_power=None,
+            flux_unit="1e-17 erg/s/cm2/Angstrom", quality=None, velocity_correction_km_s=0.0, resolving_power=None,
             sampling="DISPERSED", sky_fibre=False,
         )
         for row, one in zip(flux, noise.tolist(), strict=True)

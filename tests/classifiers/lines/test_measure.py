@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifiers.items import quality_of
 from classifiers.lines.measure import MeasuredLines, measure_lines
 from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
@@ -96,7 +97,7 @@ def test_a_line_outside_the_grid_or_under_a_mask_is_not_measured(emitters: Emitt
     good = np.ones(made.spectra[1].axis.n, np.bool_)
     middle = round((np.log10(6564.6 * 1.1) - 3.55) / 1e-4)
     good[middle - 12 : middle + 13] = False
-    made.spectra[1] = replace(made.spectra[1], good=good)
+    made.spectra[1] = replace(made.spectra[1], quality=quality_of(good))
     lines = measured(made)
     assert np.isfinite(lines.flux[0, NAMES.index("H alpha")])
     assert np.isnan(lines.flux[1, NAMES.index("H alpha")])

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from classifiers.bundle.manifest import Band
-from classifiers.items import GridAxis, InlineAxis, Spectrum
+from classifiers.items import GridAxis, InlineAxis, Spectrum, quality_of
 from classifiers.narrowband.prepare import prepare_bands
 from classifiers.preprocess.units import C_ANGSTROM_PER_S
 from classifiers.quality import Quality
@@ -30,7 +30,7 @@ def spectrum(wavelength: Any = CENTRES, flux: Any = None, sigma: Any = None, **f
         "axis": inline(wavelength), "medium": "VACUUM",
         "flux": np.asarray(np.arange(n) + 5.0 if flux is None else flux, np.float32),
         "uncertainty": np.asarray(np.full(n, 0.5) if sigma is None else sigma, np.float32),
-        "uncertainty_kind": "SIGMA", "flux_unit": "1e-17 erg/s/cm2/Angstrom", "good": np.ones(n, np.bool_),
+        "uncertainty_kind": "SIGMA", "flux_unit": "1e-17 erg/s/cm2/Angstrom", "quality": np.zeros(n, np.int32),
         "velocity_correction_km_s": 0.0, "resolving_power": None, "sampling": "NARROWBAND", "sky_fibre": False,
     }  # fmt: skip
     return Spectrum(**{**values, **fields})
@@ -50,7 +50,7 @@ def test_missing_and_flagged_bands_are_masked() -> None:
     """A band that did not come and one that is flagged are the same to the engine."""
     good = np.ones(8, np.bool_)
     good[3] = False
-    flagged = spectrum(good=good, flux=[5, 6, 7, 0, 9, 10, 11, 12])
+    flagged = spectrum(quality=quality_of(good), flux=[5, 6, 7, 0, 9, 10, 11, 12])
     absent = spectrum([c for c in CENTRES if c != 4300.0], flux=[5, 6, 7, 9, 10, 11, 12])
     one, two = prepare_bands([flagged], BANDS), prepare_bands([absent], BANDS)
     assert one.flux.tobytes() == two.flux.tobytes()
@@ -122,7 +122,9 @@ def rng_rows() -> list[Spectrum]:
         if number % 5 == 0:
             flux[number % len(wavelength)] = np.nan
         unit = "Jy" if number % 2 else "1e-17 erg/s/cm2/Angstrom"
-        rows.append(spectrum(wavelength, flux=flux, flux_unit=unit, good=None if number % 7 == 0 else flux < 9))
+        rows.append(
+            spectrum(wavelength, flux=flux, flux_unit=unit, quality=None if number % 7 == 0 else quality_of(flux < 9))
+        )
     rows.append(spectrum(axis=GridAxis("LINEAR", 4000.0, 100.0, 8)))
     return rows
 

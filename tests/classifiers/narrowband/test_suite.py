@@ -26,7 +26,7 @@ def spectrum(seed: int, n: int = BANDS, **fields: Any) -> Spectrum:
     values: dict[str, Any] = {
         "axis": InlineAxis(wavelength, sha256(wavelength.tobytes()).digest()), "medium": "VACUUM",
         "flux": rng.normal(4.0, 1.0, n).astype(np.float32), "uncertainty": np.full(n, 0.3, np.float32),
-        "uncertainty_kind": "SIGMA", "flux_unit": "1e-17 erg/s/cm2/Angstrom", "good": np.ones(n, np.bool_),
+        "uncertainty_kind": "SIGMA", "flux_unit": "1e-17 erg/s/cm2/Angstrom", "quality": np.zeros(n, np.int32),
         "velocity_correction_km_s": 0.0, "resolving_power": None, "sampling": "NARROWBAND", "sky_fibre": False,
     }  # fmt: skip
     return Spectrum(**{**values, **fields})

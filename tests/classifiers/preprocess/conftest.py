@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 import pytest
 
-from classifiers.items import Axis, GridAxis, Spectrum
+from classifiers.items import Axis, GridAxis, Spectrum, quality_of
 from classifiers.preprocess.air_vacuum import air_to_vacuum
 from classifiers.preprocess.grid import CommonGrid
 
@@ -37,7 +37,7 @@ def make_spectrum() -> SpectrumMaker:
             "uncertainty": uncertainty,
             "uncertainty_kind": "IVAR",
             "flux_unit": "1e-17 erg/s/cm2/Angstrom",
-            "good": rng.random(n) >= masked,
+            "quality": quality_of(rng.random(n) >= masked),
             "velocity_correction_km_s": 0.0,
             "resolving_power": 2000.0,
             "sampling": "DISPERSED",
@@ -62,7 +62,7 @@ def slow_prepare() -> Slow:
                 low, high = float(air_to_vacuum(np.array(low))), float(air_to_vacuum(np.array(high)))
             stretch = 1 + spectrum.velocity_correction_km_s / 299792.458
             flux, u = float(spectrum.flux[j]), float(spectrum.uncertainty[j])
-            good = spectrum.good is None or bool(spectrum.good[j])
+            good = spectrum.quality is None or spectrum.quality[j] == 0
             good = good and math.isfinite(flux) and math.isfinite(u) and u > 0
             weight = 0.0
             if good:

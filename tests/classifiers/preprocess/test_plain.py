@@ -18,7 +18,7 @@ AXIS = GridAxis("LOG10", 3.55, 1e-4, 4671)
 def spectrum(flux: np.ndarray, weight: np.ndarray, **fields: object) -> Spectrum:
     made = Spectrum(
         axis=AXIS, medium="VACUUM", flux=flux.astype(np.float32), uncertainty=weight.astype(np.float32),
-        uncertainty_kind="IVAR", flux_unit="1e-17 erg/s/cm2/Angstrom", good=None, velocity_correction_km_s=0.0,
+        uncertainty_kind="IVAR", flux_unit="1e-17 erg/s/cm2/Angstrom", quality=None, velocity_correction_km_s=0.0,
         resolving_power=None, sampling="DISPERSED", sky_fibre=False,
     )  # fmt: skip
     return replace(made, **fields)  # type: ignore[arg-type]

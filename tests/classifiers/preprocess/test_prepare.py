@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classifiers.items import GridAxis, InlineAxis, Spectrum
+from classifiers.items import GridAxis, InlineAxis, Spectrum, quality_of
 from classifiers.preprocess.grid import COMMON_GRID, CommonGrid
 from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.preprocess.units import UnitError
@@ -85,7 +85,7 @@ def test_a_row_is_the_same_bits_in_any_batch(make_spectrum: Maker) -> None:
 @pytest.mark.parametrize("axis", [GridAxis("LOG10", 3.55, 1e-4, 4671), FOURMOST], ids=["lattice", "general"])
 def test_flux_and_information_are_conserved(make_spectrum: Maker, axis: GridAxis) -> None:
     spectrum = make_spectrum(axis, masked=0.0)
-    spectrum = replace(spectrum, uncertainty=np.ones_like(spectrum.uncertainty), good=None)
+    spectrum = replace(spectrum, uncertainty=np.ones_like(spectrum.uncertainty), quality=None)
     batch = prepare([spectrum], COMMON_GRID)
     weight = batch.inverse_variance[0].astype(float) / batch.scale[0] ** 2
     flux = batch.flux[0].astype(float) * batch.scale[0]
@@ -163,20 +163,20 @@ def test_each_rule_for_bad_pixels_holds(
     if value != -3.0:
         good = np.ones(BOSS.n, np.bool_)
         good[pixels] = False
-        assert np.array_equal(batch.flux, prepare([replace(clean, good=good)], COMMON_GRID).flux)
+        assert np.array_equal(batch.flux, prepare([replace(clean, quality=quality_of(good))], COMMON_GRID).flux)
 
 
 def test_pixels_that_the_survey_flagged_raise_no_bit_however_bad(make_spectrum: Maker) -> None:
     spectrum = make_spectrum(BOSS, masked=0.02)
-    assert spectrum.good is not None
-    spectrum.flux[~spectrum.good] = np.nan
-    spectrum.uncertainty[~spectrum.good] = -1
+    assert spectrum.quality is not None
+    spectrum.flux[spectrum.quality != 0] = np.nan
+    spectrum.uncertainty[spectrum.quality != 0] = -1
     assert prepare([spectrum], COMMON_GRID).quality_flags[0] == 0
 
 
 def test_bits_say_what_a_user_should_know(make_spectrum: Maker) -> None:
     spectra = [
-        make_spectrum(BOSS, good=None),
+        make_spectrum(BOSS, quality=None),
         make_spectrum(BOSS, flux_unit="ct"),
         make_spectrum(BOSS, masked=0.2),
         make_spectrum(ARMS),
@@ -194,8 +194,8 @@ def test_bits_say_what_a_user_should_know(make_spectrum: Maker) -> None:
 
 def test_masked_ends_are_not_masked_pixels_inside_the_spectrum(make_spectrum: Maker) -> None:
     spectrum = make_spectrum(BOSS, masked=0.0)
-    assert spectrum.good is not None
-    spectrum.good[:1500] = False
+    assert spectrum.quality is not None
+    spectrum.quality[:1500] = 1
     batch = prepare([spectrum], COMMON_GRID)
     assert batch.quality_flags[0] == 0
     assert batch.coverage[0] == pytest.approx(1 - 500 / 1557, abs=1e-3)
@@ -203,7 +203,7 @@ def test_masked_ends_are_not_masked_pixels_inside_the_spectrum(make_spectrum: Ma
 
 def test_nothing_is_made_of_a_spectrum_without_valid_pixels(make_spectrum: Maker) -> None:
     outside = GridAxis("LINEAR", 15000.0, 1.0, 2000)
-    dead = make_spectrum(BOSS, good=np.zeros(BOSS.n, np.bool_))
+    dead = make_spectrum(BOSS, quality=np.ones(BOSS.n, np.int32))
     narrow = make_spectrum(COARSE, sampling="NARROWBAND")
     batch = prepare([dead, make_spectrum(outside), narrow], COMMON_GRID)
     assert not batch.flux.any()
@@ -255,7 +255,7 @@ def test_real_spectra_keep_their_signal_to_noise_and_finite_values(make_spectrum
         flux = real["flux"][:64].astype(np.float32) * scale
         ivar = real["ivar"][:64].astype(np.float32) / scale**2
     axis = GridAxis("LOG10", 3.55, 1e-4, 4671)
-    spectra = [make_spectrum(axis, flux=f, uncertainty=v, good=None) for f, v in zip(flux, ivar, strict=True)]
+    spectra = [make_spectrum(axis, flux=f, uncertainty=v, quality=None) for f, v in zip(flux, ivar, strict=True)]
     batch = prepare(spectra, COMMON_GRID)
     binned = ivar.reshape(64, 1557, 3).sum(axis=2)
     np.testing.assert_array_equal(batch.inverse_variance > 0, binned > 0)

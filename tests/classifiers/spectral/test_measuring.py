@@ -40,7 +40,7 @@ def star_forming(seed: int, redshift: float = 0.1, brightness: float = 1.0) -> S
     return Spectrum(
         axis=AXIS, medium="VACUUM", flux=flux.astype(np.float32),
         uncertainty=np.full(AXIS.n, (0.1 * brightness) ** -2.0, np.float32), uncertainty_kind="IVAR",
-        flux_unit="1e-17 erg/s/cm2/Angstrom", good=None, velocity_correction_km_s=0.0, resolving_power=1900.0,
+        flux_unit="1e-17 erg/s/cm2/Angstrom", quality=None, velocity_correction_km_s=0.0, resolving_power=1900.0,
         sampling="DISPERSED", sky_fibre=False,
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ def spectra(n: int, **fields: Any) -> list[Spectrum]:
     zeros = np.zeros(2, np.float32)
     values: dict[str, Any] = {
         "axis": GridAxis("LINEAR", 4000.0, 1.0, 2), "medium": "VACUUM", "flux": zeros, "uncertainty": zeros,
-        "uncertainty_kind": "IVAR", "flux_unit": "", "good": None, "velocity_correction_km_s": 0.0,
+        "uncertainty_kind": "IVAR", "flux_unit": "", "quality": None, "velocity_correction_km_s": 0.0,
         "resolving_power": 2000.0, "sampling": "DISPERSED", "sky_fibre": False,
     }  # fmt: skip
     return [Spectrum(**{**values, **fields}) for _ in range(n)]

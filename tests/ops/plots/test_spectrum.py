@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifiers.items import InlineAxis, Spectrum
+from classifiers.items import InlineAxis, Spectrum, quality_of
 from ops.plots.expected_lines import observed_lines
 from ops.plots.night import draw_night
 from ops.plots.spectrum import ALARM, LINE, draw_spectrum
@@ -27,7 +27,7 @@ def spectrum(flux: np.ndarray[Any, Any], good: np.ndarray[Any, Any] | None = Non
         uncertainty=np.full(N, 0.1, np.float32),
         uncertainty_kind="SIGMA",
         flux_unit="1e-17 erg/s/cm2/Angstrom",
-        good=good,
+        quality=None if good is None else quality_of(good),
         velocity_correction_km_s=0.0,
         resolving_power=None,
         sampling="DISPERSED",

@@ -62,10 +62,10 @@ def test_a_valid_spectrum_is_accepted_with_its_identity(decode_spectrum: Any, id
     decoded = spectrum(item)
     assert decoded.axis == GridAxis("LOG10", 3.58, 1e-4, 100)
     assert decoded.sky_fibre
-    assert decoded.good is not None
-    assert decoded.good.sum() == 99
+    assert decoded.quality is not None
+    assert (decoded.quality == 0).sum() == 99
     assert decoded.velocity_correction_km_s == 0.0
-    assert item.size_bytes == 900
+    assert item.size_bytes == 1200
 
 
 def test_a_pseudo_spectrum_goes_to_a_lane_of_its_own_and_is_published_as_a_spectrum(

@@ -136,7 +136,7 @@ def test_damage_never_gives_nan_and_never_a_silent_answer(damage: str) -> None:
             flux, sigma = (flux * np.float32(1e30)).astype(np.float32), (sigma * np.float32(1e30)).astype(np.float32)
         elif damage == "half":
             flux[::2] = np.inf
-        item.flux, item.uncertainty, item.good = flux, sigma, None
+        item.flux, item.uncertainty, item.quality = flux, sigma, None
         if damage == "nanometre":
             item.axis = type(item.axis)(item.axis.wavelength_angstrom / 10.0, b"nm")  # type: ignore[union-attr]
     verdicts = open_suites([SHIPPED])["narrowband"].classify(items)
