@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.classifier import Lines
-from classifiers.items import Spectrum
+from classifiers.items import GridAxis, Spectrum
 from classifiers.lines.measure import MeasuredLines, measure_lines
 from classifiers.lines.rule import GALAXY_SUBCLASSES, QSO_SUBCLASSES, subclasses
 from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.plain import plain_means
-from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.spectral.stars import is_measured, write_stars
 from classifiers.verdict.answers import Answer, answered_rows
 from classifiers.verdict.measured import Measured
@@ -93,6 +93,16 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
             network = probabilities.classes[at] / np.maximum(sums[family][rows[places]], 1e-300)[:, None]
             result.share[at] = RULE_WEIGHT * ruled[places] + (1.0 - RULE_WEIGHT) * network
     return result
+
+
+def compile_loops() -> None:
+    """Have the loops over pixels compiled, or what is kept of them loaded: once, in seconds, before a batch waits."""
+    grid = COMMON_GRID
+    axis, nothing = GridAxis("LOG10", grid.log10_start, grid.log10_step, grid.n), np.zeros(grid.n, np.float32)
+    blank = Spectrum(axis, "VACUUM", nothing, nothing, "IVAR", "", None, 0.0, None, "DISPERSED", sky_fibre=False)
+    prepared = prepare([blank], grid)
+    means = plain_means([blank], grid, prepared.scale)
+    measure_lines(means.flux, means.inverse_variance, np.zeros(1), np.zeros(1, np.bool_), np.full(1, np.nan))
 
 
 def _sum(probabilities: Floats, columns: NDArray[np.int64]) -> Floats:

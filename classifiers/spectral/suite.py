@@ -19,7 +19,7 @@ from classifiers.loaded import LoadedEngine, by_role
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.runtimes.stages import stages
-from classifiers.spectral.measuring import measured
+from classifiers.spectral.measuring import compile_loops, measured
 from classifiers.verdict.spectral import LEADS, spectral_verdicts
 from classifiers.watch import Watch
 
@@ -52,6 +52,7 @@ class SpectralSuite:
         self._piece = max(rows, default=0) if all(rows) else 0
         self._threads = threads
         self._turns = threading.Semaphore(threads)
+        compile_loops()
 
     def engines(self) -> tuple[EngineUse, ...]:
         """Return the engines that take part: classifier, anomaly, qso."""
