@@ -22,7 +22,7 @@ from classifiers.training.evaluation.map_quality import map_quality
 from classifiers.training.evaluation.other_samples import simulated
 from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.evaluation.worst import Reconstruct
-from classifiers.training.narrowband.real import evaluate_real
+from classifiers.training.narrowband.real import evaluate_real, mock_depths
 from classifiers.training.narrowband.section import narrowband
 from classifiers.training.stamps.evaluate import as_section, evaluate_images
 from ops.commands.options import DATA_DEFAULT, DataFolder
@@ -142,7 +142,7 @@ def _narrowband(engines: Sequence[LoadedEngine], spectra_folder: Path) -> list[S
     """Return the section on pseudo-spectra, where a bundle for them holds what its training measured."""
     bundles = [each.bundle for each in engines if each.bundle.manifest.role == NARROWBAND_ROLE]
     return [
-        narrowband(bundle.manifest.metrics, evaluate_real(bundle.folder, spectra_folder))
+        narrowband(bundle.manifest.metrics, evaluate_real(bundle.folder, spectra_folder), mock_depths())
         for bundle in bundles
         if "on_the_sky" in bundle.manifest.metrics
     ]

@@ -38,6 +38,14 @@ def depths(pivot_angstrom: Float64) -> Float64:
     return np.asarray(np.interp(pivot_angstrom, _DEPTH_ANGSTROM, _DEPTH_AB))
 
 
+def stated_depths(pivot_angstrom: Float64, rng: np.random.Generator, n: int = 2000) -> Float64:
+    """Return the 16, 50 and 84 % quantiles of the 5-sigma depth that stated errors of empty sky mean, (3, m) AB."""
+    sigma = observe(np.zeros((n, pivot_angstrom.size)), pivot_angstrom, rng, complete=True).sigma
+    per_hertz = SPEED_OF_LIGHT_ANGSTROM_S / pivot_angstrom**2 / UNIT_CGS
+    depth = -2.5 * np.log10(5.0 * sigma / (ab_flux(np.zeros(1)) * per_hertz))
+    return np.asarray(np.quantile(depth, (0.16, 0.5, 0.84), axis=0), np.float64)
+
+
 def observe(flux: Float64, pivot_angstrom: Float64, rng: np.random.Generator, *, complete: bool = False) -> Observed:
     """Observe sources.
 

@@ -28,8 +28,9 @@ from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband.bands import LOG10_START, LOG10_STEP, NAMES, PIXELS, Photometry
 from classifiers.training.narrowband.declared import NAME
-from classifiers.training.narrowband.noise import Observed, observe
+from classifiers.training.narrowband.noise import Observed, observe, stated_depths
 from classifiers.training.narrowband.realism import colour_ranks
+from classifiers.training.narrowband.section import Depths
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
 from classifiers.training.simulation import grid
 from classifiers.training.simulation.grid import Float64, NDBool
@@ -120,6 +121,12 @@ def evaluate_real(bundle: Path, spectra_folder: Path) -> dict[str, Any]:
         "by_r": found,
         "colours_among_mocks": ranks,
     }
+
+
+def mock_depths() -> Depths:
+    """Return the depths that the mocks' stated errors mean."""
+    pivot = NarrowbandSimulator.load().pivot_angstrom
+    return Depths(pivot, stated_depths(pivot, np.random.default_rng(SEED)))
 
 
 def figures(verdicts: Verdicts, labels: Sequence[RealLabel]) -> dict[str, Any]:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from classifiers.training.evaluation.document import Cell, Curve, Item, Matrix, Plot, Proportion, Section, Table
 from classifiers.training.narrowband.purity import COMPLETENESS
 from classifiers.training.narrowband.simulator import CLASSES
+from classifiers.training.simulation.grid import Float64
 
 _SAMPLES = {"with_missing_bands": "as observed", "all_bands": "all bands there"}
+PUBLISHED_DEPTHS_AB = (22.0, 23.5)
+"""Range of the narrow bands of miniJPAS, 5 sigma in 3 arcsec (Bonoli et al. 2021, A&A 653, A31, abstract)."""
 _SOURCES = {"all_sources": "all sources", "point_like_only": "point-like only"}
 
 
-def narrowband(mocks: Mapping[str, Any], real: Mapping[str, Any]) -> Section:
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """5-sigma depths of the bands: pivot wavelengths (m,), and the 16, 50 and 84 % quantiles (3, m) AB."""
+
+    pivot_angstrom: Float64
+    quantiles_ab: Float64
+
+
+def narrowband(mocks: Mapping[str, Any], real: Mapping[str, Any], depths: Depths) -> Section:
     """Return the section.
 
     Args:
         mocks: of the manifest's metrics, as ``measures.measured`` gives them.
         real: of ``real.evaluate_real``.
+        depths: what the mocks' stated errors mean.
     """
     sample, sky = mocks["sample"], mocks["on_the_sky"]
     items: list[Item] = [_classes(mocks["balanced"])]
@@ -32,6 +45,7 @@ def narrowband(mocks: Mapping[str, Any], real: Mapping[str, Any]) -> Section:
         _novelty(mocks),
         _real(real["by_r"]),
         _colours(real["colours_among_mocks"]),
+        _depths(depths),
     ]
     text = (
         f"Mocks: {sample['n_by_kind']:,} of each of quasars, galaxies and stars with r < {sample['r_below']:g}, "
@@ -41,9 +55,19 @@ def narrowband(mocks: Mapping[str, Any], real: Mapping[str, Any]) -> Section:
         f"{sky['sources_per_deg2']:,.0f} sources per deg2, ranked by P(z >= 2.1) at the prior of the sky; where no "
         "mock was taken wrongly, purity 1 is a lower bound of the mocks' number only. Real spectra are seen through "
         "the bands, scaled to a magnitude and given noise; their colours are set beside those of mocks of like "
-        "redshift (stars: of like colour), where 0 mag and 0.68 are expected."
+        "redshift (stars: of like colour), where 0 mag and 0.68 are expected. "
+        "Depths of the mocks were given the published range; how they run between its ends is the model's own."
     )
     return Section("J-PAS pseudo-spectra", text, items)
+
+
+def _depths(found: Depths) -> Plot:
+    low, middle, high = found.quantiles_ab.tolist()
+    wavelength = found.pivot_angstrom.tolist()
+    ends = [wavelength[0], wavelength[-1]]
+    curves = [Curve("mocks: median and 16 to 84 %", wavelength, middle, low, high)]
+    curves += [Curve(f"miniJPAS: {edge:g}", ends, [edge, edge]) for edge in PUBLISHED_DEPTHS_AB]
+    return Plot("Depth of the mocks by their stated errors", "wavelength [Å]", "5 sigma depth in 3 arcsec [AB]", curves)
 
 
 def _classes(balanced: Mapping[str, Any]) -> Table:

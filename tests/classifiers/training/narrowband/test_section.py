@@ -7,7 +7,8 @@ from typing import Any
 from classifiers.bundle.folder import load_bundle
 from classifiers.suite import MODELS
 from classifiers.training.evaluation.document import Matrix, Plot, Table
-from classifiers.training.narrowband.section import narrowband
+from classifiers.training.narrowband.real import mock_depths
+from classifiers.training.narrowband.section import PUBLISHED_DEPTHS_AB, narrowband
 
 SHARE = {"n": 4, "right": 3, "interval_95": [0.2, 0.99]}
 REAL: dict[str, Any] = {
@@ -20,7 +21,7 @@ REAL: dict[str, Any] = {
 
 def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extended_sources() -> None:
     metrics = load_bundle(MODELS / "jpas-qso-finder").manifest.metrics
-    items = {item.title: item for item in narrowband(metrics, REAL).items}
+    items = {item.title: item for item in narrowband(metrics, REAL, mock_depths()).items}
     purity = items["Purity at fixed completeness (mocks wrongly taken)"]
     assert isinstance(purity, Table)
     assert len(purity.columns) == 10
@@ -30,6 +31,11 @@ def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extende
     assert len(picture.curves) == 6
     assert all(len(curve.y) == len(picture.x_names) == len(purity.rows) - 1 for curve in picture.curves)
     assert sum(isinstance(item, Matrix) for item in items.values()) == 2
+    depths = items["Depth of the mocks by their stated errors"]
+    assert isinstance(depths, Plot)
+    assert len(depths.curves[0].y) == 56
+    low, high = PUBLISHED_DEPTHS_AB
+    assert all(low - 0.3 < depth < high + 0.3 for depth in depths.curves[0].y)
     real = items["Real spectra seen through the bands"]
     assert isinstance(real, Table)
     assert [cell.value for cell in real.rows[0][1:] if not isinstance(cell, str | int | float)] == [0.75, 0.75, 0.75]
