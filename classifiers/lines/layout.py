@@ -85,7 +85,7 @@ class Work(NamedTuple):
         amplitude: (k,) of the lines.
         seen: (k,) share of each profile that was seen.
         normal, solved: (p + 1, p + 1) normal equations; the last row and column belong to the data.
-        step, spread: (p,).
+        step: (p,).
     """
 
     columns: NDArray[np.float32]
@@ -98,7 +98,6 @@ class Work(NamedTuple):
     normal: Floats
     solved: Floats
     step: Floats
-    spread: Floats
 
     @classmethod
     def blank(cls) -> Work:
@@ -116,7 +115,6 @@ class Work(NamedTuple):
             normal=np.zeros((p + 1, p + 1)),
             solved=np.zeros((p + 1, p + 1)),
             step=np.zeros(p),
-            spread=np.zeros(p),
         )
 
 

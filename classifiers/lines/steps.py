@@ -41,17 +41,31 @@ class Spectrum(NamedTuple):
 
 @compiled
 def fit_rows(given: Given, at: Layout, work: Work, out: Fit) -> None:
-    """Fit n spectra into what was blank."""
-    shown = np.zeros(at.n.size, np.int64)
+    """Fit n spectra into what was blank; ``out.value`` is where they start."""
+    shown = np.zeros(at.n.size, np.bool_)  # the complexes that a spectrum shows
     for row in range(given.phase.size):
-        one = Spectrum(given.flux[row], given.weight[row], given.phase[row])
-        count = 0
+        one, value = Spectrum(given.flux[row], given.weight[row], given.phase[row]), out.value[row]
         for c in range(at.n.size):
-            if _bins(one, at, c) >= _LEAST_BINS:
-                shown[count] = c
-                count += 1
-        if count:
-            _fit(one, shown[:count], given.damping, at, work, out, row)
+            shown[c] = _bins(one, at, c) >= _LEAST_BINS
+        if not shown.any():
+            continue
+        work.amplitude.fill(0.0)
+        moving = True
+        for taken in range(MOST_STEPS):
+            if taken > 1 and not moving:  # the first step knows no amplitudes, so it moves nothing
+                break
+            work.normal.fill(0.0)
+            for c in range(at.n.size):
+                if shown[c]:
+                    _expand(one, c, value, at, work)
+            moving = _step(value, given.damping, at, work)
+            for c in range(at.n.size):
+                if shown[c]:
+                    _follow(c, at, work)
+        for c in range(at.n.size):
+            if shown[c]:
+                _report(one, c, at, work, out, row)
+        _errors(work.normal, out.value_error[row])
 
 
 @compiled
@@ -64,42 +78,35 @@ def _bins(one: Spectrum, at: Layout, c: int) -> int:
 
 
 @compiled
-def _fit(one: Spectrum, shown: NDArray[np.int64], damping: Floats, at: Layout, work: Work, out: Fit, row: int) -> None:
-    """Fit one spectrum to the complexes that it shows; ``out.value`` is where it starts."""
-    p, value = damping.size, out.value[row]
-    work.amplitude.fill(0.0)
-    for taken in range(1, MOST_STEPS + 1):
-        work.normal.fill(0.0)
-        for c in shown:
-            _expand(one, c, value, at, work)
-        for q in range(p + 1):
-            for r in range(p + 1):
-                work.solved[q, r] = work.normal[q, r]
-        for q in range(p):
-            work.solved[q, q] += damping[q]
-        sweep(work.solved, p, p + 1)
-        moving = False
-        for q in range(p):
-            spread = np.sqrt(max(-work.solved[q, q], 0.0))
-            limit = max(_LARGEST_STEP, _LARGEST_SIGMAS * spread)
-            if q == at.lyman[1]:
-                limit = max(_LARGEST_STEP, 0.5 * np.exp(value[at.lyman[0]]))
-            work.step[q] = min(max(work.solved[q, p], -limit), limit)
-            work.spread[q] = spread
-        for q in range(p):
-            before = value[q]
-            value[q] = min(max(before + work.step[q], at.lowest[q]), at.highest[q])
-            moving |= abs(value[q] - before) > max(_SMALL_STEP, _SMALL_SIGMAS * work.spread[q])
-        for c in shown:
-            _follow(c, at, work)
-        if taken > 1 and not moving:  # the first step knows no amplitudes, so it moves nothing
-            break
-    for c in shown:
-        _report(one, c, at, work, out, row)
-    sweep(work.normal, p, p + 1)
+def _step(value: Floats, damping: Floats, at: Layout, work: Work) -> bool:
+    """Move shifts and widths by one step, and return whether one of them moved far."""
+    p, moving = value.size, False
+    for q in range(p + 1):
+        for r in range(p + 1):
+            work.solved[q, r] = work.normal[q, r]
     for q in range(p):
-        variance = -work.normal[q, q]
-        out.value_error[row, q] = np.sqrt(variance) if variance > 0 else np.inf
+        work.solved[q, q] += damping[q]
+    sweep(work.solved, p, p + 1)
+    width, shift = at.lyman
+    farthest = 0.5 * np.exp(value[width])
+    for q in range(p):
+        spread = np.sqrt(max(-work.solved[q, q], 0.0))
+        limit = max(_LARGEST_STEP, farthest if q == shift else _LARGEST_SIGMAS * spread)
+        work.step[q] = min(max(work.solved[q, p], -limit), limit)
+        before = value[q]
+        value[q] = min(max(before + work.step[q], at.lowest[q]), at.highest[q])
+        moving |= abs(value[q] - before) > max(_SMALL_STEP, _SMALL_SIGMAS * spread)
+    return moving
+
+
+@compiled
+def _errors(normal: Floats, errors: Floats) -> None:
+    """Write one-sigma errors from normal equations without damping; inf where nothing was measured."""
+    p = errors.size
+    sweep(normal, p, p + 1)
+    for q in range(p):
+        variance = -normal[q, q]
+        errors[q] = np.sqrt(variance) if variance > 0 else np.inf
 
 
 @compiled

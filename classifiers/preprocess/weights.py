@@ -136,20 +136,19 @@ def _weigh_row(
 
 @compiled
 def _exponent(uncertainty: Floats, quality: NDArray[np.int32], kind: int) -> int:
-    """Return the power of two that brings the typical sigma near 1; 0 where it is near enough."""
-    found, count = np.empty(_SAMPLE, np.float64), 0
+    """Return the power of two that brings the geometric mean of sigma near 1; 0 where it is near enough."""
+    total, count = 0.0, 0
     step = max(1, uncertainty.size // _SAMPLE)
     while count == 0 and step > 0:
         for i in range(0, uncertainty.size, step):
-            if count < _SAMPLE and quality[i] == 0 and 0 < uncertainty[i] <= _LARGEST:
-                found[count] = uncertainty[i]
+            if quality[i] == 0 and 0 < uncertainty[i] <= _LARGEST:
+                total += np.log2(uncertainty[i])
                 count += 1
         step = 1 if step > 1 else 0
     if count == 0:
         return 0
-    typical = np.sort(found[:count])[count // 2]
     power = 1.0 if kind == _SIGMA else 0.5 if kind == _VARIANCE else -0.5
-    exponent = -int(np.rint(power * np.log2(typical)))
+    exponent = -int(np.rint(power * total / count))
     return exponent if abs(exponent) > _SAFE_EXPONENT else 0
 
 
