@@ -19,7 +19,7 @@ from classifiers.training.simulation.grid import Float64
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, low_rank, on_star_grid
 from classifiers.training.simulation.scheme import FOLDED_STAR_TYPES, OTHER_TYPES, STAR_TYPES
-from classifiers.training.simulation.star_labels import HOT, WINDOW_LOG10, template_class
+from classifiers.training.simulation.star_labels import WINDOW_LOG10, template_class
 
 INPUTS = (
     "desi_real.npz",
@@ -138,7 +138,6 @@ def _stars(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         "star_coefficients": coefficients[keep],
         "star_member": member[keep],
         "template_flux": np.nan_to_num(templates),
-        "template_hot": np.isin(names, HOT),
         "template_class": np.array([template_class(name) for name in names], np.int8),
     }
 

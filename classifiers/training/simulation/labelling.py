@@ -1,7 +1,7 @@
 """The label that the survey would give each simulated spectrum, on the spectrum as it was observed.
 
-Galaxies and quasars by SDSS's rules on lines, stars by the survey's fit of templates: a star of the scheme may be
-called one outside it, and the other way round, where the fit cannot tell them apart or nature does not.
+Galaxies and quasars by SDSS's rules on lines, stars by the survey's fit of templates: where SDSS's fits, a star of the
+scheme may be called one outside it, and the other way round, if the fit cannot tell them apart or nature does not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from classifiers.training.simulation import galaxies, quasars
 from classifiers.training.simulation.grid import Float32, Integers
 from classifiers.training.simulation.instruments import Instrument
-from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES
+from classifiers.training.simulation.scheme import ADDED, CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES
 from classifiers.training.simulation.star_labels import StarTemplates
 from classifiers.training.simulation.truth import Exposure, NoiselessBatch
 
@@ -80,7 +80,9 @@ class Labeller:
             labels.class_index[rows[local]] = np.where(broad > 0.5, _BROADLINE, _PLAIN)
             labels.target[rows[local], _BROADLINE] = broad
             labels.target[rows[local], _PLAIN] = 1.0 - broad
-        fitted = (kind == _STAR) | ((kind == _OTHER) & np.isin(truth.other_type[rows], _FITTED_TYPES))
+        fitted = kind == _STAR
+        if instrument.continuum == ADDED:
+            fitted |= (kind == _OTHER) & np.isin(truth.other_type[rows], _FITTED_TYPES)
         local = np.flatnonzero(fitted)
         if local.size:
             self._stars(truth, rows, local, seen, instrument, labels)

@@ -3,8 +3,9 @@
 SDSS fits one template at a time with a cubic added to it, weighted by the reported errors, and publishes the name of
 the template of the least chi-square (``spreduce1d`` and ``zfind`` of its pipeline; Bolton et al. 2012, AJ 144, 144).
 LAMOST began with the same templates, but its flux scale is relative (Luo et al. 2015, RAA 15, 1095): it adjusts the
-template's continuum to that of the spectrum, so that lines decide, which is a template times a polynomial here. Names
-that are no class are folded into one (``scheme.FOLDED_STAR_TYPES``) or are a type outside the scheme.
+template's continuum to that of the spectrum, so that lines decide, which is a template times a polynomial here. It
+types M stars apart, with the Hammer (Covey et al. 2007, AJ 134, 2398), and has ten A types before the first B: there
+templates outside the scheme do not compete. Names that are no class are folded into one (``FOLDED_STAR_TYPES``).
 
 The fit is made on the spectrum as it was observed, with its noise and what its calibration got wrong, hence the label
 is the survey's at that S/N. Probabilities are exp(-chi2 / 2) of the best template of each class; what this fit cannot
@@ -40,8 +41,6 @@ NEAR_CHI2 = 400.0
 """A template competes if it fits the noiseless star worse than the best one by no more at S/N ``NEAR_SNR``: 2 % of the
 flux or so, the distance of classes that are neighbours (K5 and K7 differ by as much)."""
 NEAR_SNR = 30.0
-HOT = ("B6", "B9")
-"""Templates that do not compete in LAMOST, whose names have ten A types between A0 and them."""
 _BIN = 3  # pixels; templates and spectra resolve more than two
 _ADDED_TERMS, _MULTIPLIED_TERMS = 4, 5
 _RIDGE = 1e-9
@@ -74,7 +73,6 @@ class StarTemplates:
         pixels = basis["template_flux"][:, first : first + self._bins * _BIN].astype(np.float64)
         flux = pixels.reshape(-1, self._bins, _BIN).mean(axis=2).T
         self._class = basis["template_class"].astype(np.int64)
-        self._hot = basis["template_hot"] > 0
         x = np.linspace(-1.0, 1.0, self._bins)
         moments = np.asarray(np.polynomial.chebyshev.chebvander(x, 2 * _MULTIPLIED_TERMS - 2), np.float64)
         self._polynomials = moments[:, :_ADDED_TERMS]
@@ -103,7 +101,7 @@ class StarTemplates:
         bright = np.where(inverse_variance > 0, np.float32(NEAR_SNR**2), np.float32(0.0))
         far = self.misfit(noiseless, bright, redshift, continuum)
         if continuum == MULTIPLIED:
-            far[:, self._hot] = np.inf
+            far[:, self._class >= len(STAR_TYPES)] = np.inf
         chi2 = np.where(far - far.min(axis=1, keepdims=True) <= NEAR_CHI2, chi2, np.inf)
         types = len(STAR_TYPES)
         least = np.full((len(chi2), types + len(OTHER_TYPES)), np.inf)

@@ -45,9 +45,14 @@ def test_each_template_gets_its_own_class_at_its_velocity(
     weight = np.full_like(flux, 400.0)
     redshift = np.full(len(flux), 10.0 ** (LOG10_STEP * pixels) - 1.0)
     found = templates.label(flux, weight, flux, redshift, continuum)
-    served = np.ones(len(flux), np.bool_) if continuum == ADDED else basis["template_hot"] == 0
+    served = np.ones(len(flux), np.bool_) if continuum == ADDED else basis["template_class"] < 7
     assert (found.class_index == np.array(classes(basis)))[served].all()
-    np.testing.assert_allclose(found.target.sum(axis=1), 1.0)
+    np.testing.assert_allclose(found.target.sum(axis=1)[served], 1.0)
+
+
+def test_lamost_calls_no_star_of_the_scheme_another_type_nor_the_other_way_round() -> None:
+    drawn = Simulator.load().draw(200, np.random.default_rng(3), "LAMOST", kinds={"STAR": 1.0, "OTHER": 1.0})
+    assert ((drawn.class_index == OTHER_INDEX) == (drawn.class_target[:, OTHER_INDEX] == 1.0)).all()
 
 
 def test_k1_is_not_k3_where_the_spectrum_can_tell_and_may_be_where_it_cannot(
