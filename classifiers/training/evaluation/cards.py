@@ -37,7 +37,11 @@ _LIMITS = {
         "spectra seen through the bands are in jpas-evaluation.json beside the cards' folder.",
         "No measured J-PAS photometry has been seen: point-spread functions, blends and apertures are not simulated.",
     ),
-    "image_anomaly": ("The score knows simulated subtraction residuals only; surveys differ in theirs.",),
+    "image_anomaly": (
+        "The score knows simulated subtraction residuals only; surveys differ in theirs.",
+        "NOVEL is taught with made-up shapes: it finds trails and comets that it has never seen, but hardly a cosmic "
+        "ray or a bad column (their class is ARTEFACT), nor a wave over the whole stamp.",
+    ),
 }
 _MINE: Mapping[str, Callable[[str], bool]] = {
     "spectral_classifier": lambda name: not name.startswith(("QSO finder", "baseline", "unknown:")),

@@ -19,9 +19,11 @@ from classifiers.training.evaluation.damage import OtherSky
 from classifiers.training.evaluation.desi import desi
 from classifiers.training.evaluation.document import Report, Section
 from classifiers.training.evaluation.exposures import exposures
+from classifiers.training.evaluation.fourmost import FIBRES, INSTRUMENT, fourmost
 from classifiers.training.evaluation.headline import score
 from classifiers.training.evaluation.left_out import LeaveOneOut, left_out
 from classifiers.training.evaluation.other_samples import (
+    HELD_OUT_SEED,
     SUPERNOVA_SNR,
     desi_coadds,
     double_redshifts,
@@ -100,6 +102,7 @@ def evaluate_fully(
     headline = score(labels, real.answers, _digests(classifier))
     items, absorbed = simulated_quasars(_ABSORBED, _SEEN_FROM)
     absorption = Absorbed(classify(items, "simulated quasars"), absorbed)
+    exposed, exposed_labels = simulated(min(simulations, FIBRES), HELD_OUT_SEED + 1, INSTRUMENT)
     absorbing = absorption.answers.rows(np.flatnonzero(absorbed))
     transients = _transients(classifier, spectra_folder, spectra, real, absorbing, progress)
     both = {"real": (real, spectra), "simulated": (samples["simulated"], made)}
@@ -127,6 +130,7 @@ def evaluate_fully(
         *filter(None, [quasars(samples, surveys, absorption)]),
         priors(samples, mixture / mixture.sum(), trained_id),
         desi(coadds_scored),
+        fourmost(exposed_labels, classify(exposed, "4MOST exposure")),
         robustness(real, spectra, OtherSky(skies), classify),
     ]
     if unseen is not None:

@@ -33,13 +33,13 @@ _CHUNK = 1024
 _DESI_FIRST, _DESI_STEP, _DESI_PIXELS = 3600.0, 0.8, 7781
 
 
-def simulated(n: int, seed: int = HELD_OUT_SEED) -> Sample:
-    """Draw a held-out sample from the simulator; the same arguments give the same sample."""
+def simulated(n: int, seed: int = HELD_OUT_SEED, instrument: str | None = None) -> Sample:
+    """Draw a held-out sample of one instrument or of the mix of all; the same arguments give the same sample."""
     simulator = Simulator.load()
     spectra: list[Spectrum] = []
     labels: list[RealLabel] = []
     for start in range(0, n, _CHUNK):
-        batch = simulator.draw(min(_CHUNK, n - start), np.random.default_rng((seed, start // _CHUNK)))
+        batch = simulator.draw(min(_CHUNK, n - start), np.random.default_rng((seed, start // _CHUNK)), instrument)
         spectra += native_spectra(batch.flux, batch.inverse_variance)
         labels += [_simulated_label(batch, row, start + row) for row in range(len(batch))]
     return spectra, labels

@@ -52,6 +52,12 @@ def pulls(scored: Scored, rows: Rows) -> Floats:
     return np.asarray((found - scored.redshift[rows]) / error, dtype=np.float64)
 
 
+def pull_width(scored: Scored, group: str) -> tuple[float, int]:
+    """Return the normalised median absolute deviation of the pulls of a group, and of how many."""
+    values = pulls(scored, scored.with_redshift(group))
+    return spread(values), int(values.size)
+
+
 def _summary(samples: Mapping[str, Scored]) -> Table:
     rows: list[list[Cell]] = []
     for name, scored in samples.items():

@@ -20,7 +20,7 @@ from classifiers.runtimes.opening import open_engine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
-from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, PEAK_LEARNING_RATE, fit
+from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, NOVELTY_WEIGHT, PEAK_LEARNING_RATE, Losses, fit
 from classifiers.training.stamps.network import ExportedStamps, StampNetwork
 from classifiers.training.stamps.samples import Progress, Sample
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, PRIOR
@@ -28,8 +28,8 @@ from classifiers.training.stamps.vae import latent_pooling
 from classifiers.verdict.calibrate import fit_temperature, score_calibration
 
 NAME = "stamp-anomaly"
-VERSION = "0.2.0"
-ARCHITECTURE = "stamp-vae-classifier-1"
+VERSION = "0.3.0"
+ARCHITECTURE = "stamp-vae-classifier-2"
 VALIDATION_N = 1024
 BATCH_BUCKETS = (16, 64, 256)
 MIN_COVERAGE = 0.05
@@ -93,13 +93,14 @@ def train_stamp_bundle(
         "batch": BATCH,
         "peak_learning_rate": PEAK_LEARNING_RATE,
         "class_weight": CLASS_WEIGHT,
+        "novelty_weight": NOVELTY_WEIGHT,
     }
     return write_trained(network, losses, training, seed, settings, output, report)
 
 
 def write_trained(
     network: StampNetwork,
-    losses: Sequence[tuple[float, float]],
+    losses: Sequence[Losses],
     training: Sample,
     seed: int,
     settings: dict[str, Any],
@@ -112,8 +113,9 @@ def write_trained(
     example = {"stamps": torch.zeros(8, *SHAPE), "mask": torch.ones(8, *SHAPE)}
     files = {GRAPH_FILE: to_onnx(module, ExportedStamps.NAMES, example), GOLDEN_FILE: _golden(module, training)}
     metrics: dict[str, Any] = {
-        "training_loss_nat_per_pixel": [round(loss, 4) for loss, _ in losses],
-        "training_cross_entropy_nat": [round(loss, 4) for _, loss in losses],
+        "training_loss_nat_per_pixel": [round(each.elbo, 4) for each in losses],
+        "training_cross_entropy_nat": [round(each.cross_entropy, 4) for each in losses],
+        "training_novelty_cross_entropy_nat": [round(each.novelty, 4) for each in losses],
     }
     write_bundle(output, _manifest(seed, settings, metrics), files)
 

@@ -53,6 +53,7 @@ def test_training_writes_an_intact_calibrated_bundle(trained: tuple[Path, dict[s
     assert bundle.manifest.class_names == CLASSES
     assert calibration.temperature != 1
     assert bundle.manifest.tolerances["fp32"].probability > 0  # torch's golden answers differ in last bits
+    assert all(len(metrics[name]) == 2 for name in metrics if name.startswith("training_"))
     assert metrics["training_loss_nat_per_pixel"][1] < metrics["training_loss_nat_per_pixel"][0]
     assert events[-1] == ("done", 1.0)
     assert all(0 <= fraction <= 1 for _, fraction in events)
@@ -152,9 +153,16 @@ def test_injected_faults_make_the_shipped_bundle_doubt_that_a_change_is_real(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("bad_column", 0.75), ("streak", 0.85)])
+@pytest.mark.parametrize(("kind", "least"), [("dipole", 0.75), ("bad_column", 0.75), ("streak", 0.95), ("comet", 0.85)])
 def test_injected_events_raise_the_shipped_bundles_score(measured: Report, kind: str, least: float) -> None:
     assert number(measured, f"AUROC of the anomaly score: {kind}") > least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "least"), [("streak", 0.75), ("comet", 0.25), ("dipole", 0.2)])
+def test_events_that_no_training_saw_are_novel_at_the_declared_rate(measured: Report, kind: str, least: float) -> None:
+    (found,) = [each for each in measured.proportions if each.name.startswith(f"injected, NOVEL: {kind}")]
+    assert found.value > least
 
 
 def number(report: Report, beginning: str) -> float:

@@ -49,8 +49,8 @@ def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
     titles = [each.title for each in report.sections]
     assert titles == [
         "Beside classical methods", "Classes", "Redshifts", "Exposures against coadds", "Unknown", "Quasar finder",
-        "Priors of sub-surveys", "DESI coadds", "Bad input", "Leave one survey out", "Simulated beside real",
-        "The worst errors",
+        "Priors of sub-surveys", "DESI coadds", "Simulated 4MOST exposure", "Bad input", "Leave one survey out",
+        "Simulated beside real", "The worst errors",
     ]  # fmt: skip
     assert {"13 classes, real", "13 classes, simulated", "Reliability, real"} <= section(report, "Classes").keys()
     assert "Supernovae in the light of real galaxies" in section(report, "Unknown")
@@ -62,6 +62,10 @@ def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
         assert 0.3 < middle < 3.0, item.title
     kinds = [row[0] for row in section(report, "Unknown")["Detected at the declared rate, by kind"].rows]
     assert {"broad absorption (simulated quasars)", "double redshifts (real pairs)"} <= set(kinds)
+    exposure = section(report, "Simulated 4MOST exposure")["Simulated 4MOST LRS exposure"]
+    assert {"QSO recall", "13 classes", "unknown: blank sky", "QSO width of redshift pulls"} <= {
+        row[0] for row in exposure.rows
+    }
     thresholds = [row[:2] for row in section(report, "Quasar finder")["Quasars above the threshold"].rows]
     assert thresholds == [[name, z] for name in ("real", "simulated") for z in ("z >= 2.1", "z >= 2.2")]
     assert "4most-crs-like, 13 classes, real" in section(report, "Priors of sub-surveys")
