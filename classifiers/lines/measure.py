@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.compiled import compiled
 from classifiers.lines.continuum import FIRST_COLUMN, galaxy_continuum
 from classifiers.lines.fit import Start, fit
 from classifiers.lines.table import (
@@ -138,11 +139,21 @@ def _gather(
     flux: NDArray[np.float32], inverse_variance: NDArray[np.float32], whole: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return flux and inverse variance on ``COLUMNS``, 0 where the grid does not reach."""
-    n, pixels = flux.shape
-    place = whole[:, None] + COLUMNS
-    inside = (place >= 0) & (place < pixels)
-    place = np.where(inside, place, 0) + pixels * np.arange(n)[:, None]
-    return np.take(flux.ravel(), place) * inside, np.take(inverse_variance.ravel(), place) * inside
+    gathered = np.empty((2, len(flux), COLUMNS.size), np.float32)
+    _take(flux, whole, COLUMNS, gathered[0])
+    _take(inverse_variance, whole, COLUMNS, gathered[1])
+    return gathered[0], gathered[1]
+
+
+@compiled
+def _take(
+    values: NDArray[np.float32], whole: NDArray[np.int64], columns: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    pixels = values.shape[1]
+    for row in range(values.shape[0]):
+        for i in range(columns.size):
+            place = whole[row] + columns[i]
+            out[row, i] = values[row, place] if 0 <= place < pixels else np.float32(0.0)
 
 
 def whole_bin_shift(flux: NDArray[np.float32], weight: NDArray[np.float32]) -> Floats:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from classifiers.compiled import compiled
 from classifiers.items import Spectrum
 from classifiers.preprocess.grid import CommonGrid
-from classifiers.preprocess.normalise import FLUX_LIMIT, WEIGHT_LIMIT
 from classifiers.preprocess.prepare import Block, blocks, groups
 
 Floats = NDArray[np.float32]
 
+FLUX_LIMIT, WEIGHT_LIMIT = np.float32(1e6), np.float32(1e10)  # as in ``normalise``
 _LARGEST = float(np.finfo(np.float32).max)
 _LEAST_PIXELS = 0.3  # of the pixels of a bin
 
@@ -58,14 +58,10 @@ def _fill(block: Block, spectra: Sequence[Spectrum], scale: NDArray[np.float64],
     valid = np.empty_like(weighed.weight)
     _unweigh(weighed.weight, weighed.weighted, valid)
     count, total, noise = (operator.sums(each) for each in (valid, weighed.weighted, weighed.weight))
-    unit = (block.unit.factor * np.ldexp(1.0, -weighed.exponent) / scale[where]).astype(np.float32)[:, None]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        flux = total / count * unit
-        inverse = (count / unit) ** 2 / noise
-        seen = count > _LEAST_PIXELS * count.max(axis=1, keepdims=True)
-        seen &= np.isfinite(flux) & np.isfinite(inverse)
-    out.flux[where] = np.clip(np.where(seen, flux, 0.0), -FLUX_LIMIT, FLUX_LIMIT)
-    out.inverse_variance[where] = np.minimum(np.where(seen, inverse, 0.0), WEIGHT_LIMIT)
+    unit = (block.unit.factor * np.ldexp(1.0, -weighed.exponent) / scale[where]).astype(np.float32)
+    _average(count, total, noise, unit)
+    out.flux[where] = total
+    out.inverse_variance[where] = noise
 
 
 @compiled
@@ -80,3 +76,18 @@ def _unweigh(weight: Floats, weighted: Floats, valid: Floats) -> None:
             w[i] = variance if usable else np.float32(0.0)
             wf[i] = flux if usable else np.float32(0.0)
             known[i] = np.float32(1.0) if usable else np.float32(0.0)
+
+
+@compiled
+def _average(count: Floats, total: Floats, noise: Floats, unit: Floats) -> None:
+    """Turn sums of flux into means and sums of variance into inverse variances of these, 0 where too little is seen."""
+    for row in range(count.shape[0]):
+        pixels, flux, variance = count[row], total[row], noise[row]
+        least = np.float32(_LEAST_PIXELS) * pixels.max()
+        for i in range(pixels.size):
+            mean = flux[i] / pixels[i] * unit[row]
+            scaled = pixels[i] / unit[row]
+            inverse = scaled * scaled / variance[i]
+            seen = (pixels[i] > least) & (abs(mean) <= _LARGEST) & (inverse <= _LARGEST)
+            flux[i] = min(max(mean, -FLUX_LIMIT), FLUX_LIMIT) if seen else np.float32(0.0)
+            variance[i] = min(inverse, WEIGHT_LIMIT) if seen else np.float32(0.0)
