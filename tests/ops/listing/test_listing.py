@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.table import Table
+from rich.console import Console
 
 from ops.listing.astropy_table import write_table
-from ops.listing.columns import unit_of
+from ops.listing.columns import L2_COLUMNS, unit_of
 from ops.listing.flat import flat, plain, short
+from ops.listing.verdicts import verdict_table
 from ops.listing.writers import open_writer
 from stream.errors import ConfigurationError
 
@@ -51,6 +53,14 @@ def test_a_table_shows_the_velocity_of_a_star_beside_the_redshifts_of_others() -
     place = slice(heading.index("v [km/s]"), heading.index("S/N"))
     assert galaxy[place].strip() == ""
     assert other[place].split() == ["-23.457", "4"]
+
+
+def test_a_terminal_shows_brackets_in_names_and_units_as_they_are() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(verdict_table([{**RECORD, "object_id": "[HB89] 0552+398"}], L2_COLUMNS))
+    heading, row = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert "v [km/s]" in heading
+    assert row.split()[:2] == ["[HB89]", "0552+398"]
 
 
 def test_json_lines_are_strict_json() -> None:
