@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from classifiers.items import GridAxis, Spectrum
+from classifiers.items import GridAxis, Spectrum, quality_of
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.samples import draw_samples, level, rebin
@@ -28,7 +28,17 @@ def test_training_and_use_rebin_alike(batch: SimulatedBatch) -> None:
     axis = GridAxis("LOG10", LOG10_START, LOG10_STEP, PIXELS)
     items = [
         Spectrum(
-            axis, "VACUUM", f, w, "IVAR", "1e-17 erg/s/cm2/Angstrom", w > 0, 0.0, 2000.0, "DISPERSED", sky_fibre=False
+            axis,
+            "VACUUM",
+            f,
+            w,
+            "IVAR",
+            "1e-17 erg/s/cm2/Angstrom",
+            quality_of(w > 0),
+            0.0,
+            2000.0,
+            "DISPERSED",
+            sky_fibre=False,
         )
         for f, w in zip(batch.flux, batch.inverse_variance, strict=True)
     ]

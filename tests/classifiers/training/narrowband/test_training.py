@@ -35,7 +35,7 @@ def spectra_of(n: int, seed: int) -> tuple[list[Spectrum], list[str]]:
         items.append(
             Spectrum(
                 axis, "VACUUM", record["flux"], record["uncertainty"], "SIGMA", record["flux_unit"],
-                record["quality"] == 0, 0.0, None, "NARROWBAND", sky_fibre=False,
+                record["quality"], 0.0, None, "NARROWBAND", sky_fibre=False,
             )
         )  # fmt: skip
         names.append(simulated.truth.class_name)
