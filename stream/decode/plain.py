@@ -158,6 +158,7 @@ class PlainSpectra:
             setting.resolving_power,
             self._samplings[place.sampling],
             place.fibre_use == self._sky,
+            survey,
         )
         return PlainSpectrum(identity, spectrum, 8 * n + (0 if quality is None else 4 * n))
 

@@ -79,6 +79,7 @@ class SpectrumDecoder:
             setting.resolving_power,
             record["sampling"],
             record["fibre_use"] == "SKY",
+            self.survey(record["survey"]),
         )
         return identity, spectrum, flux.nbytes + uncertainty.nbytes + (0 if quality is None else quality.nbytes)
 

@@ -62,6 +62,7 @@ def test_a_valid_spectrum_is_accepted_with_its_identity(decode_spectrum: Any, id
     decoded = spectrum(item)
     assert decoded.axis == GridAxis("LOG10", 3.58, 1e-4, 100)
     assert decoded.sky_fibre
+    assert decoded.survey == "SDSS"
     assert decoded.quality is not None
     assert (decoded.quality == 0).sum() == 99
     assert decoded.velocity_correction_km_s == 0.0
