@@ -9,6 +9,7 @@ the same shape, and each spectrum is computed by itself: its bits depend on it a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, cast
 
 import numba
@@ -23,5 +24,8 @@ def compiled(function: Function) -> Function:
     sliced along their first axis only: what is kept is compiled anew when that file changes, not when others do, and
     only what is known to be contiguous is turned into vectors.
     """
-    compiler = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-    return cast(Function, compiler(function))
+    compile_it = partial(numba.njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+    try:
+        return cast(Function, compile_it(function, cache=True))
+    except RuntimeError:  # there is no folder to keep it in: every process compiles it again
+        return cast(Function, compile_it(function))
