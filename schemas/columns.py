@@ -157,6 +157,7 @@ class _Walk:
         self._all, self._none = np.ones(n, np.bool_), np.zeros(n, np.bool_)
         self._bad = np.zeros(n, np.bool_)
         self._lengths = np.fromiter(map(len, values), np.int64, n)
+        self._shortest = int(self._lengths.min())
         self._fields: dict[str, Column] = {}
         self._window = Window(values, [start] * n, FIRST_WINDOW)
         self._at = self._window.first
@@ -251,9 +252,10 @@ class _Walk:
 
     def _size(self, active: Booleans | None) -> Integers:
         size = self._long(active)
-        if size.min() < 0:
-            self._bad |= size < 0
-            size = np.maximum(size, 0)
+        if size.min() < 0 or size.max() > self._shortest:
+            impossible = (size < 0) | (size > self._lengths)
+            self._bad |= impossible
+            size = np.where(impossible, 0, size)  # two lengths near 2^63 would add up to a place before the message
         return size
 
     def _byte(self, active: Booleans | None) -> NDArray[np.uint8]:
