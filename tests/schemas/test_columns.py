@@ -121,6 +121,13 @@ def test_a_changed_byte_is_never_plain_where_the_library_refuses_it(data: st.Dat
         assert written(SIMPLE, record) == HEADER + cut[len(HEADER) :]
 
 
+def test_lengths_that_add_up_beyond_the_largest_integer_are_not_plain() -> None:
+    """One byte that is read again and again as part of lengths near 2^63, whose sum is negative."""
+    assert not READER.read([HEADER + b"\xc0"], len(HEADER)).plain[0]
+    huge = b"\xfe" + b"\xff" * 8 + b"\x01"
+    assert READER.read([HEADER + huge * 9, HEADER + b"\xc0"], len(HEADER)).plain.tolist() == [False, False]
+
+
 def test_values_of_numbers_arrive() -> None:
     columns = read(simple(), simple(number=None, after=None, flag=False), simple(number=-(2**33), after=-2.0))
     assert columns.plain.all()

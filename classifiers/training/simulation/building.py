@@ -19,7 +19,6 @@ from classifiers.training.simulation.grid import Float64
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, low_rank, on_star_grid
 from classifiers.training.simulation.scheme import FOLDED_STAR_TYPES, OTHER_TYPES, STAR_TYPES
-from classifiers.training.simulation.star_labels import WINDOW_LOG10, template_class
 
 INPUTS = (
     "desi_real.npz",
@@ -35,9 +34,6 @@ INPUTS = (
     "sky_models.npz",
 )
 Progress = Callable[[str, float], None]
-# Classes differ by fractions of a per cent (K1 from K3: 0.4 %), less than few vectors would keep otherwise.
-_TEMPLATE_CARE = 4.0
-_LARGEST_RESIDUAL = 0.02  # of the power of a star that belongs to a class
 
 
 def build_basis(spectra_folder: Path, output: Path, seed: int = 1, progress: Progress | None = None) -> dict[str, Any]:
@@ -104,41 +100,36 @@ def _named(files: dict[str, Any], archive: str, prefix: str, wanted: Callable[[s
 
 
 def _stars(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """A to K stars with the classes that a survey may give each, and the templates that decide on them."""
+    """A to K stars with the template that fits each best, as probabilities of the seven classes."""
     scheme = (*STAR_TYPES, *FOLDED_STAR_TYPES)
-    source = files["sdss_speigen.npz"]
-    names = [str(name) for name in source["spEigenStar-53724__names"]]
-    templates = _named(files, "sdss_speigen.npz", "spEigenStar-53724__", lambda name: name in names)
-    defining = np.flatnonzero([name in scheme for name in names])
+    speigen = files["sdss_speigen.npz"]
+    names = [str(name) for name in speigen["spEigenStar-53724__names"]]
+    templates = _named(files, "sdss_speigen.npz", "spEigenStar-53724__", lambda name: name in scheme)
+    template_names = tuple(name for name in names if name in scheme)
     mk = "AFGK"
     families = [
-        templates[defining],
+        templates,
         _named(files, "pyhammer_sdss_stars.npz", "", lambda name: name[0] in mk),
         _named(files, "sdss_speigen.npz", "spEigenStar-55734__", lambda name: name[0] in mk and "p" not in name[:4]),
-        *(_redrock(files, letter, count, rng) for letter, count in zip(mk, (60, 80, 160, 500), strict=True)),
+        *(_redrock(files, letter, count, rng) for letter, count in zip(mk, (50, 60, 120, 200), strict=True)),
     ]
     spectra = np.concatenate(families)
-    care = np.where(np.arange(len(spectra)) < defining.size, _TEMPLATE_CARE, 1.0)[:, None]
-    coefficients, vectors = low_rank(spectra * care, rank=48)
-    coefficients /= care.astype(np.float32)
-    window = slice(*(round((edge - STAR_LOG10_START) / 1e-4) for edge in WINDOW_LOG10))
+    coefficients, vectors = low_rank(spectra, rank=32)
     clean = coefficients @ vectors
-    known = templates[defining][:, window].astype(np.float32)
-    member = np.zeros((len(clean), len(STAR_TYPES)), np.bool_)
-    for added in (False, True):
-        residuals = np.full((len(clean), defining.size), np.inf)
-        for shift in range(-4, 5):
-            shifted = np.roll(clean, shift, axis=1)[:, window]
-            residuals = np.minimum(residuals, star_template_residuals(shifted, known, added=added))
-        folded = fold_star_residuals(residuals, tuple(names[row] for row in defining))
-        member[np.arange(len(clean)), folded.argmin(axis=1)] |= folded.min(axis=1) < _LARGEST_RESIDUAL
-    keep = member.any(axis=1)
+    window = slice(round((3.583 - STAR_LOG10_START) / 1e-4), round((3.962 - STAR_LOG10_START) / 1e-4))
+    residuals = np.full((len(clean), len(template_names)), np.inf)
+    for shift in range(-4, 5):
+        shifted = np.roll(clean, shift, axis=1)[:, window]
+        residuals = np.minimum(residuals, star_template_residuals(shifted, templates[:, window].astype(np.float32)))
+    folded = fold_star_residuals(residuals, template_names)
+    ordered = np.sort(folded, axis=1)
+    temperature = 0.35 * np.median(ordered[:, 1] - ordered[:, 0]) + 0.1 * ordered[:, :1]
+    soft = np.exp(-(folded - ordered[:, :1]) / temperature)
+    keep = ordered[:, 0] < 0.02
     return {
         "star_vectors": vectors,
         "star_coefficients": coefficients[keep],
-        "star_member": member[keep],
-        "template_flux": np.nan_to_num(templates),
-        "template_class": np.array([template_class(name) for name in names], np.int8),
+        "star_soft": (soft / soft.sum(axis=1, keepdims=True))[keep],
     }
 
 

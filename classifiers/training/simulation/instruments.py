@@ -20,8 +20,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from classifiers.training.simulation.scheme import ADDED, MULTIPLIED
-
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
@@ -39,8 +37,6 @@ class Instrument:
         arm_angstrom: where the arms meet.
         noise_factor: range of true over reported noise, one draw a spectrum.
         correlation: weights of the 1st, 2nd ... pixel before, which resampling mixes into the noise of a pixel.
-        red_correlation: the same from ``red_angstrom`` on; empty where it is no other.
-        red_angstrom: see there.
         masked_share: largest share of pixels masked at random places where masks are made hard on purpose.
         masked_runs: mean number of masked runs otherwise.
         masked_length: mean length of these runs, pixels.
@@ -51,7 +47,6 @@ class Instrument:
         photon_snr: median S/N at which the object's own photons are half of the variance.
         cosmic_rays: mean number that the pipeline left in a spectrum.
         gaps_angstrom: (first, last) of what no detector of the instrument sees, vacuum.
-        continuum: what the survey's fit of stars does with it, as ``star_labels`` names it; SDSS's where unknown.
     """
 
     name: str
@@ -67,8 +62,6 @@ class Instrument:
     noise_factor: tuple[float, float]
     correlation: tuple[float, ...]
     masked_share: float
-    red_correlation: tuple[float, ...] = ()
-    red_angstrom: float = 7000.0
     masked_runs: float = 2.0
     masked_length: float = 2.0
     noise_shape: tuple[tuple[float, float], ...] = ()
@@ -78,16 +71,13 @@ class Instrument:
     photon_snr: float = 20.0
     cosmic_rays: float = 1.2
     gaps_angstrom: tuple[tuple[float, float], ...] = ()
-    continuum: str = ADDED
 
 
 _WEAVE_GAPS = ((5491, 5539), (7590, 7669))
 _HRS_GAPS = ((4357, 5161), (5732, 6101))
 _SDSS_NOISE = ((3700, 1.08), (4300, 1.0), (7000, 0.97), (8500, 1.04))
 _BOSS_NOISE = ((3700, 1.2), (4050, 1.2), (4400, 1.08), (5000, 1.01), (5500, 0.98))
-_LAMOST_NOISE = ((4500, 0.95), (6300, 1.0), (7000, 1.2), (7500, 1.75), (8600, 1.85))
-# Autocorrelation 0.34, -0.15, -0.3, -0.25 at lags of 1 to 4 pixels once a quartic over 40 pixels is taken out.
-_LAMOST_RED = (0.65, 0.1, -0.15, -0.25)
+_LAMOST_NOISE = ((4500, 0.95), (6300, 1.0), (7000, 1.15), (7500, 1.5), (8600, 1.6))
 INSTRUMENTS = (
     Instrument(
         "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.75, 0.95), (0.17,), 0.02,
@@ -99,12 +89,12 @@ INSTRUMENTS = (
     ),
     Instrument(
         "LAMOST", "lamost", 0.18, 3720, 9070, (2.0, 120.0), 0.05, 0.12, 0.03, 5900, (0.65, 1.0), (0.3, 0.15, 0.1),
-        0.09, masked_runs=17.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, red_correlation=_LAMOST_RED,
-        telluric=0.02, telluric_masked=1.0, sky_residual=0.8, photon_snr=40.0, continuum=MULTIPLIED,
+        0.09, masked_runs=17.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
+        sky_residual=0.8, photon_snr=40.0,
     ),
     Instrument(
         "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (2.0, 180.0), 0.05, 0.12, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),
-        0.03, masked_runs=0.6, masked_length=6.0, telluric=0.02, photon_snr=100.0, continuum=MULTIPLIED,
+        0.03, masked_runs=0.6, masked_length=6.0, telluric=0.02, photon_snr=100.0,
     ),
     Instrument("DESI", "desi", 0.10, 3600, 9824, (0.7, 50.0), 0.03, 0.03, 0.01, 5780, (0.95, 1.1), (0.15,), 0.02),
     Instrument("4MOST_LRS", "4most", 0.10, 3705, 9500, (0.7, 60.0), 0.05, 0.05, 0.02, 5300, (0.95, 1.1), (0.15,), 0.02),

@@ -133,14 +133,13 @@ class NoiseModel:
             rng: source of randomness.
         """
         count = flux.shape[0]
-        reach = max(len(instrument.correlation), len(instrument.red_correlation))
-        white = rng.standard_normal((count, PIXELS + reach), dtype=np.float32)
-        chi = _correlated(white, reach, instrument.correlation)
-        if instrument.red_correlation:
-            red = int(np.searchsorted(self._wavelength, instrument.red_angstrom))
-            chi[:, red:] = _correlated(white[:, red:], reach, instrument.red_correlation)
+        taps = np.array(instrument.correlation, dtype=np.float32)
+        white = rng.standard_normal((count, PIXELS + taps.size), dtype=np.float32)
+        chi = white[:, taps.size :].copy()
+        for lag, weight in enumerate(taps, start=1):
+            chi += weight * white[:, taps.size - lag : -lag]
         low, high = instrument.noise_factor
-        chi *= rng.uniform(low, high, (count, 1)).astype(np.float32)
+        chi *= rng.uniform(low, high, (count, 1)).astype(np.float32) / np.sqrt(1.0 + np.sum(taps**2))
         if instrument.noise_shape:
             chi *= np.interp(self._wavelength, *np.transpose(instrument.noise_shape)).astype(np.float32)
         self._add_sky(chi, instrument, rng)
@@ -171,25 +170,6 @@ class NoiseModel:
         chi += knots @ self._smooth
         residual = np.where(rng.random((count, 1)) < instrument.sky_residual, 1.2, 0.15).astype(np.float32)
         chi += residual * rng.standard_normal((count, 1), dtype=np.float32) * self._sky
-
-
-def _correlated(white: Float32, reach: int, weights: tuple[float, ...]) -> Float32:
-    """Mix into each pixel the pixels before it, at unit variance.
-
-    Args:
-        white: (n, reach + m) float32 of unit variance.
-        reach: pixels before the first that is wanted.
-        weights: of the 1st, 2nd ... pixel before, at most ``reach``.
-
-    Returns:
-        (n, m) float32.
-    """
-    chi = white[:, reach:].copy()
-    for lag, weight in enumerate(weights, start=1):
-        if weight:
-            chi += np.float32(weight) * white[:, reach - lag : -lag]
-    chi /= np.float32(np.sqrt(1.0 + np.sum(np.square(weights))))
-    return chi
 
 
 def _add_cosmic_rays(flux: Float32, sigma: Float32, instrument: Instrument, rng: np.random.Generator) -> None:

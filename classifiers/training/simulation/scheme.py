@@ -33,6 +33,3 @@ SKY_INDEX = OTHER_TYPES.index("SKY")
 
 KINDS = ("GALAXY", "QSO", "STAR", "OTHER", "NOVEL")
 """What is drawn; NOVEL is made up (``outliers``) and belongs to no survey."""
-
-ADDED, MULTIPLIED = "ADDED", "MULTIPLIED"
-"""What a survey's fit of star templates does with the continuum: adds a cubic to a template, or multiplies it."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from classifiers.stars.measure import LEAST_BINS, ZERO_POINT_KM_S, MeasuredStars, measure_stars
 from classifiers.stars.templates import STAR_TYPES, templates
-from classifiers.training.samples import compact, draw_samples
-from classifiers.training.simulation.scheme import FIRST_STAR, OTHER_INDEX
+from classifiers.training.samples import draw_samples
+from classifiers.training.simulation.scheme import FIRST_STAR
 from classifiers.training.simulation.simulator import Simulator
 
 Floats = NDArray[np.float64]
@@ -31,9 +31,8 @@ class Stars:
 
 @pytest.fixture(scope="module")
 def stars() -> Stars:
-    """Return some 1,000 whole spectra of simulated stars of all instruments that have one of the seven types."""
-    samples = draw_samples(Simulator.load(), 1080, seed=4_000_037, kinds={"STAR": 1.0}, losing=0.0)
-    samples = samples.rows(np.flatnonzero(samples.class_index < OTHER_INDEX))
+    """Return 1,024 simulated stars of all instruments."""
+    samples = draw_samples(Simulator.load(), 1024, seed=4_000_037, kinds={"STAR": 1.0})
     velocity = samples.redshift * C_KM_S
     return Stars(*samples.inputs(), velocity, samples.snr, samples.class_index - FIRST_STAR)
 
@@ -172,18 +171,9 @@ def test_weights_of_any_size_give_no_warning() -> None:
     assert np.isfinite(found.velocity_km_s).mean() < 0.05
 
 
-def test_templates_tell_types_of_stars_of_a_survey_whose_fit_multiplies_them() -> None:
-    samples = compact(Simulator.load().draw(512, np.random.default_rng(6), instrument="LAMOST", kinds={"STAR": 1.0}))
-    samples = samples.rows(np.flatnonzero((samples.snr > 10) & (samples.class_index < OTHER_INDEX)))
-    misfit = measure_stars(*samples.inputs()).misfit
-    off = np.abs(misfit.argmin(axis=1) - (samples.class_index - FIRST_STAR))
-    assert misfit.shape[1] == len(STAR_TYPES)
-    assert np.mean(off == 0) > 0.7
-    assert np.mean(off <= 1) > 0.93
-
-
-def test_templates_come_near_to_types_of_a_survey_whose_fit_adds_a_cubic(stars: Stars, found: MeasuredStars) -> None:
+def test_templates_tell_types_of_simulated_stars(stars: Stars, found: MeasuredStars) -> None:
     bright = stars.snr > 10
     off = np.abs(found.misfit[bright].argmin(axis=1) - stars.star_type[bright])
-    assert np.mean(off == 0) > 0.55
-    assert np.mean(off <= 1) > 0.8
+    assert found.misfit.shape[1] == len(STAR_TYPES)
+    assert np.mean(off == 0) > 0.6
+    assert np.mean(off <= 1) > 0.9
