@@ -59,7 +59,7 @@ def calibrate_bundles(
         Calibration by bundle name.
 
     Raises:
-        ValueError: n is too small for the declared rates.
+        TooFewKnown: n is too small for the declared rates.
         BundleError: a bundle is missing or broken.
     """
     simulator = Simulator.load(basis)

@@ -14,11 +14,16 @@ from numpy.typing import NDArray
 
 from classifiers.bundle.calibration import Calibration, Fused, Partner, ShortCoverage, TailTable
 from classifiers.bundle.folder import Bundle
+from classifiers.errors import ClassifierError
 from classifiers.verdict.conformal import conformal_rank, fisher, p_values, smallest_sample
 from classifiers.verdict.probabilities import with_other
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+class TooFewKnown(ClassifierError, ValueError):
+    """The sample holds too few known objects for the declared rates."""
 
 
 def tail_table(scores: NDArray[np.floating[Any]], *, tail: float = 0.05, body: int = 400) -> TailTable:
@@ -143,7 +148,7 @@ def spectral_calibration(
         **fields: other fields of ``Calibration`` (runtime, dtype, domain ...).
 
     Raises:
-        ValueError: too few known objects to hold the rates; of those that lack wavelengths any number will do, but too
+        TooFewKnown: too few known objects to hold the rates; of those that lack wavelengths any number will do, but too
             few are never flagged.
     """
     k = class_logits.shape[1] - 1
@@ -151,7 +156,7 @@ def spectral_calibration(
     known = np.flatnonzero((labels < k) & ~lacking)
     needed = known_needed(alpha, other_rate, confidence)
     if known.size < needed:
-        raise ValueError(f"a rate of {alpha - other_rate} needs {needed} known objects, got {known.size}")
+        raise TooFewKnown(f"a rate of {alpha - other_rate} needs {needed} known objects, got {known.size}")
     if temperature is None:
         temperature = fit_temperature(class_logits, labels)
     other = with_other(class_logits, temperature).other

@@ -92,10 +92,10 @@ class FolderCursor:
 
     def _next_record(self) -> CommitRecord | None:
         if not self._log.exists(self._next_sequence):
-            newest = self._log.latest().sequence
-            if newest > self._next_sequence:
+            if self._log.latest().sequence < self._next_sequence:
+                return None
+            if not self._log.exists(self._next_sequence):  # else it came between the two looks, with others behind it
                 raise Fatal(f"{commit_folder(self._log.folder, self._next_sequence)}: a commit is missing")
-            return None
         record = self._log.record(self._next_sequence)
         self._next_sequence += 1
         return record

@@ -23,7 +23,7 @@ LONGEST_S = 600.0
 SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 BUNDLES = (*SPECTRAL, "stamp-anomaly", "jpas-qso-finder")
 SIZES = {"stamp-anomaly": (256, 600), "jpas-qso-finder": (1000, 600)}
-SPECTRAL_SIZE = (512, 4000)
+SPECTRAL_SIZE = (512, 4600)
 """Simulations to train on, and to calibrate on: the least with which the spectral bundles can hold their rates."""
 
 

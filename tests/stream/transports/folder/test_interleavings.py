@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from stream.transports.contract import CommitUnit, Message, Output, TopicPartition
 from stream.transports.folder import FolderReader, FolderTransport, FolderWriter, create_topics, list_topics
+from stream.transports.folder.commit_log import CommitLog
 
 TOPICS = ("a", "b")
 
@@ -139,3 +140,17 @@ def test_writers_in_many_threads_share_one_sequence(tmp_path: Path) -> None:
         for name in range(4):
             numbers = [int((m.value or b"").split()[1]) for m in mine if (m.value or b"").startswith(b"%d " % name)]
             assert numbers == list(range(15))
+
+
+def test_a_commit_that_comes_between_two_looks_is_no_missing_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look finds nothing, and at the second there are several: all of them are read."""
+    create_topics(tmp_path, {"t": 1})
+    exists, looks = CommitLog.exists, iter([False])
+    with closing(FolderWriter(tmp_path)) as writer, closing(FolderReader(tmp_path, ["t"])) as reader:
+        assert reader.read(10, 0.0) == []
+        for value in (b"1", b"2", b"3"):
+            writer.commit([Output("t", None, value, partition=0)])
+        monkeypatch.setattr(CommitLog, "exists", lambda self, number: next(looks, True) and exists(self, number))
+        assert [message.value for message in reader.read(10, 0.0)] == [b"1", b"2", b"3"]
