@@ -58,19 +58,20 @@ def weigh(spectra: Sequence[Spectrum], source: slice, factor: Floats | None, mem
     memory = np.empty(2 * b * n, np.float32) if memory is None else memory
     weight, weighted = memory[: 2 * b * n].reshape(2, b, n)
     out = Weighed(weight, weighted, np.zeros(b, np.int64), np.zeros(b, np.int64))
-    flux = np.frombuffer(_joined([each.flux[source] for each in spectra]), np.float32).reshape(b, n)
-    uncertainty = np.frombuffer(_joined([each.uncertainty[source] for each in spectra]), np.float32).reshape(b, n)
+    float32, int32 = np.dtype(np.float32), np.dtype(np.int32)
+    flux = _side_by_side([each.flux[source] for each in spectra], float32)
+    uncertainty = _side_by_side([each.uncertainty[source] for each in spectra], float32)
     unsaid = np.zeros(n, np.int32)
-    said = [unsaid if each.quality is None else each.quality[source] for each in spectra]
-    quality = np.frombuffer(_joined(said), np.int32).reshape(b, n)
+    quality = _side_by_side([unsaid if each.quality is None else each.quality[source] for each in spectra], int32)
     factors = np.ones(0, np.float32) if factor is None else np.ascontiguousarray(factor[source], np.float32)
     _weigh_rows(flux, uncertainty, quality, _KINDS[spectra[0].uncertainty_kind], factors, out)
     return out
 
 
-def _joined(rows: Sequence[NDArray[Any]]) -> bytes:
-    """Return the bytes of arrays, copied in one go: one copy after the other would give up and await the lock often."""
-    return b"".join([np.ascontiguousarray(row).data for row in rows])
+def _side_by_side(rows: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return b arrays of n as (b, n), copied in one go: each copy by itself would give up the lock and await it."""
+    joined = b"".join([np.ascontiguousarray(row, dtype).data for row in rows])
+    return np.frombuffer(joined, dtype).reshape(len(rows), -1)
 
 
 @compiled

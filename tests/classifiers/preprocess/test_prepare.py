@@ -221,6 +221,14 @@ def test_one_absurd_pixel_does_not_spoil_the_others(make_spectrum: Maker) -> Non
     np.testing.assert_allclose(np.delete(spoiled.flux[0], 667), np.delete(clean.flux[0], 667), rtol=1e-2)
 
 
+def test_the_byte_order_and_the_layout_of_arrays_change_nothing(make_spectrum: Maker) -> None:
+    plain = make_spectrum(BOSS)
+    swapped = replace(plain, flux=plain.flux.astype(">f4"), uncertainty=plain.uncertainty.astype(np.float64))
+    spaced = replace(plain, flux=np.repeat(plain.flux, 2)[::2], quality=np.repeat(plain.quality, 2)[::2])
+    first, *others = prepare([plain, swapped, spaced], COMMON_GRID).flux
+    assert all(other.tobytes() == first.tobytes() for other in others)
+
+
 def test_an_unknown_unit_is_refused(make_spectrum: Maker) -> None:
     with pytest.raises(UnitError, match="ampere"):
         prepare([make_spectrum(BOSS, flux_unit="erg/cm^2/s/A")], COMMON_GRID)
