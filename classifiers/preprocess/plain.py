@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from classifiers.compiled import compiled
 from classifiers.items import Spectrum
 from classifiers.preprocess.grid import CommonGrid
+from classifiers.preprocess.normalise import FLUX_LIMIT, WEIGHT_LIMIT
 from classifiers.preprocess.prepare import Block, blocks, groups
 
 Floats = NDArray[np.float32]
 
-FLUX_LIMIT, WEIGHT_LIMIT = np.float32(1e6), np.float32(1e10)  # as in ``normalise``
 _LARGEST = float(np.finfo(np.float32).max)
 _LEAST_PIXELS = 0.3  # of the pixels of a bin
 
@@ -59,7 +59,7 @@ def _fill(block: Block, spectra: Sequence[Spectrum], scale: NDArray[np.float64],
     _unweigh(weighed.weight, weighed.weighted, valid)
     count, total, noise = (operator.sums(each) for each in (valid, weighed.weighted, weighed.weight))
     unit = (block.unit.factor * np.ldexp(1.0, -weighed.exponent) / scale[where]).astype(np.float32)
-    _average(count, total, noise, unit)
+    _average(count, total, noise, unit, FLUX_LIMIT, WEIGHT_LIMIT)
     out.flux[where] = total
     out.inverse_variance[where] = noise
 
@@ -79,7 +79,9 @@ def _unweigh(weight: Floats, weighted: Floats, valid: Floats) -> None:
 
 
 @compiled
-def _average(count: Floats, total: Floats, noise: Floats, unit: Floats) -> None:
+def _average(
+    count: Floats, total: Floats, noise: Floats, unit: Floats, most_flux: np.float32, most_weight: np.float32
+) -> None:
     """Turn sums of flux into means and sums of variance into inverse variances of these, 0 where too little is seen."""
     for row in range(count.shape[0]):
         pixels, flux, variance = count[row], total[row], noise[row]
@@ -89,5 +91,5 @@ def _average(count: Floats, total: Floats, noise: Floats, unit: Floats) -> None:
             scaled = pixels[i] / unit[row]
             inverse = scaled * scaled / variance[i]
             seen = (pixels[i] > least) & (abs(mean) <= _LARGEST) & (inverse <= _LARGEST)
-            flux[i] = min(max(mean, -FLUX_LIMIT), FLUX_LIMIT) if seen else np.float32(0.0)
-            variance[i] = min(inverse, WEIGHT_LIMIT) if seen else np.float32(0.0)
+            flux[i] = min(max(mean, -most_flux), most_flux) if seen else np.float32(0.0)
+            variance[i] = min(inverse, most_weight) if seen else np.float32(0.0)
