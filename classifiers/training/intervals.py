@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
+
+_CLOSE, _TINY = 1e-14, 1e-300
+"""Relative change of a continued fraction that ends it, and what stands for a zero in it."""
 
 
+@lru_cache(maxsize=16_384)
 def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact two-sided interval of a binomial proportion.
 
@@ -20,20 +25,40 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     if not 0 <= successes <= n:
         raise ValueError(f"successes: expected 0 .. {n}, got {successes}")
     tail = 0.5 * (1.0 - confidence)
-    low = 0.0 if successes == 0 else _solve(lambda p: 1.0 - _cumulative(successes - 1, n, p) - tail)
-    high = 1.0 if successes == n else _solve(lambda p: tail - _cumulative(successes, n, p))
+    low = 0.0 if successes == 0 else _solve(lambda p: _at_least(successes, n, p) - tail)
+    high = 1.0 if successes == n else _solve(lambda p: _at_least(successes + 1, n, p) - (1.0 - tail))
     return low, high
 
 
-def _cumulative(successes: int, n: int, p: float) -> float:
-    """P(X <= successes) of a binomial distribution, 0 < p < 1."""
-    log_p, log_q = math.log(p), math.log1p(-p)
-    log_n = math.lgamma(n + 1)
-    terms = (
-        math.exp(log_n - math.lgamma(k + 1) - math.lgamma(n - k + 1) + k * log_p + (n - k) * log_q)
-        for k in range(successes + 1)
-    )
-    return min(1.0, math.fsum(terms))
+def _at_least(successes: int, n: int, p: float) -> float:
+    """P(X >= successes) of a binomial distribution, 0 < p < 1 and 0 < successes <= n.
+
+    It is the regularised incomplete beta function I_p(successes, n - successes + 1) (DLMF 8.17.5), whose continued
+    fraction is short below its mean; above it the other tail is taken (DLMF 8.17.4).
+    """
+    a, b = successes, n - successes + 1
+    if p * (a + b + 2) > a + 1:
+        return 1.0 - _incomplete_beta(b, a, 1.0 - p)
+    return _incomplete_beta(a, b, p)
+
+
+def _incomplete_beta(a: int, b: int, x: float) -> float:
+    """I_x(a, b) by the continued fraction DLMF 8.17.22, evaluated with Lentz's algorithm (DLMF 3.10.iii)."""
+    log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+    front = math.exp(a * math.log(x) + b * math.log1p(-x) - log_beta) / a
+    fraction, above, below, change, step = 1.0, 1.0, 0.0, math.inf, 0
+    while abs(change - 1.0) > _CLOSE:  # it ends: the term of step 2 b is 0
+        step += 1
+        m, odd = divmod(step, 2)
+        if odd:
+            term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        else:
+            term = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        below = 1.0 / (1.0 + term * below or _TINY)
+        above = 1.0 + term / above or _TINY
+        change = above * below
+        fraction *= change
+    return front / fraction
 
 
 def _solve(rising: Callable[[float], float]) -> float:

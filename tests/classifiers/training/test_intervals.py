@@ -8,11 +8,14 @@ from scipy.special import betaincinv
 from classifiers.training.intervals import clopper_pearson
 
 
-@pytest.mark.parametrize(("successes", "n"), [(0, 10), (10, 10), (1, 25), (234, 236), (341, 427), (4, 363)])
+@pytest.mark.parametrize(
+    ("successes", "n"),
+    [(0, 10), (10, 10), (1, 1), (1, 25), (234, 236), (341, 427), (4, 363), (640, 64_512), (40_000, 64_512)],
+)
 def test_intervals_equal_beta_quantiles(successes: int, n: int) -> None:
     low, high = clopper_pearson(successes, n)
-    assert low == pytest.approx(0.0 if successes == 0 else betaincinv(successes, n - successes + 1, 0.025), abs=1e-6)
-    assert high == pytest.approx(1.0 if successes == n else betaincinv(successes + 1, n - successes, 0.975), abs=1e-6)
+    assert low == pytest.approx(0.0 if successes == 0 else betaincinv(successes, n - successes + 1, 0.025), abs=1e-9)
+    assert high == pytest.approx(1.0 if successes == n else betaincinv(successes + 1, n - successes, 0.975), abs=1e-9)
 
 
 def test_no_trials_say_nothing() -> None:
