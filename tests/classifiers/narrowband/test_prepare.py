@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from classifiers.bundle.manifest import Band
 from classifiers.items import GridAxis, InlineAxis, Spectrum, quality_of
 from classifiers.narrowband.prepare import prepare_bands
-from classifiers.preprocess.units import C_ANGSTROM_PER_S
+from classifiers.preprocess.unit_strings import C_ANGSTROM_PER_S
 from classifiers.quality import Quality
 
 CENTRES = (4000.0, 4100.0, 4200.0, 4300.0, 4400.0, 4500.0, 4600.0, 4700.0)

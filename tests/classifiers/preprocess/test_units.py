@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
+
 import pytest
 
-from classifiers.preprocess.units import UnitError, flux_unit
+from classifiers.preprocess.unit_strings import parsed
+from classifiers.preprocess.units import KNOWN, UnitError, flux_unit
 
 
 @pytest.mark.parametrize("text", ["1e-17 erg/s/cm2/Angstrom", "W m-2 um-1", "10**(-17)*erg/s/cm2/Angstrom"])
@@ -37,3 +41,29 @@ def test_anything_else_is_refused_by_name(text: str) -> None:
     with pytest.raises(UnitError, match="flux unit") as caught:
         flux_unit(text)
     assert caught.value.unit[:5] == text[:5]
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_what_is_known_without_astropy_is_what_astropy_says(text: str) -> None:
+    assert KNOWN[text] == parsed(text)
+
+
+def test_engines_open_and_classify_without_astropy(start: Callable[[str], subprocess.Popen[str]]) -> None:
+    """A service that reads what our readers write never waits for it."""
+    process = start(
+        """
+        import sys
+        import numpy as np
+        from classifiers.items import GridAxis, Spectrum
+        from classifiers.loaded import load_engines
+        from classifiers.suite import default_bundles, suites
+
+        lanes = suites(load_engines(default_bundles()))
+        values = np.ones(4000, np.float32)
+        axis, unit = GridAxis("LOG10", 3.58, 1e-4, 4000), "1e-17 erg / (Angstrom cm2 s)"
+        item = Spectrum(axis, "VACUUM", values, values, "IVAR", unit, None, 0.0, None, "DISPERSED", sky_fibre=False)
+        lanes["spectrum"].classify([item])
+        print("astropy" in sys.modules)
+        """
+    )
+    assert process.communicate()[0] == "False\n"
