@@ -8,6 +8,7 @@ thread watches: it starts a drain when ``stop`` is set, ends an idle service, an
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import threading
 from collections.abc import Callable, Mapping
@@ -101,6 +102,7 @@ def serve(
         ("commit", Committer(shared, transport).run),
     ]
     started = clock.monotonic()
+    gc.freeze()  # what is loaded by now stays: no collection during the night need walk over it again
     threads = [_start(shared, name, run) for name, run in workers]
     try:
         drained = _watch(shared, stop, until_idle_s, settings.batching.drain_timeout_s)
@@ -108,6 +110,7 @@ def serve(
         shared.end()
         for thread in threads:
             thread.join(JOIN_TIMEOUT_S)
+        gc.unfreeze()
         telemetry.ready(False, "stopped")  # noqa: FBT003 - the protocol's order
     if shared.failure is not None:
         raise shared.failure

@@ -19,12 +19,13 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from ops.kafka.launcher import running_broker
 from schemas.catalogue import Catalogue
 from schemas.codec import Codec
 from schemas.compatibility import incompatibilities
-from schemas.definitions import parse_text
+from schemas.definitions import named_types, parse_text, resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -214,3 +215,53 @@ def registry() -> Iterator[Registry]:
 def registry_at() -> Callable[[int], Registry]:
     """Return a maker of schema registries at a given port, which serve as context managers."""
     return Registry
+
+
+@pytest.fixture(scope="session")
+def records_of() -> Callable[..., st.SearchStrategy[Any]]:
+    """Return a function that makes the strategy for the records of a parsed schema.
+
+    ``leave_out`` lets fields with a default be absent; ``whole_arrays`` keeps array fields a whole number of values.
+    """
+
+    def strategy(schema: Any, *, leave_out: bool = False, whole_arrays: bool = False) -> st.SearchStrategy[Any]:
+        return _values(schema, named_types(schema), leave_out, whole_arrays)
+
+    return strategy
+
+
+def _values(schema: Any, names: dict[str, Any], leave_out: bool, whole_arrays: bool) -> st.SearchStrategy[Any]:
+    kind, definition = resolve(schema, names)
+
+    def inner(part: Any) -> st.SearchStrategy[Any]:
+        return _values(part, names, leave_out, whole_arrays)
+
+    if kind == "union":
+        return st.one_of([inner(branch) for branch in definition])
+    if kind == "record":
+        fields = {field["name"]: inner(field["type"]) for field in definition["fields"]}
+        optional = {field["name"] for field in definition["fields"] if leave_out and "default" in field}
+        required = {name: values for name, values in fields.items() if name not in optional}
+        return st.fixed_dictionaries(required, optional={name: fields[name] for name in optional})
+    if kind == "array":
+        return st.lists(inner(definition["items"]), max_size=3)
+    if kind == "map":
+        return st.dictionaries(st.text(max_size=5), inner(definition["values"]), max_size=3)
+    if kind == "enum":
+        return st.sampled_from(definition["symbols"])
+    if whole_arrays and isinstance(definition, dict) and definition.get("logicalType"):
+        width_bytes = 8 if definition["logicalType"] == "float64-le" else 4
+        return st.sampled_from([0, 1, 2, 5]).map(lambda count: bytes(range(count * width_bytes)))
+    return _SIMPLE[kind]
+
+
+_SIMPLE: dict[str, st.SearchStrategy[Any]] = {
+    "null": st.none(),
+    "boolean": st.booleans(),
+    "int": st.integers(-(2**31), 2**31 - 1),
+    "long": st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, -1, 63, 64, 1023, 1024, 8191, 8192]),
+    "float": st.floats(width=32, allow_nan=False),
+    "double": st.floats(allow_nan=False),
+    "bytes": st.binary(max_size=20),
+    "string": st.text(max_size=20),
+}

@@ -1,7 +1,7 @@
 """Spectra from messages in columns: what the codec and ``SpectrumDecoder`` make of a message, for a batch of them.
 
 A night's messages are nearly all alike: the current schema, few axes, frames and units, ordinary numbers, plain text.
-Those are read side by side (``schemas.columns``) at a fraction of the cost: numbers are checked as arrays, the fields
+Those are read side by side (``stream.decode.columns``) at a fraction of the cost: numbers are checked as arrays, fields
 that an L2 record copies are copied as bytes, and what many spectra share is checked once and remembered by its bytes.
 
 A message that does not pass every check here is left, without a word, to the decoders that take one at a time and say
@@ -10,16 +10,17 @@ what is wrong, if anything. Either way gives the same; the tests compare them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Axis, Spectrum
-from schemas.columns import Column, ColumnReader
 from schemas.fingerprint import JsonSchema
+from stream.decode.columns import ColumnReader, Columns
 from stream.decode.spectrum import MAX_MJD, MAX_TEXT, Setting, SpectrumDecoder, check_pixels
+from stream.decode.walk import AT, NOTED, NUMBER, PRESENT, SIZE, START
 from stream.decoded import EncodedIdentity
 from stream.errors import Rejectable
 from stream.records.avro_bytes import nullable_string, string_bytes
@@ -37,8 +38,18 @@ _RANGES: Final = {
 }
 """Closed ranges of plain numbers: no wider than those of ``SpectrumDecoder`` and ``schemas.plausibility``."""
 
-Fields: TypeAlias = dict[str, Column]
-Numbers: TypeAlias = dict[str, NDArray[np.float64]]
+_FLOAT64, _FLOAT32, _INT32 = np.dtype("<f8"), np.dtype("<f4"), np.dtype("<i4")
+_PLACES: Final = (
+    ("l1_id", AT), ("l1_id", START), ("l1_id", SIZE), ("survey", AT), ("instrument", AT), ("object_id", START),
+    ("object_id", SIZE), ("sub_surveys", AT), ("ob_id", AT), ("fibre_use", AT), ("fibre_use", NUMBER),
+    ("product_level", NUMBER), ("supersedes", AT), ("pipeline_name", AT), ("ra_deg", PRESENT), ("ra_deg", AT),
+    ("pm_ra_mas_yr", AT), ("mjd_start", AT), ("exptime_s", AT), ("grid", PRESENT), ("grid", AT), ("medium", AT),
+    ("lsf", AT), ("flux", START), ("flux", SIZE), ("flux_unit", AT), ("flux_calibration", AT), ("uncertainty", START),
+    ("uncertainty", SIZE), ("uncertainty_kind", NUMBER), ("quality", PRESENT), ("quality", START), ("quality", SIZE),
+    ("sampling", NUMBER),
+)  # fmt: skip
+"""What ``_spectrum`` is told of each message, in its order."""
+
 Found = TypeVar("Found")
 
 
@@ -60,8 +71,12 @@ class PlainSpectra:
 
     def __init__(self, schema: JsonSchema, decoder: SpectrumDecoder) -> None:
         self._reader = ColumnReader(schema)
+        self._picks = np.array([NOTED * self._reader.fields[name] + kind for name, kind in _PLACES])
         types = {field["name"]: field["type"] for field in schema["fields"]} if isinstance(schema, dict) else {}
-        self._doubles = tuple(name for name, kind in types.items() if kind == ["null", "double"])
+        doubles = {name: place for name, place in self._reader.doubles.items() if "." not in name}
+        self._columns = np.array(list(doubles.values()))
+        self._double_fields = np.array([self._reader.fields[name] for name in doubles])
+        self._ranges = np.array([_RANGES.get(name, (-_LARGEST, _LARGEST)) for name in doubles]).T
         symbols = {
             name: kind["symbols"] for name, kind in types.items() if isinstance(kind, dict) and "symbols" in kind
         }
@@ -84,65 +99,80 @@ class PlainSpectra:
             values: n >= 1 messages, none of them empty.
             start: index of the first byte of the record in each.
         """
-        read = self._reader.read(values, start)
-        fields = read.fields
-        numbers = {name: fields[name].doubles() for name in self._doubles}
-        plain = read.plain & _ordinary(fields, numbers)
+        columns = self._reader.read(values, start)
+        plain = columns.plain & self._ordinary(columns)
+        places = columns.table.reshape(len(values), -1)[:, self._picks].tolist()
         return [
-            self._spectrum(value, place, fields, numbers, row) if good else None
-            for row, (value, good, place) in enumerate(zip(values, plain.tolist(), _places(fields), strict=True))
+            self._spectrum(value, place, columns, row) if good else None
+            for row, (value, good, place) in enumerate(zip(values, plain.tolist(), places, strict=True))
         ]
 
-    def _spectrum(
-        self, value: bytes, place: _Place, fields: Fields, numbers: Numbers, row: int
-    ) -> PlainSpectrum | None:
+    def _ordinary(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return where every number is null or finite, of ordinary size, and possible where that is checked."""
+        noted, at = columns.table, self._reader.fields
+        size = noted[:, at["l1_id"], SIZE]
+        plain = (size > 0) & (size <= MAX_TEXT)
+        plain &= noted[:, at["ra_deg"], PRESENT] == noted[:, at["dec_deg"], PRESENT]
+        plain &= noted[:, at["wavelength"], PRESENT] != noted[:, at["grid"], PRESENT]
+        values = columns.doubles[:, self._columns]
+        magnitude, (low, high) = np.abs(values), self._ranges
+        ordinary = (magnitude <= _LARGEST) & ((magnitude >= _SMALLEST) | (magnitude == 0.0))
+        ordinary &= (values >= low) & (values <= high)
+        ordinary |= noted[:, self._double_fields, PRESENT] == 0
+        found: NDArray[np.bool_] = plain & ordinary.all(axis=1)
+        return found
+
+    def _spectrum(self, value: bytes, place: list[int], columns: Columns, row: int) -> PlainSpectrum | None:
         """Return the spectrum of one message; None where something about it is to be said."""
+        (
+            l1_id_field, l1_id, l1_id_size, survey_field, instrument, object_id, object_id_size, sub_surveys, ob_id,
+            fibre_use_field, fibre_use, product_level, supersedes, pipeline_name, has_position, ra_deg, pm_ra,
+            mjd_start, exptime, has_grid, grid, medium, lsf, flux_start, flux_size, flux_unit, flux_calibration,
+            uncertainty_start, uncertainty_size, uncertainty_kind, has_quality, quality_start, quality_size, sampling,
+        ) = place  # fmt: skip
         try:
-            key = value[place.survey_field : place.instrument]
+            key = value[survey_field:instrument]
             survey, encoded_survey = self._surveys.get(key) or self._new_survey(
-                key, _text(value, fields["survey"], row)
+                key, self._text(value, columns, "survey", row)
             )
-            key = value[place.medium : place.lsf] + value[place.flux_unit : place.flux_calibration]
-            setting = self._settings.get(key) or self._new_setting(key, value, fields, numbers, row)
-            if place.has_grid:
-                key = value[place.grid : place.medium]
-                axis, n = self._axes.get(key) or self._new_axis(key, fields, row)
+            key = value[medium:lsf] + value[flux_unit:flux_calibration]
+            setting = self._settings.get(key) or self._new_setting(key, value, columns, row)
+            if has_grid:
+                key = value[grid:medium]
+                axis, n = self._axes.get(key) or self._new_axis(key, columns, row)
             else:
-                wavelength = fields["wavelength"]
-                count, odd = divmod(int(wavelength.size[row]), 8)
-                if odd:
+                _, _, start, size, _ = columns.table[row, self._reader.fields["wavelength"]].tolist()
+                if size % 8:
                     return None
-                inline = np.frombuffer(value, "<f8", count, int(wavelength.start[row]))
+                inline = np.frombuffer(value, _FLOAT64, size // 8, start)
                 axis, n = self._decoder.axes.read({"wavelength": inline, "grid": None})
-            if place.flux_size != 4 * n or place.uncertainty_size != 4 * n:
+            if flux_size != 4 * n or uncertainty_size != 4 * n:
                 return None
-            flux = np.frombuffer(value, "<f4", n, place.flux)
-            uncertainty = np.frombuffer(value, "<f4", n, place.uncertainty)
+            flux = np.frombuffer(value, _FLOAT32, n, flux_start)
+            uncertainty = np.frombuffer(value, _FLOAT32, n, uncertainty_start)
             quality: NDArray[np.int32] | None = None
-            if place.has_quality:
-                if place.quality_size != 4 * n:
+            if has_quality:
+                if quality_size != 4 * n:
                     return None
-                quality = np.frombuffer(value, "<i4", n, place.quality)
+                quality = np.frombuffer(value, _INT32, n, quality_start)
             check_pixels(flux, uncertainty, quality)
         except Rejectable:
             return None
-        l1_id = value[place.l1_id : place.l1_id + place.l1_id_size]
-        object_id = value[place.object_id : place.object_id + place.object_id_size] if place.has_object_id else b""
         identity = EncodedIdentity(
             survey,
-            object_id or l1_id,
-            place.has_position,
+            value[object_id : object_id + object_id_size] or value[l1_id : l1_id + l1_id_size],
+            has_position == 1,
             b"".join(
                 (
-                    value[place.l1_id_field : place.survey_field],
+                    value[l1_id_field:survey_field],
                     LANES["spectrum"],
                     encoded_survey,
-                    value[place.instrument : place.sub_surveys],
-                    value[place.ob_id : place.fibre_use_field],
-                    self._use_and_level[place.fibre_use][place.product_level],
-                    value[place.supersedes : place.pipeline_name],
-                    value[place.ra_deg : place.pm_ra],
-                    value[place.mjd_start : place.exptime],
+                    value[instrument:sub_surveys],
+                    value[ob_id:fibre_use_field],
+                    self._use_and_level[fibre_use][product_level],
+                    value[supersedes:pipeline_name],
+                    value[ra_deg:pm_ra],
+                    value[mjd_start:exptime],
                 )
             ),
         )
@@ -151,13 +181,13 @@ class PlainSpectra:
             setting.medium,
             flux,
             uncertainty,
-            self._kinds[place.uncertainty_kind],
+            self._kinds[uncertainty_kind],
             setting.flux_unit,
             quality,
             setting.velocity_correction_km_s,
             setting.resolving_power,
-            self._samplings[place.sampling],
-            place.fibre_use == self._sky,
+            self._samplings[sampling],
+            fibre_use == self._sky,
             survey,
         )
         return PlainSpectrum(identity, spectrum, 8 * n + (0 if quality is None else 4 * n))
@@ -166,27 +196,35 @@ class PlainSpectra:
         survey = self._decoder.survey(text)
         return _remember(self._surveys, key, (survey, string_bytes(survey)))
 
-    def _new_setting(self, key: bytes, value: bytes, fields: Fields, numbers: Numbers, row: int) -> Setting:
-        def number(name: str) -> float | None:
-            return float(numbers[name][row]) if fields[name].present[row] else None
-
+    def _new_setting(self, key: bytes, value: bytes, columns: Columns, row: int) -> Setting:
         record = {
-            "flux_unit": _text(value, fields["flux_unit"], row),
-            "resolving_power": number("resolving_power"),
-            "medium": self._media[int(fields["medium"].number[row])],
-            "specsys": _text(value, fields["specsys"], row),
-            "helio_correction_km_s": number("helio_correction_km_s"),
+            "flux_unit": self._text(value, columns, "flux_unit", row),
+            "resolving_power": self._double(columns, "resolving_power", row),
+            "medium": self._media[self._number(columns, "medium", row)],
+            "specsys": self._text(value, columns, "specsys", row),
+            "helio_correction_km_s": self._double(columns, "helio_correction_km_s", row),
         }
         return _remember(self._settings, key, self._decoder.setting(record))
 
-    def _new_axis(self, key: bytes, fields: Fields, row: int) -> tuple[Axis, int]:
+    def _new_axis(self, key: bytes, columns: Columns, row: int) -> tuple[Axis, int]:
         grid = {
-            "kind": self._grid_kinds[int(fields["grid.kind"].number[row])],
-            "start": float(fields["grid.start"].doubles()[row]),
-            "step": float(fields["grid.step"].doubles()[row]),
-            "n": int(fields["grid.n"].number[row]),
+            "kind": self._grid_kinds[self._number(columns, "grid.kind", row)],
+            "start": self._double(columns, "grid.start", row),
+            "step": self._double(columns, "grid.step", row),
+            "n": self._number(columns, "grid.n", row),
         }
         return _remember(self._axes, key, self._decoder.axes.read({"wavelength": None, "grid": grid}))
+
+    def _text(self, value: bytes, columns: Columns, name: str, row: int) -> str:
+        _, _, start, size, _ = columns.table[row, self._reader.fields[name]].tolist()
+        return value[start : start + size].decode()
+
+    def _number(self, columns: Columns, name: str, row: int) -> int:
+        return int(columns.table[row, self._reader.fields[name], NUMBER])
+
+    def _double(self, columns: Columns, name: str, row: int) -> float | None:
+        present = columns.table[row, self._reader.fields[name], PRESENT]
+        return float(columns.doubles[row, self._reader.doubles[name]]) if present else None
 
 
 def _remember(known: dict[bytes, Found], key: bytes, found: Found) -> Found:
@@ -194,96 +232,3 @@ def _remember(known: dict[bytes, Found], key: bytes, found: Found) -> Found:
         known.clear()
     known[key] = found
     return found
-
-
-def _text(value: bytes, field: Column, row: int) -> str:
-    start = int(field.start[row])
-    return value[start : start + int(field.size[row])].decode()
-
-
-def _ordinary(fields: Fields, numbers: Numbers) -> NDArray[np.bool_]:
-    """Return in which messages every number is null or finite, of ordinary size, and possible where that is checked."""
-    plain = (fields["l1_id"].size > 0) & (fields["l1_id"].size <= MAX_TEXT)
-    plain &= fields["ra_deg"].present == fields["dec_deg"].present
-    plain &= fields["wavelength"].present != fields["grid"].present
-    for name, values in numbers.items():
-        present = fields[name].present
-        if present.any():
-            size = np.abs(values)
-            ordinary = (size <= _LARGEST) & ((size >= _SMALLEST) | (size == 0.0))
-            low, high = _RANGES.get(name, (-_LARGEST, _LARGEST))
-            plain &= ~present | (ordinary & (values >= low) & (values <= high))
-    return plain
-
-
-class _Place(NamedTuple):
-    """Positions in one message and its small values; each name is that of a field, its content or what it says."""
-
-    l1_id_field: int
-    l1_id: int
-    l1_id_size: int
-    survey_field: int
-    instrument: int
-    has_object_id: bool
-    object_id: int
-    object_id_size: int
-    sub_surveys: int
-    ob_id: int
-    fibre_use_field: int
-    fibre_use: int
-    product_level: int
-    supersedes: int
-    pipeline_name: int
-    has_position: bool
-    ra_deg: int
-    pm_ra: int
-    mjd_start: int
-    exptime: int
-    has_grid: bool
-    grid: int
-    medium: int
-    lsf: int
-    flux: int
-    flux_size: int
-    flux_unit: int
-    flux_calibration: int
-    uncertainty: int
-    uncertainty_size: int
-    uncertainty_kind: int
-    has_quality: bool
-    quality: int
-    quality_size: int
-    sampling: int
-
-
-def _places(fields: Fields) -> Iterator[_Place]:
-    """Yield the places of each message."""
-
-    def at(name: str) -> list[int]:
-        positions: list[int] = fields[name].at.tolist()
-        return positions
-
-    def content(name: str) -> tuple[list[int], list[int]]:
-        field = fields[name]
-        start = field.start.tolist()
-        return start, field.size.tolist() if field.size.size else start
-
-    def number(name: str) -> list[int]:
-        numbers: list[int] = fields[name].number.tolist()
-        return numbers
-
-    def has(name: str) -> list[bool]:
-        present: list[bool] = fields[name].present.tolist()
-        return present
-
-    places = zip(
-        at("l1_id"), *content("l1_id"), at("survey"), at("instrument"),
-        has("object_id"), *content("object_id"), at("sub_surveys"), at("ob_id"), at("fibre_use"),
-        number("fibre_use"), number("product_level"), at("supersedes"), at("pipeline_name"),
-        has("ra_deg"), at("ra_deg"), at("pm_ra_mas_yr"), at("mjd_start"), at("exptime_s"),
-        has("grid"), at("grid"), at("medium"), at("lsf"),
-        *content("flux"), at("flux_unit"), at("flux_calibration"), *content("uncertainty"), number("uncertainty_kind"),
-        has("quality"), *content("quality"), number("sampling"),
-        strict=True,
-    )  # fmt: skip
-    return map(_Place._make, places)

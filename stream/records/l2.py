@@ -22,6 +22,7 @@ from stream.records.l2_plain import FLOAT_COLUMNS, l2_record, quality_flags_of
 from stream.transports.contract import Message, TopicPartition
 
 SCHEMA: Final = "l2_classification"
+_SKY_FIBRE: Final = Quality.SKY_FIBRE.value
 
 
 class VerdictsMismatch(Fatal):
@@ -80,21 +81,22 @@ class L2Writer:
             strict=True,
         )
         classified = ("classified_ms", str(classified_ms).encode())
+        lanes = {lane: ("lane", published_lane(lane).encode()) for lane in {item.lane for item in accepted}}
         topic = self._topic
         finished = []
         for item, l2_id, value, bits, top, unknown, reason, p_value in rows:
             identity, append_ms = item.identity, item.message.timestamp_ms
             counted = None
             if unknown:
-                counted = SKY_FIBRE if bits & Quality.SKY_FIBRE.value else reason or "UNSTATED"
+                counted = SKY_FIBRE if bits & _SKY_FIBRE else reason or "UNSTATED"
             headers = (
                 ("l2_id", l2_id.encode()),
-                ("lane", published_lane(item.lane).encode()),
+                lanes[item.lane],
                 ("l1_append_ms", str(append_ms).encode()),
                 classified,
             )
             top_class = names[top] if top >= 0 else ""
-            if bits & Quality.SKY_FIBRE.value:
+            if bits & _SKY_FIBRE:
                 p_value = math.nan
             finished.append(
                 Finished(

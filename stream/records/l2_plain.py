@@ -16,6 +16,7 @@ from classifiers.quality import Quality
 from stream.decoded import Accepted, Identity, published_lane
 from stream.records.identifiers import L2Identifiers
 
+_NO_POSITION: Final = Quality.NO_POSITION.value
 FLOAT_COLUMNS: Final = (
     "snr",
     "coverage",
@@ -79,7 +80,7 @@ def l2_record(
 
 def quality_flags_of(item: Accepted, flags: int) -> int:
     """Return the engines' quality flags, with NO_POSITION where the input has no coordinates."""
-    return flags if item.identity.placed else flags | int(Quality.NO_POSITION)
+    return flags if item.identity.placed else flags | _NO_POSITION
 
 
 def _number(verdicts: Verdicts, name: str, row: int) -> float | None:

@@ -16,8 +16,8 @@ from classifiers.items import InlineAxis, Spectrum
 from classifiers.training.simulation.l1_records import EXPOSURE, simulated_records
 from classifiers.training.simulation.simulator import Simulator
 from schemas.codec import Codec
-from schemas.columns import MAX_ITEMS
 from stream.decode.message import MIN_PLAIN_RECORDS, MessageDecoder
+from stream.decode.walk import MAX_ITEMS
 from stream.decoded import Accepted, Decoded
 from stream.fits.reading import read_fits
 from stream.transports.contract import Message, TopicPartition

@@ -184,7 +184,8 @@ def test_l2_id_is_a_uuid5_of_coordinates_and_bundles(topic: str, partition: int,
     """The quick way equals the library's."""
     identifiers = L2Identifiers(ENGINES)
     message = Message(TopicPartition(topic, partition), offset, 1, None, None, (), 0)
-    assert identifiers.make(message) == str(uuid.uuid5(NAMESPACE, identifiers.name(message)))
+    name = f"{topic}/{partition}/{offset}/{','.join(engine.bundle_sha256 for engine in ENGINES)}"
+    assert [identifiers.make(message) for _ in range(2)] == [str(uuid.uuid5(NAMESPACE, name))] * 2
 
 
 def test_other_bundles_give_other_ids(writer: L2Writer) -> None:

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from schemas.catalogue import Catalogue
-from schemas.columns import FIRST_WINDOW, MAX_ITEMS, ColumnReader, Columns
 from schemas.definitions import parse
 from schemas.errors import CatalogueError
+from stream.decode.columns import FIRST_WINDOW, ColumnReader, Columns
+from stream.decode.walk import AT, MAX_ITEMS, NUMBER, PRESENT
 
 SCHEMA = Catalogue.embedded().current("l1_spectrum").schema
 READER = ColumnReader(SCHEMA)
@@ -54,9 +56,17 @@ def read(*values: bytes) -> Columns:
     return SIMPLE_READER.read(values, len(HEADER))
 
 
-def field(columns: Columns, value: bytes, name: str, row: int) -> bytes:
-    column = columns.fields[name]
-    return value[column.at[row] : column.end[row]]
+def noted(reader: ColumnReader, columns: Columns, name: str) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = columns.table[:, reader.fields[name]]
+    return found
+
+
+def field(reader: ColumnReader, columns: Columns, value: bytes, name: str, row: int) -> bytes:
+    """Return the encoding of a field of the record itself: up to where the next one begins."""
+    names = [each for each in reader.fields if "." not in each]
+    begins = [int(noted(reader, columns, each)[row, AT]) for each in names] + [len(value)]
+    place = names.index(name)
+    return value[begins[place] : begins[place + 1]]
 
 
 @pytest.mark.slow
@@ -75,7 +85,7 @@ def test_each_field_of_a_plain_record_is_where_its_encoding_is(
             continue
         for part in SCHEMA["fields"]:
             one = parse({"type": "record", "name": "one", "fields": [part]})
-            cut = field(columns, value, part["name"], row)
+            cut = field(READER, columns, value, part["name"], row)
             expected = written(one, {part["name"]: record[part["name"]]})[len(HEADER) :]
             assert cut == expected, part["name"]
 
@@ -96,10 +106,54 @@ def test_what_is_said_of_a_message_does_not_depend_on_its_neighbours(
         alone = READER.read([value], len(HEADER))
         assert together.plain[row] == alone.plain[0]
         if alone.plain[0]:
-            for name, column in alone.fields.items():
-                if "." not in name:
-                    assert field(together, value, name, row) == field(alone, value, name, 0)
-                    assert together.fields[name].present[row] == column.present[0]
+            np.testing.assert_array_equal(together.table[row], alone.table[0])
+            np.testing.assert_array_equal(together.doubles[row], alone.doubles[0])
+
+
+NESTED = parse(
+    {
+        "type": "record",
+        "name": "n",
+        "fields": [
+            {
+                "name": "list",
+                "type": {
+                    "type": "array",
+                    "items": {
+                        "type": "record",
+                        "name": "item",
+                        "fields": [
+                            {"name": "data", "type": ["null", "bytes"]},
+                            {"name": "numbers", "type": {"type": "array", "items": ["null", "float"]}},
+                        ],
+                    },
+                },
+            },
+            {
+                "name": "inner",
+                "type": ["null", {"type": "record", "name": "i", "fields": [{"name": "x", "type": "int"}]}],
+            },
+            {"name": "end", "type": "double"},
+        ],
+    }
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_lists_within_lists_and_arrays_within_them_are_walked(
+    data: st.DataObject, records_of: Callable[..., st.SearchStrategy[Any]]
+) -> None:
+    """Each message leaps from window to window by itself; what stands behind all of them arrives."""
+    reader = ColumnReader(NESTED)
+    records = data.draw(st.lists(records_of(NESTED), min_size=1, max_size=4))
+    columns = reader.read([written(NESTED, record) for record in records], len(HEADER))
+    assert columns.plain.all()
+    inner = [record["inner"] for record in records]
+    assert noted(reader, columns, "inner")[:, PRESENT].tolist() == [int(value is not None) for value in inner]
+    expected = [0 if value is None else value["x"] for value in inner]
+    assert noted(reader, columns, "inner.x")[:, NUMBER].tolist() == expected
+    assert columns.doubles[:, reader.doubles["end"]].tolist() == [record["end"] for record in records]
 
 
 @settings(deadline=None, max_examples=300)
@@ -131,10 +185,10 @@ def test_lengths_that_add_up_beyond_the_largest_integer_are_not_plain() -> None:
 def test_values_of_numbers_arrive() -> None:
     columns = read(simple(), simple(number=None, after=None, flag=False), simple(number=-(2**33), after=-2.0))
     assert columns.plain.all()
-    assert columns.fields["number"].number.tolist() == [5, 0, -(2**33)]
-    assert columns.fields["number"].present.tolist() == [True, False, True]
-    assert columns.fields["flag"].number.tolist() == [1, 0, 1]
-    np.testing.assert_array_equal(columns.fields["after"].doubles(), [1.5, np.nan, -2.0])
+    assert noted(SIMPLE_READER, columns, "number")[:, NUMBER].tolist() == [5, 0, -(2**33)]
+    assert noted(SIMPLE_READER, columns, "number")[:, PRESENT].tolist() == [1, 0, 1]
+    assert noted(SIMPLE_READER, columns, "flag")[:, NUMBER].tolist() == [1, 0, 1]
+    np.testing.assert_array_equal(columns.doubles[:, SIMPLE_READER.doubles["after"]], [1.5, np.nan, -2.0])
 
 
 @pytest.mark.parametrize(
