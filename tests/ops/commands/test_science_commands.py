@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from ops.command_line import COMMANDS, app
+from ops.command_line import COMMANDS, SUMMARIES, app
 from schemas.codec import Codec
 from stream.transports.contract import Message
 
@@ -34,6 +35,23 @@ def test_every_command_shows_an_example() -> None:
             text = " ".join(done.output.split())
             assert "Example:" in text, words
             assert f"specstream {' '.join(words)}" in text, words
+
+
+@pytest.mark.slow
+def test_the_list_of_commands_says_what_the_help_of_each_begins_with() -> None:
+    """It is a copy, because asking each command takes the seconds of importing it."""
+    group: Any = typer.main.get_command(app)
+    told = {name: group.get_command(None, name).help.partition("\n\n")[0].replace("\n", " ") for name in COMMANDS}
+    assert told == SUMMARIES
+
+
+def test_the_list_of_commands_imports_none_of_them(specstream: Any) -> None:
+    """Nor what they bring, such as numpy."""
+    done = specstream("--help", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert all(f"\N{BOX DRAWINGS LIGHT VERTICAL} {name} " in done.stdout for name in COMMANDS)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"numpy", *(target.partition(":")[0] for target in COMMANDS.values())}
 
 
 @pytest.mark.slow
