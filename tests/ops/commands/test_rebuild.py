@@ -19,7 +19,7 @@ from classifiers.bundle.folder import load_bundle
 pytestmark = pytest.mark.slow
 InTurn = Callable[..., list[tuple[int, str]]]
 LONGEST_S = 600.0
-"""For one training on a machine that does other things too; alone the whole way takes two minutes."""
+"""For the trainings of one process on a machine that does other things too; alone they take a minute and a half."""
 SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 BUNDLES = (*SPECTRAL, "stamp-anomaly", "jpas-qso-finder")
 SIZES = {"stamp-anomaly": (256, 600), "jpas-qso-finder": (1000, 600)}
@@ -35,10 +35,10 @@ def command(models: Path, bundle: str, *more: str) -> list[str]:
 
 
 def train(in_turn: InTurn, models: Path, bundles: Sequence[str] = BUNDLES) -> None:
-    """Train bundles in a process each, the QSO finder on the classifier of the same folder."""
+    """Train bundles in one process, the QSO finder on the classifier of the same folder."""
     trunk = ("--classifier", str(models / "spectral-classifier"))
-    for bundle in bundles:
-        ((status, said),) = in_turn([command(models, bundle, *(trunk if bundle == "qso-finder" else ()))], LONGEST_S)
+    lines = [command(models, bundle, *(trunk if bundle == "qso-finder" else ())) for bundle in bundles]
+    for status, said in in_turn(lines, LONGEST_S):
         assert status == 0, said
 
 
@@ -110,38 +110,45 @@ def test_a_finished_training_is_not_taken_for_another(in_turn: InTurn, models: P
     """Resumed with another seed or size it is refused in one line, and nothing is touched."""
     before = files(models)
     words = command(models, "spectral-anomaly", "--resume")
-    for option, value in (("--seed", "5"), ("--number", "513"), ("--epochs", "3")):
-        changed = list(words)
-        old, changed[changed.index(option) + 1] = changed[changed.index(option) + 1], value
-        ((status, said),) = in_turn([changed], LONGEST_S)
+    changes = {"--seed": "5", "--number": "513", "--epochs": "3"}
+    lines = [
+        [*words, option, value] for option, value in changes.items()
+    ]  # of an option given twice the last one holds
+    for (option, value), (status, said) in zip(changes.items(), in_turn(lines, LONGEST_S), strict=True):
         assert status == 2
+        old = words[words.index(option) + 1]
         name = {"--number": "n"}.get(option, option.removeprefix("--"))
         assert f"checkpoint.safetensors: expected {name} {value}, found {name} {old}" in said
     assert files(models) == before
 
 
-@pytest.mark.parametrize("bundle", ["spectral-classifier", "jpas-qso-finder"])
-def test_training_again_with_the_same_seed_gives_the_same_bytes(
-    in_turn: InTurn, models: Path, tmp_path: Path, bundle: str
-) -> None:
-    """Every file of the bundle, of its journal and of what is calibrated with it, in another process and folder."""
+def test_training_again_with_the_same_seed_gives_the_same_bytes(in_turn: InTurn, models: Path, tmp_path: Path) -> None:
+    """Every file of two bundles, of their journals and of what is calibrated with them, in another process and folder.
+
+    What the process trained before them is not the same either: it leaves no trace.
+    """
+    bundles = ("jpas-qso-finder", "spectral-classifier")
     again = tmp_path / "models"
-    copytree(models, again, ignore=ignore_patterns(bundle, f"{bundle}.training"))
-    assert not (again / bundle).exists()
-    train(in_turn, again, [bundle])
+    gone = [name for bundle in bundles for name in (bundle, f"{bundle}.training")]
+    copytree(models, again, ignore=ignore_patterns(*gone))
+    assert not any((again / name).exists() for name in gone)
+    train(in_turn, again, bundles)
     first, second = files(models), files(again)
     assert second.keys() == first.keys()
     assert [name for name in first if first[name] != second[name]] == []
 
 
 def test_the_map_alone_made_anew_and_a_finished_training_resumed_give_the_same_bytes(
-    in_turn: InTurn, models: Path
+    in_turn: InTurn, models: Path, tmp_path: Path
 ) -> None:
     """The map depends on the weights and the simulations alone; a resumed training that is done only writes."""
     before = files(models)
-    lines = [command(models, "spectral-anomaly", more) for more in ("--map-only", "--resume")]
-    for line in lines:
-        ((status, said),) = in_turn([line], LONGEST_S)
+    copies = {more: tmp_path / more / "models" for more in ("--map-only", "--resume")}
+    for copy in copies.values():
+        copytree(models, copy)
+    lines = [command(copy, "spectral-anomaly", more) for more, copy in copies.items()]
+    for copy, (status, said) in zip(copies.values(), in_turn(lines, LONGEST_S), strict=True):
         assert status == 0, said
-        after = files(models)
+        after = files(copy)
+        assert after.keys() == before.keys()
         assert [name for name in before if before[name] != after[name]] == []
