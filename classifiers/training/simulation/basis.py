@@ -29,8 +29,9 @@ class Basis:
     """Arrays of the simulator by name, as float32 (labels and types as int64).
 
     Attributes:
-        arrays: star_vectors (k, 4771), star_coefficients (n, k), star_soft (n, 7), other_* likewise with other_type
-            (n,), ssp_flux (34, 7161), ssp_age_gyr (34,), qso_vectors, qso_coefficients, qso_redshift, line_vectors,
+        arrays: star_vectors (k, 4771), star_coefficients (n, k), star_class (n,), star_observed (n,), other_* likewise
+            with other_type (n,), template_flux (t, 4771), template_class (t,),
+            ssp_flux (34, 7161), ssp_age_gyr (34,), qso_vectors, qso_coefficients, qso_redshift, line_vectors,
             line_coefficients, bal_transmission, galaxy_redshift, noise_<group>_{mean,vectors,spread}, sky, telluric ...
         provenance: sha256 of every input file, the builder's format and seed.
     """

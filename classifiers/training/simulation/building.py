@@ -19,6 +19,7 @@ from classifiers.training.simulation.grid import Float64
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, low_rank, on_star_grid
 from classifiers.training.simulation.scheme import FOLDED_STAR_TYPES, OTHER_TYPES, STAR_TYPES
+from classifiers.training.simulation.star_labels import WINDOW_LOG10, template_class
 
 INPUTS = (
     "desi_real.npz",
@@ -34,6 +35,11 @@ INPUTS = (
     "sky_models.npz",
 )
 Progress = Callable[[str, float], None]
+_WINDOW = slice(*(round((edge - STAR_LOG10_START) / 1e-4) for edge in WINDOW_LOG10))
+# Stars differ from their template by 3 to 5 % of the flux, nearly all by less than 10 %.
+_LARGEST_RESIDUAL = 0.1**2
+# Classes differ by fractions of a per cent (K1 from K3: 0.4 %), less than few vectors would keep otherwise.
+_TEMPLATE_CARE = 4.0
 
 
 def build_basis(spectra_folder: Path, output: Path, seed: int = 1, progress: Progress | None = None) -> dict[str, Any]:
@@ -100,36 +106,39 @@ def _named(files: dict[str, Any], archive: str, prefix: str, wanted: Callable[[s
 
 
 def _stars(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """A to K stars with the template that fits each best, as probabilities of the seven classes."""
+    """A to K stars with the class that fits each best, and the templates that decide on it at the noise."""
     scheme = (*STAR_TYPES, *FOLDED_STAR_TYPES)
-    speigen = files["sdss_speigen.npz"]
-    names = [str(name) for name in speigen["spEigenStar-53724__names"]]
-    templates = _named(files, "sdss_speigen.npz", "spEigenStar-53724__", lambda name: name in scheme)
-    template_names = tuple(name for name in names if name in scheme)
+    source = files["sdss_speigen.npz"]
+    names = [str(name) for name in source["spEigenStar-53724__names"]]
+    names = [name for name in names if template_class(name) is not None]
+    templates = _named(files, "sdss_speigen.npz", "spEigenStar-53724__", lambda name: name in names)
+    defining = np.flatnonzero([name in scheme for name in names])
     mk = "AFGK"
     families = [
-        templates,
+        templates[defining],
         _named(files, "pyhammer_sdss_stars.npz", "", lambda name: name[0] in mk),
         _named(files, "sdss_speigen.npz", "spEigenStar-55734__", lambda name: name[0] in mk and "p" not in name[:4]),
         *(_redrock(files, letter, count, rng) for letter, count in zip(mk, (50, 60, 120, 200), strict=True)),
     ]
     spectra = np.concatenate(families)
-    coefficients, vectors = low_rank(spectra, rank=32)
+    care = np.where(np.arange(len(spectra)) < defining.size, _TEMPLATE_CARE, 1.0)[:, None]
+    coefficients, vectors = low_rank(spectra * care, rank=48)
+    coefficients /= care.astype(np.float32)
     clean = coefficients @ vectors
-    window = slice(round((3.583 - STAR_LOG10_START) / 1e-4), round((3.962 - STAR_LOG10_START) / 1e-4))
-    residuals = np.full((len(clean), len(template_names)), np.inf)
+    known = templates[defining][:, _WINDOW].astype(np.float32)
+    residuals = np.full((len(clean), defining.size), np.inf)
     for shift in range(-4, 5):
-        shifted = np.roll(clean, shift, axis=1)[:, window]
-        residuals = np.minimum(residuals, star_template_residuals(shifted, templates[:, window].astype(np.float32)))
-    folded = fold_star_residuals(residuals, template_names)
-    ordered = np.sort(folded, axis=1)
-    temperature = 0.35 * np.median(ordered[:, 1] - ordered[:, 0]) + 0.1 * ordered[:, :1]
-    soft = np.exp(-(folded - ordered[:, :1]) / temperature)
-    keep = ordered[:, 0] < 0.02
+        shifted = np.roll(clean, shift, axis=1)[:, _WINDOW]
+        residuals = np.minimum(residuals, star_template_residuals(shifted, known))
+    folded = fold_star_residuals(residuals, tuple(names[row] for row in defining))
+    keep = folded.min(axis=1) < _LARGEST_RESIDUAL
     return {
         "star_vectors": vectors,
         "star_coefficients": coefficients[keep],
-        "star_soft": (soft / soft.sum(axis=1, keepdims=True))[keep],
+        "star_observed": np.arange(len(spectra))[keep] < sum(len(family) for family in families[:3]),
+        "star_class": folded[keep].argmin(axis=1).astype(np.int8),
+        "template_flux": np.nan_to_num(templates),
+        "template_class": np.array([template_class(name) for name in names], np.int8),
     }
 
 
@@ -166,7 +175,7 @@ def _others(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
             _named(files, speigen, cool, lambda name: name in ("O", "OB", "B6")),
             _named(files, speigen, boss, lambda name: name[:2] in early or name.startswith("O")),
             _named(files, hammer, "", lambda name: name[:2] in early),
-            _redrock(files, "B", 40, rng),
+            _hotter_than_a0(files, _redrock(files, "B", 40, rng)),
         ],
     }
     spectra = np.concatenate([np.concatenate(parts) for parts in groups.values()])
@@ -181,6 +190,13 @@ def _others(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         "other_type": np.repeat([OTHER_TYPES.index(name) for name in counts], list(counts.values())).astype(np.int8),
         "cv_vectors": cataclysmic / np.sqrt(np.mean(cataclysmic**2, axis=1, keepdims=True)),
     }
+
+
+def _hotter_than_a0(files: dict[str, Any], spectra: Float64) -> Float64:
+    """Return the spectra, (n, STAR_PIXELS), that templates of O and B stars fit better than that of A0."""
+    hot = _named(files, "sdss_speigen.npz", "spEigenStar-53724__", lambda name: name in ("A0", "B6", "O", "OB"))
+    flux, known = (rows[:, _WINDOW].astype(np.float32) for rows in (spectra, hot))
+    return np.asarray(spectra[star_template_residuals(flux, known).argmin(axis=1) != 0])
 
 
 def _white_dwarf_models(files: dict[str, Any]) -> Float64:

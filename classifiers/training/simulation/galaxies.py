@@ -43,6 +43,12 @@ class GalaxyTruth:
     sigma_km_s: Float64
     ew_halpha: Float64
 
+    def rows(self, chosen: Integers) -> GalaxyTruth:
+        """Return some of the galaxies."""
+        return GalaxyTruth(
+            self.redshift[chosen], self.line_flux[chosen], self.sigma_km_s[chosen], self.ew_halpha[chosen]
+        )
+
 
 class Galaxies:
     """Draws noiseless galaxies; holds the smoothed stellar populations."""

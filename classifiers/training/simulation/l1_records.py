@@ -11,13 +11,14 @@ The truth never enters a record.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP
 from classifiers.training.simulation.instruments import BY_NAME, Instrument
+from classifiers.training.simulation.labelling import Labels
 from classifiers.training.simulation.resample import (
     DESI_PIXELS,
     DESI_START_ANGSTROM,
@@ -35,7 +36,8 @@ from classifiers.training.simulation.resample import (
     weave_wavelength,
 )
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
-from classifiers.training.simulation.simulator import DEFAULT_KINDS, NoiselessBatch, Simulator
+from classifiers.training.simulation.simulator import DEFAULT_KINDS, Simulator
+from classifiers.training.simulation.truth import NoiselessBatch
 
 FORMS = ("SDSS", "DESI", "4MOST_LRS", "WEAVE", "4MOST_HRS")
 EXPOSURE = {"4MOST_LRS": 1624, "4MOST_HRS": 812}
@@ -186,14 +188,19 @@ def _chunk(
     simulator: Simulator, truth: NoiselessBatch, axis: _Axis, numbers: range, prefix: str, rng: np.random.Generator
 ) -> Iterator[SimulatedRecord]:
     count = len(truth.kind)
-    class_index = truth.first_labels()
-    seen = simulator.expose(truth, np.arange(count), axis.instrument, class_index, rng)
+    labels, everything = Labels.blank(truth), np.arange(count)
+    seen = simulator.expose(truth, everything, axis.instrument, rng)
     if axis.resampling is None:
         simulator.noise_model.add_noise(seen.flux, seen.sigma, axis.instrument, rng)
+        simulator.labeller.write(truth, everything, seen, labels, rng)
         cut = slice(_SDSS_FIRST, _SDSS_FIRST + _SDSS_PIXELS)
         flux, inverse_variance, good = seen.flux[:, cut], seen.inverse_variance[:, cut], seen.good[:, cut]
     else:
         simulator.noise_model.add_residuals(seen.flux, seen.sigma, axis.instrument, rng)
+        # the record's noise is drawn on its own pixels: the label is that of another exposure as deep as this one
+        noise = seen.sigma * rng.standard_normal(seen.flux.shape, dtype=np.float32)
+        again = replace(seen, flux=seen.flux + noise)
+        simulator.labeller.write(truth, everything, again, labels, rng)
         flux = axis.resampling.flux(seen.flux)
         sigma = axis.resampling.sigma(seen.sigma)
         factor = rng.uniform(*axis.instrument.noise_factor, (count, 1)).astype(np.float32)
@@ -226,15 +233,15 @@ def _chunk(
             "uncertainty": _frozen(inverse_variance[row]),
             "quality": _frozen(quality[row]),
         }
-        yield SimulatedRecord({**axis.fields, **fields}, _truth(l1_id, truth, class_index, seen.snr, int(row)))
+        yield SimulatedRecord({**axis.fields, **fields}, _truth(l1_id, truth, labels, seen.snr, int(row)))
 
 
-def _truth(l1_id: str, batch: NoiselessBatch, class_index: Any, snr: Any, row: int) -> Truth:
-    index = int(class_index[row])
-    other = int(batch.other_type[row])
+def _truth(l1_id: str, batch: NoiselessBatch, labels: Labels, snr: Any, row: int) -> Truth:
+    index = int(labels.class_index[row])
+    other = int(labels.other_type[row])
     return Truth(
         l1_id,
-        KINDS[int(batch.kind[row])],
+        KINDS[int(labels.kind[row])],
         "OTHER" if index == OTHER_INDEX else CLASSES[index],
         OTHER_TYPES[other] if other >= 0 else None,
         float(batch.redshift[row]),

@@ -1,7 +1,7 @@
 """The surveys' own labelling rules, so that simulated spectra are labelled the way real ones are.
 
-Galaxies: SDSS's subclass rule on four emission lines. Quasars: SDSS's BROADLINE rule. Stars: the best-fitting
-spEigenStar-53724 template times a low-order polynomial, not the MK name (the two disagree systematically).
+Galaxies: SDSS's subclass rule on four emission lines (quasars: ``quasars.label``). Stars: the best-fitting
+spEigenStar-53724 template, not the MK name (the two disagree systematically); ``star_labels`` fits at the noise.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from classifiers.training.simulation.scheme import CLASSES, FOLDED_STAR_TYPES, S
 
 LINE_SIGNIFICANCE = 3.0
 STARBURST_EQUIVALENT_WIDTH_ANGSTROM = 50.0
-# SDSS asks a 10-sigma line whose width exceeds 200 km/s by 5 sigma; a Gaussian fit with free width and continuum
-# reaches 10 sigma in area where the matched filter of the whole excess, line blends included, reaches about 16.
-BROADLINE_MATCHED_SIGNIFICANCE = 16.0
 
 
 def galaxy_labels(significance: Float64, oiii_hbeta: Float64, nii_halpha: Float64, ew_halpha: Float64) -> Integers:
@@ -38,19 +35,6 @@ def galaxy_labels(significance: Float64, oiii_hbeta: Float64, nii_halpha: Float6
     label[starburst] = CLASSES.index("GALAXY_STARBURST")
     label[agn] = CLASSES.index("GALAXY_AGN")
     return label
-
-
-def quasar_labels(significance: Float64) -> Integers:
-    """Label quasars BROADLINE where any broad line is measured well enough.
-
-    Args:
-        significance: (n, lines) matched-filter significance of each broad line, 0 where it is not observed.
-
-    Returns:
-        (n,) int64 class index: QSO_BROADLINE or QSO_nan.
-    """
-    broad = (significance >= BROADLINE_MATCHED_SIGNIFICANCE).any(axis=1)
-    return np.where(broad, CLASSES.index("QSO_BROADLINE"), CLASSES.index("QSO_nan")).astype(np.int64)
 
 
 def star_template_residuals(flux: Float32, templates: Float32, polynomial_order: int = 4) -> Float64:

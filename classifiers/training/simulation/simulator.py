@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.training.simulation import galaxies, quasars
 from classifiers.training.simulation.basis import SHIPPED, Basis
 from classifiers.training.simulation.galaxies import Galaxies
 from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers, NDBool
 from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES, Instrument
+from classifiers.training.simulation.labelling import Labeller, Labels
 from classifiers.training.simulation.noise import NoiseModel, object_noise
 from classifiers.training.simulation.outliers import OUTLIERS, Outliers
 from classifiers.training.simulation.quasars import Quasars
-from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
+from classifiers.training.simulation.scheme import KINDS, OTHER_TYPES, SKY_INDEX
+from classifiers.training.simulation.star_labels import StarTemplates
 from classifiers.training.simulation.stars import Stars
+from classifiers.training.simulation.truth import Exposure, NoiselessBatch
 
 DEFAULT_KINDS: Mapping[str, float] = {"GALAXY": 0.26, "QSO": 0.25, "STAR": 0.30, "OTHER": 0.19}
 TRAINING_KINDS: Mapping[str, float] = {**DEFAULT_KINDS, "NOVEL": 0.2}
@@ -34,7 +36,7 @@ class SimulatedBatch:
         flux: (n, 4671) float32, 1e-17 erg/s/cm2/Angstrom; 0 where masked.
         inverse_variance: (n, 4671) float32, inverse square of the flux unit; 0 where masked.
         class_index: (n,) int64 into ``scheme.CLASSES``, 13 = OTHER, -1 = made up.
-        class_target: (n, 14) float32 soft labels (one-hot but for stars), rows sum to 1, or to 0 where made up.
+        class_target: (n, 14) float32 soft labels (one-hot for galaxies), rows sum to 1, or to 0 where made up.
         other_type: (n,) int64 into ``scheme.OTHER_TYPES``, or into ``outliers.OUTLIERS`` where made up; else -1.
         kind: (n,) int64 into ``scheme.KINDS``.
         redshift: (n,) float64; v/c for stars, 0 for blank sky.
@@ -59,37 +61,6 @@ class SimulatedBatch:
         return int(self.kind.size)
 
 
-@dataclass(frozen=True, slots=True)
-class NoiselessBatch:
-    """Noiseless spectra (n, 4671) float32 of median about 1 with what the label rules need."""
-
-    flux: Float32
-    kind: Integers
-    redshift: Float64
-    other_type: Integers
-    soft_star: Float64
-    broad_absorption: NDBool
-    galaxy_truth: galaxies.GalaxyTruth | None
-
-    def first_labels(self) -> Integers:
-        """Return (n,) labels of what needs no noise: stars and OTHER; the rest is written by ``Simulator.expose``."""
-        labels = FIRST_STAR + self.soft_star.argmax(axis=1)
-        labels[self.kind == KINDS.index("OTHER")] = OTHER_INDEX
-        labels[self.kind == KINDS.index("NOVEL")] = -1
-        return np.asarray(labels, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """m exposed spectra before noise is added: flux, sigma, inverse variance (m, 4671) float32, good bool, snr (m,)."""
-
-    flux: Float32
-    sigma: Float32
-    inverse_variance: Float32
-    good: NDBool
-    snr: Float64
-
-
 class Simulator:
     """Draws simulated spectra; deterministic for a given generator state and arguments."""
 
@@ -99,6 +70,7 @@ class Simulator:
         self._stars = Stars(basis)
         self._outliers = Outliers()
         self.noise_model = NoiseModel(basis)
+        self.labeller = Labeller(StarTemplates(basis))
 
     @staticmethod
     def load(path: Path = SHIPPED) -> Simulator:
@@ -126,7 +98,6 @@ class Simulator:
         flux = np.zeros((count, PIXELS), dtype=np.float32)
         redshift = np.zeros(count)
         other_type = np.full(count, -1, dtype=np.int64)
-        soft_star = np.zeros((count, len(CLASSES) - FIRST_STAR))
         absorbed = np.zeros(count, dtype=np.bool_)
         rows = [np.flatnonzero(kind == index) for index in range(len(KINDS))]
         truth = None
@@ -136,7 +107,7 @@ class Simulator:
         if rows[1].size:
             flux[rows[1]], redshift[rows[1]], absorbed[rows[1]] = self._quasars.draw(rows[1].size, rng)
         if rows[2].size:
-            flux[rows[2]], soft_star[rows[2]], velocity = self._stars.draw(rows[2].size, rng)
+            flux[rows[2]], velocity = self._stars.draw(rows[2].size, rng)
             redshift[rows[2]] = velocity / 299_792.458
         if rows[3].size:
             types = rng.choice(len(OTHER_TYPES), rows[3].size, p=OTHER_WEIGHTS)
@@ -146,7 +117,7 @@ class Simulator:
         if rows[4].size:
             other_type[rows[4]] = rng.choice(len(OUTLIERS), rows[4].size)
             flux[rows[4]] = self._make_up(other_type[rows[4]], rng.spawn(1)[0])
-        return NoiselessBatch(flux, kind, redshift, other_type, soft_star, absorbed, truth)
+        return NoiselessBatch(flux, kind, redshift, other_type, absorbed, truth)
 
     def _make_up(self, outlier: Integers, rng: np.random.Generator) -> Float32:
         """Return outliers of the kinds asked for, made of pairs of known objects of two kinds."""
@@ -188,19 +159,15 @@ class Simulator:
         flux = truth.flux
         inverse_variance = np.zeros_like(flux)
         snr = np.zeros(n)
-        class_index = truth.first_labels()
+        labels = Labels.blank(truth)
         for index, entry in enumerate(INSTRUMENTS):
             rows = np.flatnonzero(chosen == index)
             if rows.size:
-                seen = self.expose(truth, rows, entry, class_index, rng)
+                seen = self.expose(truth, rows, entry, rng)
                 self.noise_model.add_noise(seen.flux, seen.sigma, entry, rng)
+                self.labeller.write(truth, rows, seen, labels, rng)
                 flux[rows], inverse_variance[rows] = seen.flux * seen.good, seen.inverse_variance
                 snr[rows] = seen.snr
-        target = np.zeros((n, len(CLASSES) + 1), dtype=np.float32)
-        labelled = np.flatnonzero(class_index >= 0)
-        target[labelled, class_index[labelled]] = 1.0
-        stars = truth.kind == KINDS.index("STAR")
-        target[stars, FIRST_STAR:OTHER_INDEX] = truth.soft_star[stars]
         brightness = (10.0 ** rng.uniform(-0.5, 1.8, n)).astype(np.float32)[:, None]
         flux *= brightness
         inverse_variance /= brightness**2
@@ -208,10 +175,10 @@ class Simulator:
         return SimulatedBatch(
             flux[order],
             inverse_variance[order],
-            class_index[order],
-            target[order],
-            truth.other_type[order],
-            truth.kind[order],
+            labels.class_index[order],
+            labels.target[order],
+            labels.other_type[order],
+            labels.kind[order],
             truth.redshift[order],
             snr[order],
             chosen[order],
@@ -219,20 +186,14 @@ class Simulator:
         )
 
     def expose(
-        self,
-        truth: NoiselessBatch,
-        rows: Integers,
-        instrument: Instrument,
-        class_index: Integers,
-        rng: np.random.Generator,
+        self, truth: NoiselessBatch, rows: Integers, instrument: Instrument, rng: np.random.Generator
     ) -> Exposure:
-        """Set the brightness and errors of some rows for one instrument, and label them at that noise.
+        """Set the brightness and errors of some rows for one instrument.
 
         Args:
             truth: noiseless objects.
             rows: (m,) which of them.
             instrument: its noise, masks and calibration errors.
-            class_index: (n,) labels of all objects; those that depend on the noise are written.
             rng: source of randomness.
 
         Returns:
@@ -249,36 +210,8 @@ class Simulator:
         clean *= factor.astype(np.float32)[:, None]
         sigma = object_noise(noise, clean, snr)
         inverse_variance = np.where(noise.good, 1.0 / sigma**2, np.float32(0.0))
-        self._label(truth, rows, clean, factor, inverse_variance, class_index, rng)
         self.noise_model.calibrate(clean, instrument, rng)
-        return Exposure(clean, sigma, inverse_variance, noise.good, np.where(level > 0, snr, 0.0))
-
-    @staticmethod
-    def _label(
-        truth: NoiselessBatch,
-        rows: Integers,
-        clean: Float32,
-        factor: Float64,
-        inverse_variance: Float32,
-        class_index: Integers,
-        rng: np.random.Generator,
-    ) -> None:
-        kind = truth.kind[rows]
-        local = np.flatnonzero(kind == KINDS.index("GALAXY"))
-        if local.size and truth.galaxy_truth is not None:
-            everything = truth.galaxy_truth
-            chosen = rows[local] - int(np.argmax(truth.kind == KINDS.index("GALAXY")))
-            part = galaxies.GalaxyTruth(
-                everything.redshift[chosen],
-                everything.line_flux[chosen],
-                everything.sigma_km_s[chosen],
-                everything.ew_halpha[chosen],
-            )
-            class_index[rows[local]] = galaxies.label(part, factor[local], inverse_variance[local], rng)
-        local = np.flatnonzero(kind == KINDS.index("QSO"))
-        if local.size:
-            redshift = truth.redshift[rows[local]]
-            class_index[rows[local]] = quasars.label(clean[local], redshift, inverse_variance[local], rng)
+        return Exposure(clean, sigma, inverse_variance, noise.good, np.where(level > 0, snr, 0.0), factor)
 
 
 def _median_over_good(flux: Float32, good: NDBool) -> Float64:

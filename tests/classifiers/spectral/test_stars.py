@@ -58,7 +58,8 @@ def stage(spectra: list[Spectrum], given: Answer) -> Measured:
 
 def test_stars_get_velocities_and_shares_of_their_types() -> None:
     batch, spectra = simulated("STAR")
-    found = stage(spectra, answer([{ALL_CLASSES[index]: 0.6} for index in batch.class_index]))
+    labels = np.minimum(batch.class_index, len(ALL_CLASSES) - 1)  # for an M dwarf the last stands in
+    found = stage(spectra, answer([{ALL_CLASSES[index]: 0.6} for index in labels]))
     bright = batch.snr > 10
     difference = (found.radial_velocity_km_s - C_KM_S * batch.redshift)[bright]
     assert np.isfinite(difference).mean() > 0.9

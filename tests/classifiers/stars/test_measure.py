@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from classifiers.stars.measure import LEAST_BINS, ZERO_POINT_KM_S, MeasuredStars, measure_stars
 from classifiers.stars.templates import STAR_TYPES, templates
 from classifiers.training.samples import draw_samples
-from classifiers.training.simulation.scheme import FIRST_STAR
+from classifiers.training.simulation.scheme import FIRST_STAR, OTHER_INDEX
 from classifiers.training.simulation.simulator import Simulator
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,8 @@ def stars() -> Stars:
     """Return 1,024 simulated stars of all instruments."""
     samples = draw_samples(Simulator.load(), 1024, seed=4_000_037, kinds={"STAR": 1.0})
     velocity = samples.redshift * C_KM_S
-    return Stars(*samples.inputs(), velocity, samples.snr, samples.class_index - FIRST_STAR)
+    most_probable = samples.class_target[:, FIRST_STAR:OTHER_INDEX].argmax(axis=1)
+    return Stars(*samples.inputs(), velocity, samples.snr, most_probable)
 
 
 @pytest.fixture(scope="module")

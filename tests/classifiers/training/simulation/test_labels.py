@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifiers.training.simulation.labels import (
-    fold_star_residuals,
-    galaxy_labels,
-    quasar_labels,
-    star_template_residuals,
-)
+from classifiers.training.simulation.labels import fold_star_residuals, galaxy_labels, star_template_residuals
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
 
 
@@ -29,11 +24,6 @@ def test_ratios_above_the_line_are_agn_whatever_the_equivalent_width() -> None:
 def test_strong_halpha_below_the_line_is_a_starburst_and_weak_is_star_forming() -> None:
     assert _galaxy([9, 9, 9, 9], 0.0, -0.5, 50.1) == "GALAXY_STARBURST"
     assert _galaxy([9, 9, 9, 9], 0.0, -0.5, 49.9) == "GALAXY_STARFORMING"
-
-
-def test_a_quasar_is_broadline_if_any_line_is_significant() -> None:
-    labels = quasar_labels(np.array([[0.0, 3.0, 40.0], [5.0, 5.0, 5.0]]))
-    assert [CLASSES[index] for index in labels] == ["QSO_BROADLINE", "QSO_nan"]
 
 
 def test_a_template_times_a_polynomial_is_fitted_by_itself() -> None:

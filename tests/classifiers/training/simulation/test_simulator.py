@@ -10,7 +10,7 @@ from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_l
 from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, STARBURST, Galaxies
 from classifiers.training.simulation.grid import PIXELS, air_to_vacuum, native_wavelength, rows_at
 from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES
-from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
+from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
 
 pytestmark = pytest.mark.slow
@@ -58,7 +58,9 @@ def test_labels_agree_with_kinds_and_soft_labels_sum_to_one(batch: SimulatedBatc
     prefix = np.array([name.split("_")[0] for name in names])
     assert (prefix == np.array(KINDS)[batch.kind]).all()
     np.testing.assert_allclose(batch.class_target.sum(axis=1), 1.0, atol=1e-5)
-    assert (batch.class_target.argmax(axis=1) == batch.class_index).all()
+    drawn = (batch.class_index >= FIRST_STAR) & (batch.class_target.max(axis=1) < 1.0)  # stars: from the probabilities
+    assert (batch.class_target.argmax(axis=1) == batch.class_index)[~drawn].all()
+    assert (batch.class_target[np.arange(len(batch)), batch.class_index] > 0).all()
 
 
 def test_blank_sky_has_no_signal_beyond_its_noise(simulator: Simulator) -> None:
