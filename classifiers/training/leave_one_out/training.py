@@ -44,6 +44,7 @@ def leave_one_out(
     simulations: int = SIMULATIONS,
     epochs: int = EPOCHS,
     progress: Progress | None = None,
+    held_out: int = HELD_OUT_N,
 ) -> LeaveOneOut:
     """Train one classifier with every instrument and one without each survey, and score them on the real spectra.
 
@@ -53,6 +54,7 @@ def leave_one_out(
         simulations: each classifier is trained on.
         epochs: passes over them.
         progress: called with what is being done and the fraction done.
+        held_out: further simulations, whose known objects set each classifier's limit of novelty.
     """
     simulator = Simulator.load()
     surveys = _by_survey(spectra_folder)
@@ -69,8 +71,8 @@ def leave_one_out(
         left = () if absent is None else LEFT_OUT[absent]
         samples = draw_without(simulator, simulations, seed, left, training=True)
         module = ExportedClassifier(fit_classifier(samples, seed, epochs, report)).eval()
-        held_out = known_classes(draw_without(simulator, HELD_OUT_N, _HELD_OUT_SEED, left, training=False))
-        flux, inverse_variance = held_out.inputs()
+        others = known_classes(draw_without(simulator, held_out, _HELD_OUT_SEED, left, training=False))
+        flux, inverse_variance = others.inputs()
         limit = float(np.quantile(_answers(module, flux, inverse_variance)[_ENERGY], 1.0 - NOVEL_SHARE))
         for survey in LEFT_OUT if absent is None else (absent,):
             scores[survey, absent is None] = score(module, survey, absent is None, surveys[survey], limit)
