@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from classifiers.bundle.calibration import Calibration, Fused, Partner, ShortCoverage
-from classifiers.bundle.manifest import INPUTS, LINE_OUTPUTS, OUTPUTS, SURVEY_HIGH_Z, Manifest
+from classifiers.bundle.manifest import INPUTS, LINE_OUTPUTS, OUTPUTS, Manifest
 from classifiers.classifier import Verdicts
 from classifiers.items import GridAxis, Spectrum
 from classifiers.preprocess.prepare import PreparedBatch
@@ -47,14 +47,14 @@ def prepared(n: int, snr: float = 10.0, coverage: float = 0.9) -> PreparedBatch:
     )
 
 
-def manifest(role: str, *, more: tuple[str, ...] = (), **fields: Any) -> Manifest:
+def manifest(role: str, **fields: Any) -> Manifest:
     k = 3 if role == "spectral_classifier" else 0
     shapes: dict[str, tuple[int, ...]] = {
         "class_logits": (k + 1,), "other_type_probability": (2,), "alternative_class": (2,),
         "alternative_redshift": (2,), "alternative_probability": (2,), "map": (2,), "contribution": (N_PIXEL,),
-        **dict.fromkeys(LINE_OUTPUTS, (1,)), SURVEY_HIGH_Z: (2,),
+        **dict.fromkeys(LINE_OUTPUTS, (1,)),
     }  # fmt: skip
-    outputs = OUTPUTS[role] + (LINE_OUTPUTS if fields.get("lines") else ()) + more
+    outputs = OUTPUTS[role] + (LINE_OUTPUTS if fields.get("lines") else ())
     values: dict[str, Any] = {
         "name": role.replace("_", "-"), "version": "1", "role": role,
         "grid": {"log10_start": 3.6, "log10_step": 1e-3, "n": N_PIXEL},
@@ -71,7 +71,7 @@ def manifest(role: str, *, more: tuple[str, ...] = (), **fields: Any) -> Manifes
             "class_scheme": "TINY", "class_names": CLASSES, "star_classes": ("STAR",), "other_types": ("M", "SKY"),
             "redshift_range": (0.0, 2.0), "zwarn_margin": 0.2, "zwarn_snr": 2.0, "zwarn_coverage": 0.5,
         }  # fmt: skip
-    return Manifest.model_validate({**values, **({"qso_z_threshold": 2.1} if role == "qso" else {}), **fields})
+    return Manifest.model_validate({**values, **fields})
 
 
 def classifier(n: int, calibration: Calibration | None = None, lines: tuple[str, ...] = (), **outputs: Any) -> Answer:
@@ -253,45 +253,6 @@ def test_an_anomaly_engine_that_fails_leaves_the_p_value_to_the_classifier() -> 
     assert verdicts.columns["unknown_p_value"][0] == pytest.approx(501 / 1001)
     assert np.isnan(verdicts.columns["anomaly_score"][0])
     assert verdicts.unknown_reason == ["BAD_DATA"]
-
-
-def test_quasar_columns_are_calibrated_probabilities() -> None:
-    outputs = {
-        name: np.full(2, value, np.float32)
-        for name, value in (("qso_logit", 2.0), ("high_z_logit", 0.0), ("bal_logit", -2.0), ("redshift_qso", 2.4),
-                            ("redshift_qso_error", 0.01))
-    }  # fmt: skip
-    answer = Answer(manifest("qso"), Calibration(id="q", n=1, qso_temperature=2.0), outputs)
-    columns = spectral_verdicts(spectra(2), prepared(2), {"qso": answer}).columns
-    assert columns["p_qso"][0] == pytest.approx(1 / (1 + np.exp(-1)))
-    assert columns["p_qso_high_z"][0] == pytest.approx(0.5 / (1 + np.exp(-1)))
-    assert columns["qso_z_threshold"].tolist() == [2.1, 2.1]
-
-
-def test_a_survey_with_a_threshold_of_its_own_is_answered_at_that() -> None:
-    thresholds = ({"survey": "WEAVE", "redshift": 2.2}, {"survey": "OTHER", "redshift": 3.0})
-    outputs: dict[str, Any] = {name: np.zeros(3, np.float32) for name in OUTPUTS["qso"]}
-    outputs |= {"qso_logit": np.full(3, 40.0, np.float32), "high_z_logit": np.full(3, 2.0, np.float32)}
-    outputs[SURVEY_HIGH_Z] = np.array([[-1.0, -3.0]] * 3, np.float32)
-    declared = manifest("qso", more=(SURVEY_HIGH_Z,), survey_qso_z_thresholds=thresholds)
-    answer = Answer(declared, Calibration(id="q", n=1, high_z_temperature=2.0), outputs)
-    items = [*spectra(1, survey="WEAVE"), *spectra(1), *spectra(1, survey="OTHER")]
-    columns = spectral_verdicts(items, prepared(3), {"qso": answer}).columns
-    assert columns["qso_z_threshold"].tolist() == [2.2, 2.1, 3.0]
-    np.testing.assert_allclose(columns["p_qso_high_z"], 1 / (1 + np.exp([0.5, -1.0, 1.5])), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("more", "thresholds"),
-    [
-        ((), ({"survey": "WEAVE", "redshift": 2.2},)),
-        ((SURVEY_HIGH_Z,), ()),
-        ((SURVEY_HIGH_Z,), ({"survey": "WEAVE", "redshift": 2.2}, {"survey": "WEAVE", "redshift": 2.3})),
-    ],
-)
-def test_thresholds_of_surveys_and_their_answers_belong_together(more: Any, thresholds: Any) -> None:
-    with pytest.raises(ValueError, match="name each survey once and need the output survey_high_z_logit"):
-        manifest("qso", more=more, survey_qso_z_thresholds=thresholds)
 
 
 def test_line_fluxes_are_in_the_unit_of_the_input() -> None:
