@@ -43,9 +43,10 @@ def inject(item: Stamps, kind: str, fwhm_pixels: float, rng: np.random.Generator
     difference = item.difference.copy()
     height, width = difference.shape
     pattern = KINDS[kind](height, width, fwhm_pixels, rng)
-    difference += np.float32(peak * robust_noise(item.difference)) * pattern
+    event = np.float32(peak * robust_noise(item.difference)) * pattern
+    difference += event
     if kind != "dipole" and science is not None and science.shape == pattern.shape:
-        science += np.float32(peak * robust_noise(item.difference)) * pattern
+        science += event
     return Stamps(science=science, template=item.template, difference=difference, survey=item.survey, flags=item.flags)
 
 
