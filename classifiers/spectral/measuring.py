@@ -1,5 +1,7 @@
 """The stage between engines and verdict: lines of what looks like a galaxy or a quasar, velocities of stars.
 
+Redshifts of quasars are those of SDSS's eigenspectra (``classifiers.quasars``), and their lines are measured there;
+where these say nothing, and for galaxies, redshifts are those of the lines, or the network's.
 A bundle whose graph measures lines itself is left alone. The weight of the rule against the network's own split within
 a family, and the factors and floors of redshift errors, were chosen on simulated spectra only: the weight as the one of
 the smallest negative log likelihood of the galaxies' subclasses, whose simulated labels follow the survey's rule.
@@ -20,6 +22,8 @@ from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.plain import plain_means
 from classifiers.preprocess.prepare import PreparedBatch, prepare
+from classifiers.quasars.redshift import measure_redshifts
+from classifiers.spectral.quasars import write_quasars
 from classifiers.spectral.stars import is_measured, write_stars
 from classifiers.verdict.answers import Answer, answered_rows
 from classifiers.verdict.measured import Measured
@@ -79,7 +83,9 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
     chosen, scale = [spectra[row] for row in rows.tolist()], prepared.scale[rows]
     power = np.array([np.nan if each.resolving_power is None else each.resolving_power for each in chosen], np.float64)
     means = plain_means(chosen, COMMON_GRID, scale)
-    found = measure_lines(means.flux, means.inverse_variance, redshift[rows], quasar, power)
+    write_quasars(result, rows, quasar, means, answer, redshift, sums["QSO"])
+    looked_at = np.where(np.isfinite(result.redshift[rows]), result.redshift[rows], redshift[rows])
+    found = measure_lines(means.flux, means.inverse_variance, looked_at, quasar, power)
     _write_lines(result.lines, rows, found, scale)
     own_error = answer.outputs["redshift_error"].astype(np.float64) * answer.calibration.redshift_error_factor
     split = subclasses(found)
@@ -103,6 +109,7 @@ def compile_loops() -> None:
     prepared = prepare([blank], grid)
     means = plain_means([blank], grid, prepared.scale)
     measure_lines(means.flux, means.inverse_variance, np.zeros(1), np.zeros(1, np.bool_), np.full(1, np.nan))
+    measure_redshifts(means.flux, means.inverse_variance, np.zeros((1, 1)), np.ones((1, 1)))
 
 
 def _sum(probabilities: Floats, columns: NDArray[np.int64]) -> Floats:
@@ -127,13 +134,13 @@ def _write_redshifts(
     family: str,
     own_error: Floats,
 ) -> None:
-    """Take the redshift on the lines where they are there and its error, as calibrated, is below the network's."""
+    """Take the redshift on the lines where none is measured, they are there, and its error is below the network's."""
     redshift = found.redshift[places]
     floor = REDSHIFT_ERROR_FLOOR_KM_S[family] / C_KM_S * (1.0 + redshift)
     error = np.hypot(REDSHIFT_ERROR_FACTOR[family] * found.redshift_error[places], floor)
-    better = (error < own_error[rows]) & (evidence(found)[places] > LEAST_EVIDENCE)
-    result.redshift[rows] = np.where(better, redshift, np.nan)
-    result.redshift_error[rows] = np.where(better, error, np.nan)
+    better = (error < own_error[rows]) & (evidence(found)[places] > LEAST_EVIDENCE) & np.isnan(result.redshift[rows])
+    result.redshift[rows[better]] = redshift[better]
+    result.redshift_error[rows[better]] = error[better]
 
 
 def evidence(found: MeasuredLines) -> Floats:

@@ -54,6 +54,9 @@ def answer(probabilities: dict[str, float], redshift: float, error: float = 3e-4
         "class_logits": (np.log(shares) * calibration.temperature).astype(np.float32),
         "redshift": np.array([redshift], np.float32),
         "redshift_error": np.array([error / calibration.redshift_error_factor], np.float32),
+        "alternative_class": np.full((1, 1), -1),
+        "alternative_redshift": np.zeros((1, 1), np.float32),
+        "alternative_probability": np.zeros((1, 1), np.float32),
     }
     return Answer(loaded.bundle.manifest, calibration, outputs)
 

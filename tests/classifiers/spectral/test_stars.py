@@ -46,6 +46,9 @@ def answer(rows: list[dict[str, float]], other: float = 0.01) -> Answer:
         "class_logits": (np.log(shares) * calibration.temperature).astype(np.float32),
         "redshift": np.full(len(rows), 0.1, np.float32),
         "redshift_error": np.full(len(rows), 1e-3, np.float32),
+        "alternative_class": np.full((len(rows), 1), -1),
+        "alternative_redshift": np.zeros((len(rows), 1), np.float32),
+        "alternative_probability": np.zeros((len(rows), 1), np.float32),
     }
     return Answer(loaded.bundle.manifest, calibration, outputs)
 

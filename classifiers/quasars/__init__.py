@@ -1,0 +1,1 @@
+"""Redshifts of quasars on SDSS's eigenspectra, near the network's."""

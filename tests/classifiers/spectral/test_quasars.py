@@ -1,0 +1,79 @@
+"""The stage of quasars: their redshifts come from eigenspectra, near the network's or near another that it names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from classifiers.items import Spectrum
+from classifiers.loaded import load_engines
+from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.preprocess.prepare import prepare
+from classifiers.spectral.measuring import measured
+from classifiers.suite import MODELS
+from classifiers.training.evaluation.real_spectra import native_spectra
+from classifiers.training.simulation.simulator import Simulator
+from classifiers.verdict.answers import Answer
+from classifiers.verdict.measured import Measured
+
+CLASSIFIER = MODELS / "spectral-classifier"
+
+
+@pytest.fixture(scope="module")
+def quasars() -> tuple[list[Spectrum], np.ndarray[Any, np.dtype[np.float64]]]:
+    """Return bright simulated quasars of redshifts 0.3 to 2.4, and those."""
+    batch = Simulator.load().draw(120, np.random.default_rng(3), instrument="BOSS", kinds={"QSO": 1.0})
+    rows = np.flatnonzero((batch.snr > 6.0) & (batch.redshift > 0.3) & (batch.redshift < 2.4))
+    return native_spectra(batch.flux[rows], batch.inverse_variance[rows]), batch.redshift[rows]
+
+
+def answer(
+    redshift: np.ndarray[Any, np.dtype[np.float64]], other: np.ndarray[Any, np.dtype[np.float64]], share: float
+) -> Answer:
+    loaded = load_engines([CLASSIFIER])[0]
+    names = loaded.bundle.manifest.class_names
+    shares = np.array([0.8 if name == "QSO_BROADLINE" else 1e-3 for name in (*names, "OTHER")])
+    n, calibration = len(redshift), loaded.bundle.calibration("onnxruntime", "fp32")
+    outputs: dict[str, Any] = {
+        "class_logits": np.tile(np.log(shares) * calibration.temperature, (n, 1)).astype(np.float32),
+        "redshift": redshift.astype(np.float32),
+        "redshift_error": np.full(n, 1e-5, np.float32),
+        "alternative_class": np.tile([names.index("GALAXY_nan"), names.index("QSO_nan"), -1], (n, 1)),
+        "alternative_redshift": np.column_stack([redshift, other, redshift]).astype(np.float32),
+        "alternative_probability": np.tile(np.float32([0.05, share, 0.0]), (n, 1)),
+    }
+    return Answer(loaded.bundle.manifest, calibration, outputs)
+
+
+def off(found: Measured, redshift: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.abs(found.redshift - redshift) / (1.0 + redshift)
+
+
+def stage(spectra: list[Spectrum], given: Answer) -> Measured:
+    found = measured(spectra, prepare(spectra, COMMON_GRID), given)
+    assert found is not None
+    return found
+
+
+def test_redshifts_of_quasars_are_those_of_the_eigenspectra(
+    quasars: tuple[list[Spectrum], np.ndarray[Any, np.dtype[np.float64]]],
+) -> None:
+    """However sure the network is of its own."""
+    spectra, redshift = quasars
+    found = stage(spectra, answer(redshift + 0.004 * (1.0 + redshift), redshift, 0.0))
+    assert len(spectra) > 15
+    assert np.median(off(found, redshift)) < 5e-4
+    assert (found.redshift_error > 0).all()
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.1, 0.85, 1.0), (0.001, 0.0, 0.1)])
+def test_another_redshift_that_the_network_names_is_taken_where_it_fits(
+    quasars: tuple[list[Spectrum], np.ndarray[Any, np.dtype[np.float64]]], share: float, least: float, most: float
+) -> None:
+    """Unless the network thinks hardly anything of it."""
+    spectra, redshift = quasars
+    wrong = np.where(redshift > 1.2, redshift - 0.8, redshift + 0.8)
+    found = stage(spectra, answer(wrong, redshift, share))
+    assert least <= np.mean(off(found, redshift) < 0.01) <= most
