@@ -23,6 +23,7 @@ _CHANCES = (0.5, 0.25, 0.25)
 _LARGEST_END, _LARGEST_ARM, _LARGEST_SCATTERED = 0.6, 0.4, 0.4
 _LONGEST_RUN = 8
 _STEP = 0.35  # standard deviation of the natural logarithm
+_LARGEST = np.finfo(np.float16).max
 
 
 def spoil(flux: Halves, significance: Halves, rng: np.random.Generator, losing: float = LOSING) -> None:
@@ -45,9 +46,12 @@ def _step(flux: Halves, significance: Halves, rng: np.random.Generator) -> None:
     rows = np.flatnonzero(rng.random(n) < STEPPING)
     factor = np.exp(_STEP * rng.standard_normal(rows.size)).astype(np.float32)
     places = rng.integers(bins // 5, 4 * bins // 5, rows.size)
-    for row, place, scale in zip(rows.tolist(), places.tolist(), factor.tolist(), strict=True):
-        flux[row, place:] *= scale
-        significance[row, place:] /= scale
+    with np.errstate(over="ignore"):  # of the brightest, which are at the end of what a half holds already
+        for row, place, scale in zip(rows.tolist(), places.tolist(), factor.tolist(), strict=True):
+            flux[row, place:] *= scale
+            significance[row, place:] /= scale
+    for values in (flux, significance):
+        np.clip(values, -_LARGEST, _LARGEST, out=values)
 
 
 def kept(significance: Halves, rng: np.random.Generator, losing: float = LOSING) -> NDArray[np.bool_]:

@@ -57,3 +57,12 @@ def test_the_same_generator_spoils_the_same() -> None:
     spoil(*second, np.random.default_rng(4))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_brightest_spectra_stay_finite_whatever_their_arms_do() -> None:
+    largest = np.full((400, BINS), np.finfo(np.float16).max)
+    flux, significance = largest.copy(), largest.copy()
+    spoil(flux, significance, np.random.default_rng(4), losing=0.0)
+    assert np.isfinite(flux).all()
+    assert np.isfinite(significance).all()
+    assert (flux < largest).any(axis=1).mean() > STEPPING / 4
