@@ -5,6 +5,7 @@ The registry speaks the Confluent API.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -36,8 +37,18 @@ settings.load_profile("all")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, so that workers side by side end together."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Begin with the files of slow tests, those that wait for a broker spread evenly among those that compute.
+
+    Workers side by side then end together, and hardly ever wait all at once.
+    """
+    marks: dict[Path, set[str]] = {}
+    for item in items:
+        marks.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
+    place: dict[Path, tuple[bool, float]] = {}
+    for slow, waits in itertools.product((True, False), repeat=2):
+        files = [path for path, names in marks.items() if ("slow" in names, "kafka" in names) == (slow, waits)]
+        place |= {path: (not slow, (number + 0.5) / len(files)) for number, path in enumerate(files)}
+    items.sort(key=lambda item: place[item.path])
 
 
 @pytest.fixture(scope="session")
