@@ -22,14 +22,6 @@ _RIDGE = 1e-9  # of each diagonal element: two eigenspectra may be the same over
 
 
 @compiled
-def _dot(left: NDArray[np.float64], right: NDArray[np.float64]) -> Any:
-    total = 0.0
-    for index in range(left.shape[0]):
-        total += left[index] * right[index]
-    return total
-
-
-@compiled
 def _gain(normal: NDArray[np.float64], right: NDArray[np.float64]) -> Any:
     """Return by how much the best combination lowers chi-square: b' A^-1 b by Cholesky; overwrites its arguments."""
     size = right.shape[0]
@@ -104,35 +96,67 @@ def _at(
     right: NDArray[np.float64],
     equations: NDArray[np.float64],
     side: NDArray[np.float64],
-    product: NDArray[np.float64],
 ) -> Any:
     """Return by how much polynomial and eigenspectra lower chi-square at one shift.
 
+    All 26 sums are added up in one pass: one after the other they take four times as long.
+
     Args:
-        templates: (vector, place).
+        templates: (4, place).
         start: the place at the first bin that is fitted.
         powers: (TERMS + 1, m), as of ``_terms``.
         normal: (TERMS, TERMS), as of ``_terms``.
         right: (TERMS,), as of ``_terms``.
-        equations: (TERMS + vector, TERMS + vector), overwritten.
-        side: (TERMS + vector,), overwritten.
-        product: (m,), overwritten.
+        equations: (TERMS + 4, TERMS + 4), overwritten.
+        side: (TERMS + 4,), overwritten.
     """
-    m = product.shape[0]
+    m = powers.shape[1]
+    first, second = templates[0][start : start + m], templates[1][start : start + m]
+    third, fourth = templates[2][start : start + m], templates[3][start : start + m]
+    one, slope, bend, weighted = powers[0], powers[1], powers[2], powers[3]
+    a11 = a21 = a22 = a31 = a32 = a33 = a41 = a42 = a43 = a44 = 0.0
+    p1 = p2 = p3 = p4 = q1 = q2 = q3 = q4 = r1 = r2 = r3 = r4 = f1 = f2 = f3 = f4 = 0.0
+    for i in range(m):
+        t1, t2, t3, t4 = first[i], second[i], third[i], fourth[i]
+        w, x, y, f = one[i], slope[i], bend[i], weighted[i]
+        u1, u2, u3, u4 = w * t1, w * t2, w * t3, w * t4
+        a11 += u1 * t1
+        a21 += u2 * t1
+        a22 += u2 * t2
+        a31 += u3 * t1
+        a32 += u3 * t2
+        a33 += u3 * t3
+        a41 += u4 * t1
+        a42 += u4 * t2
+        a43 += u4 * t3
+        a44 += u4 * t4
+        p1 += u1
+        p2 += u2
+        p3 += u3
+        p4 += u4
+        q1 += x * t1
+        q2 += x * t2
+        q3 += x * t3
+        q4 += x * t4
+        r1 += y * t1
+        r2 += y * t2
+        r3 += y * t3
+        r4 += y * t4
+        f1 += f * t1
+        f2 += f * t2
+        f3 += f * t3
+        f4 += f * t4
     for i in range(TERMS):
         side[i] = right[i]
         for j in range(i + 1):
             equations[i, j] = normal[i, j]
-    for k in range(templates.shape[0]):
-        this = templates[k][start : start + m]
-        for i in range(TERMS):
-            equations[TERMS + k, i] = _dot(powers[i], this)
-        side[TERMS + k] = _dot(powers[TERMS], this)
-        weight = powers[0]
-        for index in range(m):
-            product[index] = weight[index] * this[index]
-        for j in range(k + 1):
-            equations[TERMS + k, TERMS + j] = _dot(product, templates[j][start : start + m])
+    equations[3, 0], equations[3, 1], equations[3, 2], equations[3, 3] = p1, q1, r1, a11
+    equations[4, 0], equations[4, 1], equations[4, 2], equations[4, 3], equations[4, 4] = p2, q2, r2, a21, a22
+    equations[5, 0], equations[5, 1], equations[5, 2] = p3, q3, r3
+    equations[5, 3], equations[5, 4], equations[5, 5] = a31, a32, a33
+    equations[6, 0], equations[6, 1], equations[6, 2] = p4, q4, r4
+    equations[6, 3], equations[6, 4], equations[6, 5], equations[6, 6] = a41, a42, a43, a44
+    side[3], side[4], side[5], side[6] = f1, f2, f3, f4
     return _gain(equations, side)
 
 
@@ -167,7 +191,7 @@ def scan(
     """Find where the eigenspectra fit n spectra best.
 
     Args:
-        binned: (phase, vector, place) as in ``Eigenspectra``.
+        binned: (phase, 4, place) as in ``Eigenspectra``.
         origin: the pixel of the eigenspectra at the first bin at redshift 0.
         pixels: of an eigenspectrum.
         flux: (n, bin) float32; 0 where masked.
@@ -194,7 +218,7 @@ def scan(
         last = min(flux.shape[1], (pixels - 2 - origin + lowest) // phases + 1)
         if last - first <= terms:
             continue
-        powers, product = np.empty((TERMS + 1, last - first)), np.empty(last - first)
+        powers = np.empty((TERMS + 1, last - first))
         right.fill(0.0)
         constant, bins[row] = _terms(flux[row][first:last], inverse_variance[row][first:last], powers, normal, right)
         if bins[row] <= terms:
@@ -208,7 +232,7 @@ def scan(
                     pixel = origin + phases * first - lowest - index
                     phase = pixel % phases
                     tried[index] = constant - _at(
-                        binned[phase], (pixel - phase) // phases, powers, normal, right, equations, side, product
+                        binned[phase], (pixel - phase) // phases, powers, normal, right, equations, side
                     )
             if finer < 2:
                 centre = int(np.argmin(tried))
