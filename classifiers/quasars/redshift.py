@@ -65,7 +65,6 @@ def measure_redshifts(
     before, least, after = chi2.T
     bend = before - 2.0 * least + after
     measured = (bins >= LEAST_BINS) & (bend > 0.0) & (np.abs(place - guess) < REACH_PIXELS)
-    bend = np.where(measured, bend, 1.0)
     reduced = np.fmax(least / np.maximum(bins - TERMS - len(templates.binned[0]), 1), 1.0)
     best = np.full(len(flux), np.inf)
     np.minimum.at(best, row, reduced)
@@ -73,13 +72,12 @@ def measure_redshifts(
     order = np.lexsort((np.where(np.isfinite(score), score, np.inf), row))
     chosen = order[np.diff(row[order], prepend=-1) > 0]
     kept = chosen[measured[chosen]]
-    shift = templates.log10_step * (place + 0.5 * (before - after) / bend)
-    variance = ERROR_FACTOR**2 * 2.0 * reduced / bend + elsewhere
-    stretch = 10.0**shift
+    offset = np.clip(0.5 * (before - after)[kept] / bend[kept], -1.0, 1.0)
+    stretch = 10.0 ** (templates.log10_step * (place[kept] + offset))
+    variance = ERROR_FACTOR**2 * 2.0 * reduced[kept] / bend[kept] + elsewhere[kept]
     upper, floor = np.array(FLOOR_KM_S).T
-    floor = floor[np.searchsorted(upper, stretch[kept] - 1.0)] / C_KM_S
+    relative = floor[np.searchsorted(upper, stretch - 1.0)] / C_KM_S
     result = QuasarRedshifts(*np.full((2, len(flux)), np.nan))
-    result.redshift[row[kept]] = stretch[kept] - 1.0
-    width = templates.log10_step * np.log(10.0) * np.sqrt(variance[kept])
-    result.error[row[kept]] = stretch[kept] * np.hypot(width, floor)
+    result.redshift[row[kept]] = stretch - 1.0
+    result.error[row[kept]] = stretch * np.hypot(templates.log10_step * np.log(10.0) * np.sqrt(variance), relative)
     return result

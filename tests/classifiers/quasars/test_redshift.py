@@ -72,3 +72,12 @@ def test_what_shows_too_little_keeps_what_was_offered(quasars: tuple[SimulatedBa
     found = measured(PlainMeans(means.flux, short), batch.redshift)
     assert np.isnan(found.redshift).all()
     assert np.isnan(found.error).all()
+
+
+def test_flat_and_empty_spectra_say_nothing_and_do_not_warn() -> None:
+    """Whatever is offered for them."""
+    flux = np.zeros((4, COMMON_GRID.n), np.float32)
+    weight = np.array([0.0, 1.0, 1e20, 1.0], np.float32)[:, None] * np.ones_like(flux)
+    offered = np.array([[2.0, np.nan], [2.0, 0.0], [2.0, 7.9], [-0.05, 2.0]])
+    found = measure_redshifts(flux, weight, offered, np.full(offered.shape, 0.1))
+    assert np.isnan(found.redshift).all()
