@@ -82,6 +82,13 @@ def p_other_threshold(p_other: Floats, rate: float, confidence: float = 0.99) ->
     return None if rank == 0 else float(np.sort(p_other)[-rank])
 
 
+def _other_limit(p_other: Floats, kinds: NDArray[np.int64] | None, rate: float, confidence: float) -> float | None:
+    """Return the largest of the thresholds of all and of each kind that has enough objects for one."""
+    groups = [] if kinds is None else [p_other[kinds == kind] for kind in np.unique(kinds)]
+    found = [p_other_threshold(group, rate, confidence) for group in (p_other, *groups)]
+    return max((limit for limit in found if limit is not None), default=None)
+
+
 def score_calibration(
     identifier: str, scores: NDArray[np.floating[Any]], short: Flags | None = None, **fields: Any
 ) -> Calibration:
@@ -120,6 +127,7 @@ def spectral_calibration(
     anomaly: Bundle | None = None,
     anomaly_scores: NDArray[np.float32] | None = None,
     short: Flags | None = None,
+    kinds: NDArray[np.int64] | None = None,
     alpha: float = 0.01,
     other_rate: float = 0.0,
     confidence: float = 0.99,
@@ -140,6 +148,8 @@ def spectral_calibration(
         anomaly: the anomaly bundle, calibrated for the same runtime and dtype; None calibrates the energy alone.
         anomaly_scores: (n,) float32, its ``score`` for the same objects.
         short: (n,) which objects lack wavelengths and get tables and a threshold of their own; None: one for all.
+        kinds: (n,) what the objects are, where the sample is mixed otherwise than streams are: the rate of OTHER_KNOWN
+            then holds in each kind, for a sub-survey may be stars alone; None: in the mix that was given.
         alpha: declared false-unknown rate.
         other_rate: part of alpha spent on OTHER_KNOWN; the rest is spent on NOVEL.
         confidence: that each of the two holds.
@@ -170,7 +180,8 @@ def spectral_calibration(
         if null is not None and anomaly_scores is not None:
             scores = p_values(null, anomaly_scores[ranking].astype(np.float64))
             fused = tail_table(fisher(p_values(table, energy[ranking].astype(np.float64)), scores))
-        limit = p_other_threshold(other[rows], other_rate, confidence) if other_rate > 0 else None
+        own_kinds = None if kinds is None else kinds[rows]
+        limit = _other_limit(other[rows], own_kinds, other_rate, confidence) if other_rate > 0 else None
         return table, fused, limit
 
     table, fused, limit = made(known, None if nulls is None else nulls.whole)
