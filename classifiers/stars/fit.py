@@ -51,6 +51,7 @@ class Fit:
             with d = 0, which costs a twentieth of the faintest stars their velocity and half the time.
         chi2: (n, template, phase) float64, at ``PHASES`` around the best whole bin.
         bins: (n,) int64, how many were compared with templates.
+        power: (n,) float64, mean of W over these: squared signal over the noise with ``MISMATCH``.
     """
 
     shift: Integers
@@ -58,6 +59,7 @@ class Fit:
     coarse: Floats
     chi2: Floats
     bins: Integers
+    power: Floats
 
 
 class _Data(NamedTuple):
@@ -100,7 +102,7 @@ def fit(flux: Float32, inverse_variance: Float32) -> Fit:
     """
     n = len(flux)
     blank = np.zeros((n, 2 * FARTHEST_BINS + 1)), np.zeros((n, len(templates().names), PHASES.size))
-    out = Fit(np.zeros(n, np.int64), np.zeros(n), *blank, np.zeros(n, np.int64))
+    out = Fit(np.zeros(n, np.int64), np.zeros(n), *blank, np.zeros(n, np.int64), np.zeros(n))
     sums = _Sums.blank(n)
     for start in range(0, n, _BLOCK):
         rows = slice(start, min(start + _BLOCK, n))
@@ -149,6 +151,7 @@ def _fit_block(data: _Data, rows: slice, out: Fit, sums: _Sums) -> None:
     moved = _Data(*(sliding_window_view(each, size, axis=1)[where, best] for each in changed))
     _multiply(moved, sums.rows(rows))
     out.bins[rows] = np.count_nonzero(moved.weight, axis=1)
+    out.power[rows] = moved.weight.sum(axis=1, dtype=np.float64) / np.maximum(out.bins[rows], 1)
 
 
 def _with_template(data: _Data, weight: Float32, weighted: Float32, values: Float32) -> _Data:

@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 ZERO_POINT_KM_S: Mapping[str, float] = {
-    "A0": -8.2, "F2": -1.7, "F5": -2.3, "F9": -5.3, "G0": -5.5, "G2": -6.7, "G5": -1.5, "K1": -1.2, "K3": -1.7,
-    "K5": -1.7, "K7": -1.9,
+    "A0": -7.9, "F2": -3.4, "F5": -4.3, "F9": -5.5, "G0": -5.6, "G2": -7.2, "G5": -2.0, "K1": -2.2, "K3": -3.0,
+    "K5": -1.6, "K7": -1.8,
 }  # fmt: skip
 """What each template says less the true velocity: the median over simulated stars, which come from several libraries,
 of S/N above 15 whose best template is of its type (``python -m classifiers.training.star_types`` prints them anew)."""
@@ -40,6 +40,10 @@ LEAST_CORRELATION = 4.0
 """With the best template, in its own errors times the root of the reduced chi-square. A spectrum without any line
 reaches it once in a thousand times."""
 FARTHEST_KM_S = 1500.0
+DETAIL = 0.25
+"""Of the flux of a bin (root mean square), as in the labels of simulated stars. The probabilities of stars that are no
+templates then agree best with how often fits of other windows, weights and polynomials say the same; with fits that add
+the polynomial among them, 0.3 does as well (``python -m classifiers.training.star_details``)."""
 LEAST_BINS = 150
 """Of the 1,268 that templates cover; a spectrum that shows fewer is not measured."""
 
@@ -58,7 +62,7 @@ class MeasuredStars:
     Attributes:
         velocity_km_s, error_km_s: (n,) float64, c z, in the frame of the grid; NaN where not measured.
         misfit: (n, type) float64 in the order of ``STAR_TYPES``, least chi-square of the type's templates less the
-            least of all, over the reduced chi-square where that is above 1; NaN where not measured.
+            least of all, with errors scaled as if ``DETAIL`` of the flux were added; NaN where not measured.
     """
 
     velocity_km_s: Floats
@@ -95,9 +99,9 @@ def measure_stars(flux: Float32, inverse_variance: Float32) -> MeasuredStars:
     measured = seen & (error <= LARGEST_ERROR_KM_S) & (np.abs(velocity) <= FARTHEST_KM_S)
     measured &= found.correlation >= LEAST_CORRELATION * np.sqrt(reduced)
     measured &= total > _LEAST_INSIDE * evidence.sum(axis=1)
-    by_type = np.stack(
-        [better[:, templates().star_type == kind].min(axis=1) for kind in range(len(STAR_TYPES))], axis=1
-    )
+    by_type = np.stack([least[:, templates().star_type == kind].min(axis=1) for kind in range(len(STAR_TYPES))], axis=1)
+    by_type -= by_type.min(axis=1, keepdims=True)
+    by_type /= 1.0 + DETAIL**2 * found.power[:, None]
     return MeasuredStars(
         velocity_km_s=np.where(measured, velocity, np.nan),
         error_km_s=np.where(measured, error, np.nan),

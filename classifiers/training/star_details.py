@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from classifiers.stars.measure import DETAIL
 from classifiers.training.simulation.grid import LOG10_STEP, Float64, Integers
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, on_star_grid
 from classifiers.training.simulation.scheme import STAR_TYPES
-from classifiers.training.simulation.star_labels import DETAIL, WINDOW_LOG10, template_class
+from classifiers.training.simulation.star_labels import WINDOW_LOG10, template_class
 
 TEMPLATES, STARS = "spEigenStar-53724__", "spEigenStar-55734__"
 SNR = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)

@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 DEFAULT_N = 8192
 FIT_SEED, HELD_OUT_SEED = 3_000_017, 3_000_029
 POWERS = np.linspace(0.0, 2.5, 26)
-TEMPERATURES = np.concatenate([np.geomspace(1.0, 1000.0, 31), [np.inf]])
+TEMPERATURES = np.concatenate([np.geomspace(0.1, 100.0, 31), [np.inf]])
 _MOST_OTHER, _LEAST_SNR = 0.5, 15.0
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifiers.stars.measure import DETAIL
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, Float32, Float64
 from classifiers.training.simulation.low_rank import STAR_LOG10_START
@@ -29,10 +30,6 @@ from classifiers.training.simulation.scheme import (
 
 WINDOW_LOG10 = (3.583, 3.962)
 """What all templates cover with some margin, log10 vacuum Angstrom."""
-DETAIL = 0.25
-"""Of the flux of a bin (root mean square). The probabilities of stars that are no templates then agree best with how
-often fits of other windows, weights and polynomials say the same; with fits that add the polynomial among them, 0.3
-does as well (``python -m classifiers.training.star_details``)."""
 FAR = 0.04
 """A template competes if it fits the noiseless star worse than the best one by no more than this share of the flux
 (root mean square), the distance of classes that are neighbours but one."""

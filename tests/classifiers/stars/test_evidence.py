@@ -9,7 +9,7 @@ from classifiers.stars.evidence import type_shares
 
 def test_shares_sum_to_one_and_follow_both() -> None:
     network = np.array([[0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], [0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0]])
-    misfit = np.array([[0.0, 200.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 30.0, 0.0, 0.0, 0.0]])
+    misfit = np.array([[0.0, 4.0, 0.0, 0.0, 0.0, 0.0, 0.0], [20.0, 0.0, 0.0, 0.6, 0.0, 0.0, 0.0]])
     shares = type_shares(network, misfit)
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
     assert shares[0, 0] > shares[0, 2] > shares[0, 1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers.training.simulation.star_labels import DETAIL
+from classifiers.stars.measure import DETAIL
 from classifiers.training.star_details import (
     LABEL,
     OTHERS,
