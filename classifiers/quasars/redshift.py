@@ -20,12 +20,12 @@ Float32 = NDArray[np.float32]
 
 REACH_PIXELS = 11 * STRIDE
 """How far from an offered redshift the fit looks, 3,000 km/s to either side: beyond that it would be another line."""
-ERROR_FACTOR = 2.5
+ERROR_FACTOR = 1.5
 """Of the statistical error, which comes from chi-square over its degrees of freedom where that is above 1."""
-FLOOR_KM_S = ((0.7, 30.0), (1.1, 50.0), (2.1, 100.0), (2.6, 130.0), (np.inf, 350.0))
+FLOOR_KM_S = ((0.7, 25.0), (1.1, 30.0), (2.1, 100.0), (2.6, 150.0), (np.inf, 400.0))
 """Up to each redshift, what is added to the error in quadrature: the lines in reach differ in their velocities.
 
-Factor and floors bring the pulls of simulated quasars of S/N 2 to 15 to widths of 0.9 to 1.2.
+Factor and floors bring the pulls of simulated quasars to widths of 0.9 to 1.1 in each of these ranges.
 """
 LEAST_BINS = 150
 """A spectrum that shows fewer to the eigenspectra keeps the network's redshift."""

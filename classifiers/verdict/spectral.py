@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 LEADS = ("spectral_classifier", "anomaly", "qso")
 SKY = "SKY"
 """The recognised type that means blank sky: NO_SIGNAL."""
+LEAST_REDSHIFT_ERROR = 4e-5
+"""Of 1 + z: 12 km/s, which no wavelength scale is better than (``classifiers.spectral.measuring``)."""
 
 
 def spectral_verdicts(
@@ -123,13 +125,15 @@ def _class_columns(answer: Answer, probabilities: ClassProbabilities, absent: Fl
     epistemic = np.clip(column(outputs["mutual_information"], absent), 0.0, published)
     moving, still = absent | star, absent | ~star
     velocity_error = column(outputs["radial_velocity_error_km_s"], still)
+    redshift = column(outputs["redshift"], moving)
+    redshift_error = column(outputs["redshift_error"], moving) * calibration.redshift_error_factor
     return {
         "p_other": column(probabilities.other, absent),
         "entropy": published,
         "mutual_information": epistemic,
         "aleatoric_entropy": published - epistemic,
-        "redshift": column(outputs["redshift"], moving),
-        "redshift_error": column(outputs["redshift_error"], moving) * calibration.redshift_error_factor,
+        "redshift": redshift,
+        "redshift_error": np.maximum(redshift_error, LEAST_REDSHIFT_ERROR * (1.0 + redshift)),
         "radial_velocity_km_s": column(outputs["radial_velocity_km_s"], still),
         "radial_velocity_error_km_s": velocity_error * calibration.velocity_error_factor,
     }

@@ -16,7 +16,7 @@ from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.calibrate import tail_table
-from classifiers.verdict.spectral import spectral_verdicts
+from classifiers.verdict.spectral import LEAST_REDSHIFT_ERROR, spectral_verdicts
 
 N_PIXEL = 20
 DTYPES = {"alternative_class": "int64"}
@@ -265,3 +265,9 @@ def test_no_engines_give_only_what_preparation_tells() -> None:
     verdicts = spectral_verdicts(spectra(2), prepared(2), {})
     assert set(verdicts.columns) == {"snr", "coverage"}
     assert not verdicts.unknown.any()
+
+
+def test_no_redshift_is_surer_than_a_wavelength_scale() -> None:
+    """A posterior within one bin has no width of its own."""
+    columns = one(classifier(1, class_logits=[2.0, 0.0, -5.0, -5.0], redshift_error=0.0, redshift=0.7)).columns
+    assert columns["redshift_error"][0] == pytest.approx(LEAST_REDSHIFT_ERROR * 1.7)
