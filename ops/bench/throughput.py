@@ -19,7 +19,7 @@ from stream.settings import Settings
 from stream.transports.contract import Message, TopicPartition
 
 LANE: Lane = "spectrum"
-ROUNDS = 3
+ROUNDS = 5
 
 
 def throughput(bench: Bench, classifiers: Mapping[Lane, Classifier]) -> Iterator[Measurement]:
