@@ -27,7 +27,10 @@ def test_without_an_instrument_the_other_spectra_are_those_of_the_same_draw() ->
 
 def test_each_survey_is_scored_by_a_classifier_with_and_without_it(data_dir: Path) -> None:
     stages: list[tuple[str, float]] = []
-    told = lambda stage, fraction: stages.append((stage, fraction))  # noqa: E731
+
+    def told(stage: str, fraction: float) -> None:
+        stages.append((stage, fraction))
+
     found = leave_one_out(data_dir / "spectra", 3, 256, 1, told, held_out=1024)
     assert [(each.survey, each.seen) for each in found.scores] == [
         (s, seen) for s in LEFT_OUT for seen in (True, False)
