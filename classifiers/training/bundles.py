@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from classifiers.networks.classifier import GALAXY_BIN, GALAXY_BINS, QSO_BIN, QSO_BINS, ExportedClassifier
+from classifiers.networks.qso import REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS, ExportedQsoFinder
+from classifiers.networks.vae import ExportedVae
 from classifiers.preprocess.grid import COMMON_GRID
-from classifiers.training.networks.classifier import GALAXY_BIN, GALAXY_BINS, QSO_BIN, QSO_BINS, ExportedClassifier
-from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS, ExportedQsoFinder
-from classifiers.training.networks.vae import ExportedVae
 from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
 
 SPECTRAL_CLASSIFIER, ANOMALY, QSO = "spectral-classifier", "spectral-anomaly", "qso-finder"

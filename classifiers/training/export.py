@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import PIXELS
+from classifiers.networks.channels import PIXELS
 
 
 def to_onnx(module: nn.Module, names: Sequence[str], example: Mapping[str, Tensor] | None = None) -> bytes:

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from classifiers.networks.channels import normalise
+from classifiers.networks.classifier import SpectralClassifier
+from classifiers.networks.qso import REDSHIFT_THRESHOLD, QsoFinder, beyond
+from classifiers.networks.vae import LARGEST_CHI2, SpectralVae, binned_chi_square, score
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, joined, reliability, same_distribution, top_class
 from classifiers.training.journal.journal import Journal
 from classifiers.training.losses import Terms, classifier_loss, qso_loss, tensors, vae_loss
-from classifiers.training.networks.channels import normalise
-from classifiers.training.networks.classifier import SpectralClassifier
-from classifiers.training.networks.qso import REDSHIFT_THRESHOLD, QsoFinder, beyond
-from classifiers.training.networks.vae import LARGEST_CHI2, SpectralVae, binned_chi_square, score
 from classifiers.training.samples import Samples
 from classifiers.training.schedule import one_cycle
 from classifiers.training.simulation.scheme import KINDS

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from classifiers.networks.channels import normalise
+from classifiers.networks.classifier import GALAXY_BIN, QSO_BIN
+from classifiers.networks.vae import SpectralVae, binned_chi_square, chi_square
 from classifiers.training.journal.history import TOTAL
-from classifiers.training.networks.channels import normalise
-from classifiers.training.networks.classifier import GALAXY_BIN, QSO_BIN
-from classifiers.training.networks.vae import SpectralVae, binned_chi_square, chi_square
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from classifiers.networks.channels import normalise
 from classifiers.training.evaluation.worst import Reconstruct
-from classifiers.training.networks.channels import normalise
 from classifiers.training.simulation.grid import Float32
 from classifiers.training.weights import load_autoencoder
 

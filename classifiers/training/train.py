@@ -16,6 +16,9 @@ from torch import nn
 
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, write_bundle
 from classifiers.bundle.manifest import Manifest
+from classifiers.networks.classifier import ExportedClassifier
+from classifiers.networks.qso import ExportedQsoFinder
+from classifiers.networks.vae import ExportedVae
 from classifiers.training.bundles import BUNDLES, DEFAULTS, NAMES, QSO, SPECTRAL_CLASSIFIER, THREADS, manifest
 from classifiers.training.export import to_onnx
 from classifiers.training.fitting import Kept, fit_classifier, fit_qso, fit_vae
@@ -23,9 +26,6 @@ from classifiers.training.golden import golden
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
 from classifiers.training.latent_map.making import make_map
-from classifiers.training.networks.classifier import ExportedClassifier
-from classifiers.training.networks.qso import ExportedQsoFinder
-from classifiers.training.networks.vae import ExportedVae
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator

@@ -11,8 +11,8 @@ from torch import nn
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import WEIGHTS_FILE, load_bundle
-from classifiers.training.networks.classifier import ExportedClassifier, SpectralClassifier
-from classifiers.training.networks.vae import SpectralVae
+from classifiers.networks.classifier import ExportedClassifier, SpectralClassifier
+from classifiers.networks.vae import SpectralVae
 
 SHIPPED_CLASSIFIER = Path(__file__).resolve().parent.parent / "models" / "spectral-classifier"
 

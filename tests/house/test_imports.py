@@ -20,9 +20,9 @@ MAY_IMPORT = {
 }
 ONE_ADAPTER = {
     "confluent_kafka": ("stream/transports/broker/", "ops/bench/"),
-    "onnx": ("classifiers/runtimes/joining.py", "classifiers/training/"),
+    "onnx": ("classifiers/runtimes/", "classifiers/training/"),
     "onnxruntime": ("classifiers/runtimes/",),
-    "torch": ("classifiers/training/", "classifiers/runtimes/"),
+    "torch": ("classifiers/networks/", "classifiers/training/", "classifiers/runtimes/"),
     "matplotlib": ("ops/plots/",),
     "numba": ("classifiers/compiled.py",),
     "astropy.io.fits": ("stream/fits/",),

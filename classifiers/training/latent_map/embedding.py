@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from classifiers.networks.latent_map import LatentMap
 from classifiers.training.latent_map.neighbours import nearest
-from classifiers.training.networks.latent_map import LatentMap
 from classifiers.training.schedule import one_cycle
 
 Progress = Callable[[str, float], None]

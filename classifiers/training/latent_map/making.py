@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from classifiers.networks.channels import normalise
+from classifiers.networks.latent_map import LatentMap
+from classifiers.networks.vae import SpectralVae
 from classifiers.training.latent_map.embedding import embed
 from classifiers.training.latent_map.procrustes import similarity
 from classifiers.training.latent_map.reference import landmarks, load_reference, medians
-from classifiers.training.networks.channels import normalise
-from classifiers.training.networks.latent_map import LatentMap
-from classifiers.training.networks.vae import SpectralVae
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
 

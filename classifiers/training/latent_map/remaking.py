@@ -9,11 +9,11 @@ import torch
 
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from classifiers.bundle.manifest import Manifest
+from classifiers.networks.vae import ExportedVae
 from classifiers.training.bundles import ANOMALY, ARCHITECTURES, NAMES
 from classifiers.training.export import to_onnx
 from classifiers.training.golden import golden
 from classifiers.training.latent_map.making import MAPPED, make_map
-from classifiers.training.networks.vae import ExportedVae
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
 from classifiers.training.weights import load_autoencoder, weights

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
+from classifiers.networks.classifier import ExportedClassifier
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.evaluation.answers import GROUP_OF, GROUPS
@@ -20,7 +21,6 @@ from classifiers.training.evaluation.other_samples import desi_coadds
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra
 from classifiers.training.fitting import fit_classifier, known_classes
 from classifiers.training.imperfect import spoil
-from classifiers.training.networks.classifier import ExportedClassifier
 from classifiers.training.samples import CHUNK, Samples, compact
 from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.instruments import NAMES

@@ -56,7 +56,7 @@ def test_training_and_use_rebin_alike(batch: SimulatedBatch) -> None:
 def test_level_in_the_graph_equals_level_of_the_samples(batch: SimulatedBatch) -> None:
     import torch  # takes seconds, so only where it is needed
 
-    from classifiers.training.networks.channels import normalise
+    from classifiers.networks.channels import normalise
 
     flux, weight = rebin(batch.flux, batch.inverse_variance)
     x, significance = normalise(torch.from_numpy(flux), torch.from_numpy(weight))
@@ -69,7 +69,7 @@ def test_level_in_the_graph_equals_level_of_the_samples(batch: SimulatedBatch) -
 def test_normalisation_does_not_depend_on_the_unit_of_flux(batch: SimulatedBatch) -> None:
     import torch
 
-    from classifiers.training.networks.channels import normalise
+    from classifiers.networks.channels import normalise
 
     flux, weight = (torch.from_numpy(array) for array in rebin(batch.flux, batch.inverse_variance))
     x, significance = normalise(flux, weight)

@@ -79,8 +79,8 @@ def fit(request: pytest.FixtureRequest, samples: Samples) -> Fit:
 def _spectral(name: str, samples: Samples, journal: Journal | None, told: Callable[[str, float], None]) -> nn.Module:
     import torch
 
+    from classifiers.networks.classifier import SpectralClassifier
     from classifiers.training.fitting import Kept, fit_classifier, fit_qso, fit_vae
-    from classifiers.training.networks.classifier import SpectralClassifier
 
     train, held_out = samples.rows(slice(0, 768)), samples.rows(slice(768, None))
     kept = None if journal is None else Kept(journal, held_out)

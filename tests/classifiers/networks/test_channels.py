@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from classifiers.training.networks.channels import PIXELS, compress, interpolate_bins, tent_matrix
-from classifiers.training.networks.vae import BIN_PIXELS, spread_bins
+from classifiers.networks.channels import PIXELS, compress, interpolate_bins, tent_matrix
+from classifiers.networks.vae import BIN_PIXELS, spread_bins
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import row_sum
+from classifiers.networks.channels import row_sum
 
 
 class Correlation(nn.Module):

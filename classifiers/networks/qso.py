@@ -14,9 +14,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import row_sum
-from classifiers.training.networks.classifier import QSO_BIN, QSO_WINDOW, SpectralClassifier
-from classifiers.training.networks.correlation import evidence, peaks
+from classifiers.networks.channels import row_sum
+from classifiers.networks.classifier import QSO_BIN, QSO_WINDOW, SpectralClassifier
+from classifiers.networks.correlation import evidence, peaks
 
 REDSHIFT_THRESHOLD = 2.1
 SURVEY_THRESHOLDS: Mapping[str, float] = {"WEAVE": 2.2}

@@ -16,9 +16,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import Channels, row_sum
-from classifiers.training.networks.correlation import Correlation, evidence, peaks
-from classifiers.training.networks.trunk import RowConvolution, Trunk
+from classifiers.networks.channels import Channels, row_sum
+from classifiers.networks.correlation import Correlation, evidence, peaks
+from classifiers.networks.trunk import RowConvolution, Trunk
 
 CLASSES = 13
 GALAXY, QSO, STAR = slice(0, 4), slice(4, 6), slice(6, 13)

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from classifiers.bundle.folder import load_bundle
+from classifiers.networks.classifier import QSO_BIN, SpectralClassifier
+from classifiers.networks.qso import beyond
 from classifiers.runtimes.joining import join
 from classifiers.suite import MODELS
 from classifiers.training.fitting import fit_qso
-from classifiers.training.networks.classifier import QSO_BIN, SpectralClassifier
-from classifiers.training.networks.qso import beyond
 from classifiers.training.samples import draw_samples
 from classifiers.training.simulation.simulator import TRAINING_KINDS, Simulator
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from classifiers.training.networks.channels import PIXELS, compress, normalise, row_sum, sum_bins
-from classifiers.training.networks.latent_map import LatentMap
+from classifiers.networks.channels import PIXELS, compress, normalise, row_sum, sum_bins
+from classifiers.networks.latent_map import LatentMap
 
 ERROR_FLOOR = 0.08
 BIN_ERROR_FLOOR = 0.04
