@@ -1,0 +1,1 @@
+"""What every runtime on a device shares: batches cut to buckets, slots in turn, buffers, preparation, failures."""
