@@ -6,13 +6,31 @@ Pure arrays; no vendor library.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
-from classifiers.bundle.manifest import Manifest, Tensor
+from classifiers.bundle.manifest import Tensor
+
+
+class Named(Protocol):
+    """What outputs are of: a manifest, or a program of several bundles."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of one bundle, or those of several."""
+        ...
+
+
+class Reader(Named, Protocol):
+    """What inputs are for: a manifest, or a program of several bundles."""
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Return the inputs that are read."""
+        ...
 
 
 def check_signature(
@@ -43,21 +61,21 @@ def check_signature(
         raise BundleError(file, expected="no other input", found=", ".join(extra))
 
 
-def check_inputs(manifest: Manifest, inputs: Mapping[str, NDArray[Any]]) -> int:
+def check_inputs(reader: Reader, inputs: Mapping[str, NDArray[Any]]) -> int:
     """Return the number of rows.
 
     Raises:
         ValueError: an input is missing or of another shape or dtype, which is a mistake of the caller.
     """
     sizes = set()
-    for tensor in manifest.inputs:
+    for tensor in reader.inputs:
         array = inputs.get(tensor.name)
         if array is None or array.shape[1:] != tensor.shape or array.dtype != tensor.dtype or not len(array):
             got = "nothing" if array is None else f"{array.dtype} {array.shape}"
-            raise ValueError(f"{manifest.name} reads {tensor.name} {tensor.dtype} (n, {tensor.shape}), got {got}")
+            raise ValueError(f"{reader.name} reads {tensor.name} {tensor.dtype} (n, {tensor.shape}), got {got}")
         sizes.add(len(array))
     if len(sizes) != 1:
-        raise ValueError(f"{manifest.name}: inputs have different numbers of rows: {sorted(sizes)}")
+        raise ValueError(f"{reader.name}: inputs have different numbers of rows: {sorted(sizes)}")
     return sizes.pop()
 
 
@@ -75,11 +93,11 @@ def chunk(inputs: Mapping[str, NDArray[Any]], start: int, size: int) -> dict[str
     return chunked
 
 
-def check_output(manifest: Manifest, tensor: Tensor, array: NDArray[Any], rows: int) -> None:
+def check_output(answerer: Named, tensor: Tensor, array: NDArray[Any], rows: int) -> None:
     """Raise BundleError unless an output has the shape and dtype that the manifest declares."""
     if array.shape != (rows, *tensor.shape) or array.dtype != tensor.dtype:
         raise BundleError(
-            manifest.name,
+            answerer.name,
             expected=f"output {tensor.name} {tensor.dtype} {(rows, *tensor.shape)}",
             found=f"{array.dtype} {array.shape}",
         )
