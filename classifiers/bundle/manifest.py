@@ -146,6 +146,9 @@ class Tolerance(Frozen):
     entropy: float = Field(default=0.0, ge=0, description="largest difference of an entropy [nat]")
     redshift: float = Field(default=0.0, ge=0, description="largest difference of redshift / (1 + z)")
     p_value: float = Field(default=0.0, ge=0, description="largest difference of a p-value")
+    relative: float = Field(
+        default=1e-3, ge=0, description="largest difference of any other output, of the largest value of it [1]"
+    )
 
 
 class Manifest(Frozen):

@@ -10,40 +10,75 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.bundle.calibration import TailTable
 from classifiers.bundle.errors import BundleError
-from classifiers.bundle.folder import GOLDEN_FILE, Bundle
+from classifiers.bundle.folder import GOLDEN_FILE, REFERENCE, Bundle
 from classifiers.bundle.manifest import SURVEY_HIGH_Z, Tolerance
 from classifiers.engine import Engine
+from classifiers.verdict.conformal import p_values
 
 REDSHIFTS = ("redshift", "redshift_qso")
 ENTROPIES = ("entropy", "aleatoric_entropy", "mutual_information")
 LOGITS = ("qso_logit", "high_z_logit", "bal_logit", SURVEY_HIGH_Z)
-ROUNDING = 1e-3
-"""Largest relative difference of an output that no tolerance names, in fp32 [1]."""
+NOVELTY = ("energy", "score")
+"""Outputs that a calibration turns into p-values."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenReport:
-    """How an engine's answers compare: rows answered, least class agreement, largest difference by what it means."""
+    """How an engine's answers compare: rows answered, least class agreement, largest difference by what it means.
+
+    A p-value is that of the bundle's reference calibration (onnxruntime, fp32); 0 where the bundle has none.
+    """
 
     rows: int
     class_agreement: float
     probability: float
     entropy: float
     redshift: float
+    p_value: float
     relative: float
 
     def excess(self, tolerance: Tolerance) -> str | None:
         """Return what is outside the tolerance, in words, or None."""
         if self.class_agreement < tolerance.class_agreement:
             return f"class agreement {self.class_agreement:.3f}, expected at least {tolerance.class_agreement}"
-        for name in ("probability", "entropy", "redshift"):
+        for name, words in _WORDS.items():
             found, allowed = getattr(self, name), getattr(tolerance, name)
             if not found <= allowed:
-                return f"{name} differs by {found:.2g}, expected at most {allowed:.2g}"
-        if not self.relative <= ROUNDING:
-            return f"an output differs by {self.relative:.2g} of its size, expected at most {ROUNDING:.2g}"
+                return f"{words} {found:.2g}, expected at most {allowed:.2g}"
         return None
+
+
+_WORDS = {
+    "probability": "probability differs by",
+    "entropy": "entropy differs by",
+    "redshift": "redshift differs by",
+    "p_value": "p-value differs by",
+    "relative": "of its size an output differs by",
+}
+
+
+def self_test(bundle: Bundle, engine: Engine) -> GoldenReport | None:
+    """Have an engine answer the bundle's golden inputs; None where it carries none.
+
+    Raises:
+        BundleError: the answers are outside the tolerances that the bundle declares for the number format, or it
+            declares none.
+    """
+    report = compare_golden(bundle, engine)
+    if report is None:
+        return None
+    file = str(bundle.folder / GOLDEN_FILE)
+    tolerance = bundle.manifest.tolerances.get(engine.dtype)
+    if tolerance is None:
+        declared = ", ".join(bundle.manifest.tolerances) or "no number format"
+        raise BundleError(file, expected=f"tolerances for {engine.dtype}", found=f"for {declared}")
+    excess = report.excess(tolerance)
+    if excess is not None:
+        expected = f"answers of {engine.runtime} in {engine.dtype} within the bundle's tolerances"
+        raise BundleError(file, expected=expected, found=excess)
+    return report
 
 
 def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
@@ -61,7 +96,8 @@ def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
     if len(present) != len(inputs):
         raise BundleError(str(path), expected=f"inputs {', '.join(inputs)}", found=", ".join(sorted(arrays)))
     answers = engine.run(present)
-    agreement, probability, entropy, redshift, relative = 1.0, 0.0, 0.0, 0.0, 0.0
+    agreement, probability, entropy, redshift, p_value, relative = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    table = _table(bundle)
     for name, answer in answers.items():
         wanted = arrays.get(f"output_{name}")
         if wanted is None or wanted.shape != answer.shape:
@@ -79,7 +115,21 @@ def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
             both = np.isnan(answer) & np.isnan(wanted)
             size = max(float(np.nanmax(np.abs(wanted), initial=0.0)), 1e-6)
             relative = max(relative, _largest(np.where(both, 0.0, answer - wanted) / size))
-    return GoldenReport(len(next(iter(answers.values()))), agreement, probability, entropy, redshift, relative)
+            if name in NOVELTY and table is not None:
+                p_value = max(p_value, _p_value_difference(table, answer, wanted))
+    rows = len(next(iter(answers.values())))
+    return GoldenReport(rows, agreement, probability, entropy, redshift, p_value, relative)
+
+
+def _p_value_difference(table: TailTable, answer: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """Return the largest difference beyond two ranks of the table, which the last bit of a score can change."""
+    difference = p_values(table, answer.astype(np.float64)) - p_values(table, wanted.astype(np.float64))
+    return _largest(np.maximum(np.abs(difference) - 2.0 / (table.n + 1.0), 0.0))
+
+
+def _table(bundle: Bundle) -> TailTable | None:
+    reference = bundle.calibrations.get(REFERENCE)
+    return None if reference is None else reference.novelty
 
 
 def _read(path: Path) -> dict[str, NDArray[np.float32]]:

@@ -10,6 +10,7 @@ from classifiers.networks.qso import REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS, Expo
 from classifiers.networks.vae import ExportedVae
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
+from classifiers.training.tolerances import TOLERANCES
 
 SPECTRAL_CLASSIFIER, ANOMALY, QSO = "spectral-classifier", "spectral-anomaly", "qso-finder"
 BUNDLES = (SPECTRAL_CLASSIFIER, ANOMALY, QSO)
@@ -83,10 +84,7 @@ def manifest(
             "min_resolving_power": 800.0,
             "max_resolving_power": 15_000.0,
         },
-        "tolerances": {
-            "fp32": {"probability": 1e-3, "entropy": 1e-3, "redshift": 1e-4, "p_value": 1e-3},
-            "fp16": {"class_agreement": 0.99, "probability": 0.05, "entropy": 0.05, "redshift": 5e-3, "p_value": 0.05},
-        },
+        "tolerances": TOLERANCES,
         "training": {
             "command": f"specstream train {bundle} --output {bundle} --seed {seed} --number {n} --epochs {epochs}",
             "seed": seed,

@@ -12,6 +12,7 @@ from classifiers.training.narrowband.network import BANDS, ExportedNarrowband
 from classifiers.training.narrowband.simulator import CLASS_SCHEME, CLASSES, MAXIMUM_REDSHIFT
 from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.grid import Float64
+from classifiers.training.tolerances import TOLERANCES
 
 NAME, VERSION, PRIOR = "jpas-qso-finder", "0.1.0", "jpas-mocks-1"
 ARCHITECTURE = "specstream-jpas-qso-finder-1"
@@ -65,7 +66,7 @@ def manifest(
             "samplings": ("NARROWBAND",),
         },
         "batch_buckets": (16, 64, 256),
-        "tolerances": {"fp32": {"probability": 1e-3, "entropy": 1e-3, "redshift": 1e-4, "p_value": 1e-3}},
+        "tolerances": TOLERANCES,
         "training": {
             "command": f"specstream train {NAME} --output {NAME} --seed {seed} --number {settings['n']} "
             f"--epochs {settings['epochs']}",

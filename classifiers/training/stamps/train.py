@@ -25,6 +25,7 @@ from classifiers.training.stamps.network import ExportedStamps, StampNetwork
 from classifiers.training.stamps.samples import Progress, Sample
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, PRIOR
 from classifiers.training.stamps.vae import latent_pooling
+from classifiers.training.tolerances import TOLERANCES
 from classifiers.verdict.calibrate import fit_temperature, score_calibration
 
 NAME = "stamp-anomaly"
@@ -208,7 +209,7 @@ def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> d
         ],
         "domain": {"min_coverage": MIN_COVERAGE},
         "batch_buckets": BATCH_BUCKETS,
-        "tolerances": {"fp32": {"probability": 1e-3, "entropy": 1e-3, "p_value": 1e-3}},
+        "tolerances": TOLERANCES,
         "training": {"command": command, "seed": seed, "settings": settings},
         "metrics": metrics,
     }
