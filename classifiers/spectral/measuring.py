@@ -1,7 +1,8 @@
 """The stage between engines and verdict: lines of what looks like a galaxy or a quasar, velocities of stars.
 
 Redshifts of quasars are those of SDSS's eigenspectra (``classifiers.quasars``), and their lines are measured there;
-where these say nothing, and for galaxies, redshifts are those of the lines, or the network's.
+where these say nothing, and for galaxies, redshifts are those of the lines, or the network's. Broad absorption is
+looked for in them, too.
 A bundle whose graph measures lines itself is left alone. The weight of the rule against the network's own split within
 a family, and the factors and floors of redshift errors, were chosen on simulated spectra only: the weight as the one of
 the smallest negative log likelihood of the galaxies' subclasses, whose simulated labels follow the survey's rule.
@@ -22,6 +23,7 @@ from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.plain import plain_means
 from classifiers.preprocess.prepare import PreparedBatch, prepare
+from classifiers.quasars.absorption import absorption_evidence
 from classifiers.quasars.redshift import measure_redshifts
 from classifiers.spectral.quasars import write_quasars
 from classifiers.spectral.stars import is_measured, write_stars
@@ -85,6 +87,9 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
     means = plain_means(chosen, COMMON_GRID, scale)
     write_quasars(result, rows, quasar, means, answer, redshift, sums["QSO"])
     looked_at = np.where(np.isfinite(result.redshift[rows]), result.redshift[rows], redshift[rows])
+    result.absorption[rows] = absorption_evidence(
+        means.flux, means.inverse_variance, np.where(quasar, looked_at, np.nan)
+    )
     found = measure_lines(means.flux, means.inverse_variance, looked_at, quasar, power)
     _write_lines(result.lines, rows, found, scale)
     own_error = answer.outputs["redshift_error"].astype(np.float64) * answer.calibration.redshift_error_factor
@@ -110,6 +115,7 @@ def compile_loops() -> None:
     means = plain_means([blank], grid, prepared.scale)
     measure_lines(means.flux, means.inverse_variance, np.zeros(1), np.zeros(1, np.bool_), np.full(1, np.nan))
     measure_redshifts(means.flux, means.inverse_variance, np.zeros((1, 1)), np.ones((1, 1)))
+    absorption_evidence(means.flux, means.inverse_variance, np.full(1, 2.0))
 
 
 def _sum(probabilities: Floats, columns: NDArray[np.int64]) -> Floats:

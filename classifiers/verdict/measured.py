@@ -22,6 +22,7 @@ class Measured:
         share: (n, k) float64, probability of each class given its family; a family's classes sum to 1 or are NaN.
         redshift, redshift_error: (n,) float64, of galaxies and quasars.
         radial_velocity_km_s, radial_velocity_error_km_s: (n,) float64, of stars, barycentric as the grid is.
+        absorption: (n,) float64, evidence for broad absorption in quasars (``classifiers.quasars.absorption``).
         lines: measured lines.
     """
 
@@ -30,14 +31,14 @@ class Measured:
     redshift_error: Floats
     radial_velocity_km_s: Floats
     radial_velocity_error_km_s: Floats
+    absorption: Floats
     lines: Lines
 
     @classmethod
     def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
         """Return what nothing was measured of."""
         lines = Lines(names, *np.full((4, n, len(names)), np.nan))
-        redshift, redshift_error, velocity, velocity_error = np.full((4, n), np.nan)
-        return cls(np.full((n, classes), np.nan), redshift, redshift_error, velocity, velocity_error, lines)
+        return cls(np.full((n, classes), np.nan), *np.full((5, n), np.nan), lines)
 
 
 def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:

@@ -16,6 +16,7 @@ from classifiers.classifier import Verdicts
 from classifiers.items import Spectrum
 from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
+from classifiers.quasars.absorption import with_evidence
 from classifiers.verdict.answers import Answer, anomaly_columns, answered_rows, measured_lines, qso_columns
 from classifiers.verdict.blank import without_classes
 from classifiers.verdict.measured import Measured, measured_or, measured_velocities, with_measured_shares
@@ -87,6 +88,8 @@ def spectral_verdicts(
             name: measured_or(getattr(measured, name), columns[name]) for name in ("redshift", "redshift_error")
         }
         columns |= measured_velocities(measured, columns, absent | ~star)
+        if "p_bal" in columns:
+            columns["p_bal"] = with_evidence(columns["p_bal"], measured.absorption)
     other, types = _other_known(answer, probabilities, absent, rows[lead].short)
     sky = np.array([kind == SKY for kind in types])
     unknown, reasons = decide(

@@ -12,7 +12,9 @@ from classifiers.loaded import load_engines
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.spectral.measuring import measured
+from classifiers.spectral.suite import SpectralSuite
 from classifiers.suite import MODELS
+from classifiers.training.evaluation.binned import area_under
 from classifiers.training.evaluation.real_spectra import native_spectra
 from classifiers.training.simulation.simulator import Simulator
 from classifiers.verdict.answers import Answer
@@ -77,3 +79,26 @@ def test_another_redshift_that_the_network_names_is_taken_where_it_fits(
     wrong = np.where(redshift > 1.2, redshift - 0.8, redshift + 0.8)
     found = stage(spectra, answer(wrong, redshift, share))
     assert least <= np.mean(off(found, redshift) < 0.01) <= most
+
+
+@pytest.mark.slow
+def test_what_is_published_of_broad_absorption_rests_on_the_trough() -> None:
+    """With a classifier beside it the finder tells absorbed quasars from others better; nearer ones keep its answer."""
+    batch = Simulator.load().draw(900, np.random.default_rng(4), instrument="BOSS", kinds={"QSO": 1.0})
+    rows = np.flatnonzero(batch.snr > 3.0)
+    spectra, absorbed = native_spectra(batch.flux[rows], batch.inverse_variance[rows]), batch.broad_absorption[rows]
+    finder, classifier = load_engines([MODELS / "qso-finder"]), load_engines([CLASSIFIER])
+    alone = SpectralSuite(finder).classify(spectra).columns["p_bal"]
+    columns = SpectralSuite([*classifier, *finder]).classify(spectra).columns
+    near = batch.redshift[rows] < 1.4
+    near &= columns["redshift"] < 1.5
+    np.testing.assert_array_equal(columns["p_bal"][near], alone[near])
+    assert near.sum() > 100
+    far = batch.redshift[rows] > 1.5
+    areas = [
+        area_under(probability[far & ~absorbed], probability[far & absorbed])
+        for probability in (alone, columns["p_bal"])
+    ]
+    assert absorbed.sum() > 20
+    assert areas[1] > 0.9 > areas[0]
+    assert "p_bal" not in SpectralSuite(classifier).classify(spectra).columns
