@@ -20,6 +20,7 @@ class Measured:
 
     Attributes:
         share: (n, k) float64, probability of each class given its family; a family's classes sum to 1 or are NaN.
+        p_other: (n,) float64, of a type outside the scheme.
         redshift, redshift_error: (n,) float64, of galaxies and quasars.
         radial_velocity_km_s, radial_velocity_error_km_s: (n,) float64, of stars, barycentric as the grid is.
         absorption: (n,) float64, evidence for broad absorption in quasars (``classifiers.quasars.absorption``).
@@ -27,6 +28,7 @@ class Measured:
     """
 
     share: Floats
+    p_other: Floats
     redshift: Floats
     redshift_error: Floats
     radial_velocity_km_s: Floats
@@ -38,17 +40,17 @@ class Measured:
     def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
         """Return what nothing was measured of."""
         lines = Lines(names, *np.full((4, n, len(names)), np.nan))
-        return cls(np.full((n, classes), np.nan), *np.full((5, n), np.nan), lines)
+        return cls(np.full((n, classes), np.nan), *np.full((6, n), np.nan), lines)
 
 
 def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:
-    """Split each family's probability as measured; what a family has in all stays as it is."""
+    """Split each family's probability as measured, of which it keeps the sum, and take p_other as measured."""
     shared = np.isfinite(measured.share)
     total = np.zeros(len(shared))
     for column in range(shared.shape[1]):
         total += np.where(shared[:, column], probabilities.classes[:, column], 0.0)
     classes = np.where(shared, total[:, None] * np.where(shared, measured.share, 0.0), probabilities.classes)
-    return ClassProbabilities(classes, probabilities.other)
+    return ClassProbabilities(classes, np.where(np.isfinite(measured.p_other), measured.p_other, probabilities.other))
 
 
 def measured_or(measured: Floats, own: Floats) -> Floats:
