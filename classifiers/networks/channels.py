@@ -101,7 +101,10 @@ class Channels(nn.Module):
             (b, 3, 1557): asinh(flux / level); asinh(significance above a boxcar continuum, 1.5 % error floor) / 2;
             log10 of the S/N at level flux, -2 where masked.
         """
-        x, significance = normalise(flux, inverse_variance)
+        return self.of(*normalise(flux, inverse_variance))
+
+    def of(self, x: Tensor, significance: Tensor) -> Tensor:
+        """Build the channels of flux over level and S/N at level flux, as ``normalise`` returns them."""
         weight = significance * significance
         continuum = interpolate_bins(
             (sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6), self.tent

@@ -12,6 +12,7 @@ matrix product. Class names, redshift ranges and outputs are those of ``classifi
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,14 @@ GALAXY_WINDOW, QSO_WINDOW = 4, 3
 GALAXY_MAPS, QSO_MAPS = 4, 6
 NOVEL_HIDDEN = 48
 _PRIOR_SCALE = 0.3
+
+
+class Read(NamedTuple):
+    """What networks on one trunk share: redshift logits (b, bins) of galaxies and quasars, and the trunk's vector."""
+
+    galaxy: Tensor
+    quasar: Tensor
+    vector: Tensor
 
 
 class SpectralClassifier(nn.Module):
@@ -67,9 +76,20 @@ class SpectralClassifier(nn.Module):
             class logits (members, b, 14), galaxy redshift logits (b, bins), QSO redshift logits (b, bins),
             other-type logits (b, 7) and novelty logits (b,).
         """
+        read = self.read(channels)
+        logits, other, novel = self.answers(read)
+        return logits, read.galaxy, read.quasar, other, novel
+
+    def read(self, channels: Tensor) -> Read:
+        """Compute what other networks on this trunk read, too, of channels (b, 3, 1557)."""
         fine, coarse, vector = self.trunk(channels)
         galaxy = self.galaxy(self.galaxy_maps(fine))
         quasar = self.quasar(self.quasar_maps(coarse))
+        return Read(galaxy, quasar, vector)
+
+    def answers(self, read: Read) -> tuple[Tensor, Tensor, Tensor]:
+        """Return class logits (members, b, 14), other-type logits (b, 7) and novelty logits (b,)."""
+        galaxy, quasar, vector = read
         scores = torch.stack([*evidence(galaxy), *evidence(quasar)], dim=1)
         hidden = torch.relu(self.dense(vector))
         own = hidden.reshape(-1, self.members, self.hidden).transpose(0, 1)
@@ -77,7 +97,7 @@ class SpectralClassifier(nn.Module):
         prior = torch.tanh(vector @ self.prior_in).reshape(-1, self.members, 4).transpose(0, 1)
         logits = torch.cat([own, shared], dim=2) @ self.head + self.head_bias + prior @ self.prior_out
         unlike = torch.cat([torch.relu(self.novel_dense(vector)), hidden, 0.1 * scores], dim=1)
-        return logits, galaxy, quasar, self.other(hidden), self.novel(unlike)[:, 0]
+        return logits, self.other(hidden), self.novel(unlike)[:, 0]
 
 
 class ExportedClassifier(nn.Module):
@@ -112,8 +132,12 @@ class ExportedClassifier(nn.Module):
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, ...]:
         """Compute the outputs named in ``NAMES``; inputs (b, 1557) float32 as in ``classifiers.engine``."""
-        net = self.network
-        logits, galaxy, quasar, other, novel = net.member_logits(net.channels(flux, inverse_variance))
+        return self.answers(flux, self.network.read(self.network.channels(flux, inverse_variance)))
+
+    def answers(self, flux: Tensor, read: Read) -> tuple[Tensor, ...]:
+        """Compute the outputs of what the network reads of a flux (b, 1557)."""
+        galaxy, quasar, _ = read
+        logits, other, novel = self.network.answers(read)
         members = torch.softmax(logits, dim=2)
         mean = members.mean(dim=0)
         class_logits = torch.log(torch.clamp(mean, min=1e-12))

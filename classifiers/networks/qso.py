@@ -41,9 +41,14 @@ class QsoFinder(nn.Module):
         """Return logits (b, 2) of QSO and broad absorption, and redshift logits (b, bins)."""
         _, coarse, vector = self.trunk(channels)
         redshift = self.correlation(self.maps(coarse))
+        return self.answers(vector, redshift), redshift
+
+    def answers(self, vector: Tensor, redshift: Tensor) -> Tensor:
+        """Return logits (b, 2) of QSO and broad absorption from the trunk's vector and redshift logits (b, bins)."""
         scores = torch.stack(evidence(redshift), dim=1)
         hidden = torch.relu(self.dense(vector))
-        return self.head(torch.cat([hidden, 0.1 * scores], dim=1)), redshift
+        logits: Tensor = self.head(torch.cat([hidden, 0.1 * scores], dim=1))
+        return logits
 
 
 def beyond(redshift_logits: Tensor, threshold: float) -> Tensor:
@@ -71,7 +76,10 @@ class ExportedQsoFinder(nn.Module):
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, ...]:
         """Compute the outputs; inputs (b, 1557) float32."""
-        logits, scores = self.network.logits(self.network.channels(flux, inverse_variance))
+        return self.answers(*self.network.logits(self.network.channels(flux, inverse_variance)))
+
+    def answers(self, logits: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
+        """Compute the outputs of what the network says: logits (b, 2) and redshift logits (b, bins)."""
         position, spread, _, _, _ = peaks(scores, QSO_WINDOW)
         redshift = torch.exp(position * QSO_BIN) - 1.0
         error = (1.0 + redshift) * QSO_BIN * (spread + 0.05)

@@ -103,11 +103,14 @@ class ExportedVae(nn.Module):
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute score (b,), contribution (b, 1557) and map (b, 2); inputs (b, 1557) float32."""
-        x, significance = normalise(flux, inverse_variance)
+        return self.answers(inverse_variance, *normalise(flux, inverse_variance))
+
+    def answers(self, inverse_variance: Tensor, x: Tensor, significance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the outputs of flux over level and S/N at level flux, as ``normalise`` returns them."""
         latent, _ = self.network.encode(x, significance)
         chi2 = binned_chi_square(x, significance, self.network.decode(latent))
         chi2 = torch.clamp(chi2, max=LARGEST_CHI2)
-        good = (inverse_variance > 0).to(flux.dtype)
+        good = (inverse_variance > 0).to(x.dtype)
         return score(chi2, significance), spread_bins(chi2) * good, self.place(latent)
 
 

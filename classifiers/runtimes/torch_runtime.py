@@ -1,0 +1,98 @@
+"""The torch runtime: a program's modules on a GPU, or on the CPU on the same path without streams and graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from classifiers.runtimes.casting import Dtype
+from classifiers.runtimes.device.contract import BUCKETS, SLOTS, OutOfMemory
+from classifiers.runtimes.device.launcher import Preparation
+from classifiers.runtimes.device.pipeline import Pipeline
+from classifiers.runtimes.device.tensors import TensorDevice
+from classifiers.runtimes.program import Program
+from classifiers.runtimes.torch_modules import ProgramModule
+
+Compute = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+
+
+def version() -> str:
+    """Return the version of torch."""
+    return str(torch.__version__)
+
+
+class TorchLauncher:
+    """A ``Launcher`` of any function of tensors."""
+
+    def __init__(self, compute: Compute) -> None:
+        """Take a function.
+
+        Args:
+            compute: from inputs to outputs by name; only kernels, no synchronisation.
+        """
+        self._compute = compute
+        self._bound: dict[tuple[int, int], tuple[Mapping[str, Tensor], Mapping[str, Tensor]]] = {}
+
+    def prepare(self, slot: int, bucket: int, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
+        """Remember the tensors; see ``Launcher``."""
+        self._bound[slot, bucket] = (inputs, outputs)
+
+    def launch(self, slot: int, bucket: int) -> None:
+        """Compute and copy into the bound outputs; see ``Launcher``."""
+        inputs, outputs = self._bound[slot, bucket]
+        found = self._compute(inputs)
+        for name, tensor in outputs.items():
+            tensor.copy_(found[name])
+
+    def forget(self, slot: int, bucket: int) -> None:
+        """Drop the tensors; see ``Launcher``."""
+        self._bound.pop((slot, bucket), None)
+
+
+def open_torch(
+    program: Program,
+    dtype: Dtype = "fp32",
+    device: str = "cuda",
+    notice: Callable[[str], None] = lambda _: None,
+    *,
+    buckets: Sequence[int] = BUCKETS,
+    slots: int = SLOTS,
+    preparation: Preparation | None = None,
+    compiled: bool = False,
+) -> Pipeline:
+    """Open a program on torch.
+
+    How fp32 is multiplied (TF32 or not) is a setting of the whole process; programs of one process share it.
+
+    Args:
+        program: whose bundles carry weights and the name of a known architecture.
+        dtype: fp32, tf32, fp16 or bf16.
+        device: ``cuda``, ``cuda:N`` or ``cpu``.
+        notice: told, in a line, where the device cannot hold a bucket.
+        buckets: rows to compute at once, ascending.
+        slots: computations in flight.
+        preparation: of raw spectra on the device, where they are to be prepared there.
+        compiled: whether ``torch.compile`` fuses the modules' kernels: minutes at the first use of each bucket.
+
+    Raises:
+        BundleError: a bundle cannot be rebuilt.
+    """
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = dtype == "tf32"
+    module = ProgramModule(program.bundles, dtype).to(device)
+    compute: Compute = torch.compile(module, dynamic=False) if compiled else module
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)  # weights are there before another stream reads them
+    outputs = {each.name: each.tensor for each in program.outputs}
+
+    def on_smaller(error: OutOfMemory, smaller: int) -> None:
+        notice(f"{program.name}: {error}; from now on {smaller} at once")
+
+    return Pipeline(
+        program,
+        TensorDevice(TorchLauncher(compute), program.inputs, outputs, device, slots=slots, preparation=preparation),
+        buckets,
+        on_smaller,
+    )

@@ -1,0 +1,164 @@
+"""The device of torch tensors on the CPU: the path that a GPU takes, without streams and graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from classifiers.bundle.manifest import Tensor as Declared
+from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory
+from classifiers.runtimes.device.tensors import TensorDevice, failure
+from classifiers.runtimes.torch_runtime import TorchLauncher
+
+X = Declared(name="x", shape=(2,))
+OUTPUTS = {"p/sum": Declared(name="sum", shape=()), "p/first": Declared(name="first", shape=(), dtype="int64")}
+
+
+def compute(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {"p/sum": inputs["x"].sum(dim=1), "p/first": inputs["x"][:, 0].to(torch.int64)}
+
+
+class Halver:
+    """A preparation: x is half of what comes, and the number of rows is said."""
+
+    def __init__(self) -> None:
+        self.outputs = {"prepared/most": Declared(name="most", shape=())}
+
+    def accepts(self, names: frozenset[str]) -> bool:
+        return "raw" in names
+
+    def launch(self, raw: Mapping[str, Tensor], inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
+        inputs["x"].copy_(raw["raw"][:, :2] / 2.0)
+        outputs["prepared/most"].copy_(raw["raw"].amax(dim=1))
+
+
+def device(slots: int = 2, **options: Any) -> TensorDevice:
+    return TensorDevice(TorchLauncher(compute), [X], OUTPUTS, "cpu", slots=slots, **options)
+
+
+def rows(*values: float) -> dict[str, NDArray[np.float32]]:
+    return {"x": np.array([[value, 1.0] for value in values], np.float32)}
+
+
+def test_missing_rows_repeat_the_first() -> None:
+    found = device()
+    found.begin(0, 4, rows(5.0, 7.0))
+    assert found.wait(0)["p/sum"].tolist() == [6.0, 8.0, 6.0, 6.0]
+
+
+def test_rows_of_an_earlier_batch_never_come_back() -> None:
+    found = device(1)
+    found.begin(0, 4, rows(1.0, 2.0, 3.0, 4.0))
+    found.wait(0)
+    found.begin(0, 4, rows(9.0))
+    assert found.wait(0)["p/first"].tolist() == [9, 9, 9, 9]
+
+
+def test_slots_keep_their_answers_apart() -> None:
+    found = device(2)
+    found.begin(0, 2, rows(1.0, 2.0))
+    found.begin(1, 2, rows(3.0, 4.0))
+    assert found.wait(1)["p/first"].tolist() == [3, 4]
+    assert found.wait(0)["p/first"].tolist() == [1, 2]
+
+
+def test_inputs_are_copied_before_begin_returns() -> None:
+    found, inputs = device(), rows(1.0, 2.0)
+    found.begin(0, 2, inputs)
+    inputs["x"][:] = 99.0
+    assert found.wait(0)["p/first"].tolist() == [1, 2]
+
+
+def test_a_row_that_an_array_repeats_reaches_every_row() -> None:
+    found = device()
+    found.begin(0, 4, {"x": np.broadcast_to(np.array([3.0, 1.0], np.float32), (3, 2))})
+    assert found.wait(0)["p/first"].tolist() == [3, 3, 3, 3]
+
+
+def test_raw_inputs_are_prepared_and_what_was_prepared_comes_back() -> None:
+    found = device(preparation=Halver())
+    found.begin(0, 2, {"raw": np.array([[2.0, 4.0, 9.0], [6.0, 8.0, 1.0]], np.float32)})
+    answers = found.wait(0)
+    assert answers["p/sum"].tolist() == [3.0, 7.0]
+    assert answers["x"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert answers["prepared/most"].tolist() == [9.0, 8.0]
+
+
+def test_raw_inputs_of_several_widths_and_prepared_ones_share_a_slot() -> None:
+    found = device(1, preparation=Halver())
+    for width in (2, 5, 2):
+        found.begin(0, 2, {"raw": np.full((2, width), width, np.float32)})
+        assert found.wait(0)["prepared/most"].tolist() == [width, width]
+    found.begin(0, 2, rows(4.0, 5.0))
+    answers = found.wait(0)
+    assert answers["p/first"].tolist() == [4, 5]
+    assert set(answers) == set(OUTPUTS)
+
+
+def test_other_inputs_than_the_programs_are_refused() -> None:
+    with pytest.raises(ValueError, match="the program reads x, got y"):
+        device().begin(0, 2, {"y": np.zeros((1, 2), np.float32)})
+
+
+def test_a_slot_that_was_not_begun_cannot_be_waited_for() -> None:
+    with pytest.raises(ValueError, match="slot 1 was not begun"):
+        device().wait(1)
+
+
+class Full(TorchLauncher):
+    """A launcher without room for more than two rows."""
+
+    def __init__(self) -> None:
+        super().__init__(compute)
+        self.forgotten: list[tuple[int, int]] = []
+
+    def launch(self, slot: int, bucket: int) -> None:
+        if bucket > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nmore of it")
+        super().launch(slot, bucket)
+
+    def forget(self, slot: int, bucket: int) -> None:
+        self.forgotten.append((slot, bucket))
+        super().forget(slot, bucket)
+
+
+def test_a_bucket_without_room_is_freed_and_the_slot_goes_on_with_a_smaller_one() -> None:
+    launcher = Full()
+    found = TensorDevice(launcher, [X], OUTPUTS, "cpu", slots=2)
+    found.begin(1, 2, rows(1.0))
+    with pytest.raises(OutOfMemory, match=r"8 rows: CUDA out of memory. Tried to allocate 20.00 GiB.$"):
+        found.begin(0, 8, rows(1.0))
+    assert launcher.forgotten == [(0, 8)]
+    found.begin(0, 2, rows(4.0))
+    assert found.wait(0)["p/first"].tolist() == [4, 4]
+    assert found.wait(1)["p/first"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), OutOfMemory),
+        (RuntimeError("CUDA error: out of memory"), OutOfMemory),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), OutOfMemory),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), DeviceLost),
+        (RuntimeError("CUDA error: device-side assert triggered"), DeviceLost),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceLost),
+        (RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"), type(None)),
+        (ValueError("CUDA error"), type(None)),
+    ],
+)
+def test_torch_errors_are_told_apart(error: Exception, kind: type) -> None:
+    assert type(failure(error, 64)) is kind
+
+
+def test_a_capture_that_ends_after_a_lack_of_memory_is_a_lack_of_memory() -> None:
+    ended = RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    ended.__context__ = torch.OutOfMemoryError("CUDA out of memory.")
+    assert isinstance(failure(ended, 64), OutOfMemory)

@@ -1,0 +1,167 @@
+"""The torch runtime on CPU tensors: it answers as the graphs do, whatever the number of rows and the number format."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+
+from classifiers.bundle.errors import BundleError
+from classifiers.bundle.folder import GOLDEN_FILE, MANIFEST_FILE, WEIGHTS_FILE, Bundle, load_bundle
+from classifiers.runtimes.casting import Dtype
+from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.runtimes.program import Program
+from classifiers.runtimes.torch_modules import ARCHITECTURES, ProgramModule, rebuilt
+from classifiers.runtimes.torch_runtime import open_torch, version
+from classifiers.suite import MODELS
+
+SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
+BUCKETS = (2, 16, 64)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def spectral() -> list[Bundle]:
+    return [load_bundle(MODELS / name) for name in SPECTRAL]
+
+
+def golden(bundle: Bundle) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[Any]]]:
+    """Return the inputs and outputs that a bundle carries."""
+    with np.load(bundle.folder / GOLDEN_FILE, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    inputs = {name.removeprefix("input_"): value for name, value in arrays.items() if name.startswith("input_")}
+    outputs = {name.removeprefix("output_"): value for name, value in arrays.items() if name.startswith("output_")}
+    return inputs, outputs
+
+
+def tiled(inputs: dict[str, NDArray[np.float32]], n: int) -> dict[str, NDArray[np.float32]]:
+    """Return n rows, each another one by its size."""
+    size = np.linspace(0.5, 2.0, n, dtype=np.float32)
+    repeats = -(-n // len(next(iter(inputs.values()))))
+    rows = {name: np.tile(array, (repeats, *[1] * (array.ndim - 1)))[:n] for name, array in inputs.items()}
+    first = next(iter(rows))
+    rows[first] = rows[first] * size.reshape(-1, *[1] * (rows[first].ndim - 1))
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [1, 2, 15, 17, 64, 100, 300])
+def test_any_number_of_rows_gets_what_onnxruntime_says(spectral: list[Bundle], n: int) -> None:
+    inputs = tiled(golden(spectral[0])[0], n)
+    found = open_torch(Program.of(spectral), "fp32", "cpu", buckets=BUCKETS).run(inputs)
+    for bundle in spectral:
+        for name, wanted in OnnxEngine(bundle).run(inputs).items():
+            answer = found[bundle.manifest.name][name]
+            assert answer.shape == wanted.shape
+            assert answer.dtype == wanted.dtype
+            if wanted.dtype == np.float32 and not name.startswith("alternative"):
+                np.testing.assert_allclose(answer, wanted, rtol=2e-4, atol=2e-4, equal_nan=True)
+
+
+def test_the_spectral_bundles_share_one_trunk(spectral: list[Bundle]) -> None:
+    calls: list[str] = []
+    module = ProgramModule(spectral)
+    assert module.shares_trunk
+    for name, each in module.named_modules():
+        if name.endswith(".trunk"):
+            each.register_forward_hook(lambda *_, name=name: calls.append(name))
+    inputs, _ = golden(spectral[0])
+    module({name: torch.from_numpy(array) for name, array in inputs.items()})
+    assert len(calls) == 1
+
+
+def test_a_finder_with_a_trunk_of_its_own_computes_it(spectral: list[Bundle], tmp_path: Path) -> None:
+    finder = spectral[2]
+    moved = with_weights(finder, tmp_path / "finder", "network.trunk.stem.bias", 0.1)
+    module = ProgramModule([spectral[0], moved])
+    assert not module.shares_trunk
+    inputs, outputs = golden(finder)
+    found = module({name: torch.from_numpy(array) for name, array in inputs.items()})
+    assert not np.allclose(found["qso-finder/qso_logit"].numpy(), outputs["qso_logit"], rtol=1e-3)
+    alone = ProgramModule([moved])({name: torch.from_numpy(array) for name, array in inputs.items()})
+    assert torch.equal(found["qso-finder/qso_logit"], alone["qso-finder/qso_logit"])
+
+
+def with_weights(bundle: Bundle, folder: Path, name: str, added: float) -> Bundle:
+    """Return a copy of a bundle with something added to one of its weights, and the digest of its file put right."""
+    shutil.copytree(bundle.folder, folder)
+    stored = load((folder / WEIGHTS_FILE).read_bytes())
+    stored[name] = stored[name] + added
+    content = bytes(save(stored))
+    (folder / WEIGHTS_FILE).write_bytes(content)
+    text = (folder / MANIFEST_FILE).read_text()
+    digest = hashlib.sha256(content).hexdigest()
+    (folder / MANIFEST_FILE).write_text(text.replace(bundle.manifest.files[WEIGHTS_FILE], digest))
+    return load_bundle(folder)
+
+
+def test_weights_of_another_digest_are_refused(spectral: list[Bundle], tmp_path: Path) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(spectral[2].folder, folder)
+    bundle = load_bundle(folder)
+    content = bytearray((folder / WEIGHTS_FILE).read_bytes())
+    content[-1] ^= 1
+    (folder / WEIGHTS_FILE).write_bytes(content)
+    with pytest.raises(BundleError, match="expected sha256"):
+        rebuilt(bundle)
+
+
+def test_a_bundle_of_an_unknown_architecture_names_the_known_ones(write_tiny: Any) -> None:
+    bundle = load_bundle(write_tiny("qso", architecture="of-another-kind"))
+    with pytest.raises(BundleError, match=r"specstream-qso-finder-3.*of-another-kind"):
+        rebuilt(bundle)
+
+
+def test_a_bundle_without_weights_says_so(write_tiny: Any) -> None:
+    bundle = load_bundle(write_tiny("qso", architecture="specstream-qso-finder-3"))
+    with pytest.raises(BundleError, match=r"weights.safetensors.*no such file"):
+        rebuilt(bundle)
+
+
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_golden_answers_hold_in_every_number_format(name: str, dtype: Dtype) -> None:
+    bundle = load_bundle(MODELS / name)
+    inputs, wanted = golden(bundle)
+    found = open_torch(Program.of([bundle]), dtype, "cpu", buckets=BUCKETS).run(inputs)[name]
+    largest = {"fp32": 2e-5, "tf32": 2e-5, "fp16": 0.03, "bf16": 0.12}[dtype]
+    for output, value in wanted.items():
+        if output in ("class_logits", "score", "map", "redshift", "qso_logit", "high_z_logit", "bal_logit"):
+            np.testing.assert_allclose(found[output], value, atol=largest, rtol=largest / 10)
+    if "class_logits" in wanted and wanted["class_logits"].ndim == 2:
+        np.testing.assert_array_equal(found["class_logits"].argmax(1), wanted["class_logits"].argmax(1))
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_half_precision_is_kept_out_of_what_is_answered(spectral: list[Bundle], dtype: Dtype) -> None:
+    module = ProgramModule(spectral, dtype)
+    halves = {str(value.dtype) for value in module.state_dict().values()}
+    assert halves == {"torch.float32", {"fp16": "torch.float16", "bf16": "torch.bfloat16"}[dtype]}
+    inputs, _ = golden(spectral[0])
+    answers = module({name: torch.from_numpy(array) for name, array in inputs.items()})
+    assert {value.dtype for value in answers.values()} == {torch.float32, torch.int64}
+    for part in module.parts:
+        last = [name for name, value in part.state_dict().items() if value.dtype != torch.float32]
+        assert not any(name.startswith(("network.head", "network.other", "network.novel.")) for name in last)
+
+
+def test_every_named_layer_of_an_architecture_is_there() -> None:
+    for architecture in ARCHITECTURES.values():
+        module = architecture.make()
+        for name in architecture.half:
+            module.get_submodule(name)
+
+
+def test_the_version_is_torchs() -> None:
+    assert version() == torch.__version__
