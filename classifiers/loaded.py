@@ -10,7 +10,7 @@ from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.classifier import EngineUse
 from classifiers.engine import Arrays, Engine
-from classifiers.runtimes.opening import AUTO, open_engine
+from classifiers.runtimes.opening import Notice, RuntimeOptions, open_engines
 from classifiers.verdict.answers import Answer
 
 
@@ -43,23 +43,25 @@ class LoadedEngine:
         return Answer(self.bundle.manifest, self.bundle.calibration(self.engine.runtime, self.engine.dtype), outputs)
 
 
-def load_engines(paths: Sequence[Path], runtime: str = AUTO) -> tuple[LoadedEngine, ...]:
-    """Load bundles, verify every digest, and open their graphs.
+def load_engines(
+    paths: Sequence[Path], options: RuntimeOptions | None = None, notice: Notice = lambda _: None
+) -> tuple[LoadedEngine, ...]:
+    """Load bundles, verify every digest, open their graphs on one runtime and compare their golden answers.
 
     Args:
         paths: bundle folders.
-        runtime: ``auto`` or a runtime's name.
+        options: runtime, number format and device; None: whatever can serve.
+        notice: told what takes long or is unexpected, in one line each.
 
     Raises:
-        BundleError: a bundle is not intact.
+        BundleError: a bundle is not intact, or a runtime answers otherwise than it should.
         RuntimeUnavailable: the named runtime cannot serve.
     """
-    loaded = []
-    for path in paths:
-        bundle = load_bundle(path)
-        opened = open_engine(bundle, runtime)
-        loaded.append(LoadedEngine(bundle, opened.engine, opened.refusals))
-    return tuple(loaded)
+    bundles = [load_bundle(path) for path in paths]
+    opened = open_engines(bundles, options, notice)
+    return tuple(
+        LoadedEngine(bundle, engine, opened.refusals) for bundle, engine in zip(bundles, opened.engines, strict=True)
+    )
 
 
 def by_role(engines: Sequence[LoadedEngine], roles: frozenset[str]) -> dict[str, LoadedEngine]:

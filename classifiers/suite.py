@@ -15,7 +15,7 @@ from classifiers.images.suite import IMAGE_ROLE, ImageSuite
 from classifiers.items import Spectrum, Stamps
 from classifiers.loaded import LoadedEngine, load_engines
 from classifiers.narrowband.suite import NARROWBAND_ROLE, NarrowbandSuite
-from classifiers.runtimes.opening import AUTO
+from classifiers.runtimes.opening import RuntimeOptions
 from classifiers.spectral.suite import SpectralSuite
 from classifiers.verdict.blank import without_classes
 
@@ -61,6 +61,8 @@ def suites(engines: Sequence[LoadedEngine], threads: int = 1) -> dict[Lane, Clas
     }
 
 
-def open_suites(paths: Sequence[Path], runtime: str = AUTO, threads: int = 1) -> dict[Lane, Classifier]:
+def open_suites(
+    paths: Sequence[Path], options: RuntimeOptions | None = None, threads: int = 1
+) -> dict[Lane, Classifier]:
     """Load bundles and return the classifier of each lane; see ``load_engines`` and ``suites``."""
-    return suites(load_engines(paths, runtime), threads)
+    return suites(load_engines(paths, options), threads)

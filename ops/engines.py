@@ -10,6 +10,7 @@ from pathlib import Path
 from classifiers.classifier import Classifier, EngineUse
 from classifiers.errors import ClassifierError
 from classifiers.loaded import LoadedEngine, load_engines
+from classifiers.runtimes.opening import Notice, RuntimeOptions
 from classifiers.suite import default_bundles, suites
 from stream.decoded import Lane
 from stream.errors import ConfigurationError
@@ -54,31 +55,38 @@ def bundle_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def load_configured(settings: Settings) -> tuple[tuple[LoadedEngine, ...], int]:
+def load_configured(settings: Settings, notice: Notice = lambda _: None) -> tuple[tuple[LoadedEngine, ...], int]:
     """Return the configured engines, every digest verified, and how many batches of a lane compute at once.
+
+    Args:
+        settings: the configuration; ``engines`` is used.
+        notice: told what takes long or is unexpected, in one line each.
 
     Raises:
         ConfigurationError: a bundle is not there.
         ClassifierError: a bundle is not intact, or the runtime is not there.
     """
     threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
-    return load_engines(bundle_folders(settings), settings.engines.runtime), threads
+    chosen = settings.engines
+    options = RuntimeOptions(chosen.runtime, chosen.dtype, chosen.device, chosen.cache)
+    return load_engines(bundle_folders(settings), options, notice), threads
 
 
 def open_classifiers(
-    settings: Settings, passed_over: Callable[[PassedOver], None] | None = None
+    settings: Settings, passed_over: Callable[[PassedOver], None] | None = None, notice: Notice = lambda _: None
 ) -> dict[Lane, Classifier]:
     """Return the engines by lane, every digest verified; nothing is consumed before this succeeds.
 
     Args:
         settings: the configuration; ``engines`` is used.
         passed_over: told each runtime that ``auto`` could not take, once for each reason.
+        notice: told what takes long or is unexpected, now and while engines compute, in one line each.
 
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
     """
     try:
-        engines, threads = load_configured(settings)
+        engines, threads = load_configured(settings, notice)
         by_lane = dict(suites(engines, threads))
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error

@@ -134,7 +134,17 @@ class EnginesSettings(_Section):
     """Which engines compute, and on what."""
 
     runtime: Literal["auto", "tensorrt", "tensorrt_rtx", "torch", "onnxruntime"] = Field(
-        default="auto", description="Runtime."
+        default="auto", description="Runtime; auto takes the first of the others that can serve, in this order."
+    )
+    dtype: Literal["fp32", "tf32", "fp16", "bf16"] = Field(
+        default="fp32", description="Number format of the networks' layers; onnxruntime has fp32 alone."
+    )
+    device: Literal["auto", "cuda", "cpu"] = Field(
+        default="auto", description="Where engines compute; cpu has torch compute on the processor."
+    )
+    cache: Path | None = Field(
+        default=None,
+        description="Folder for engines that TensorRT built; none = specstream/engines in the user's cache folder.",
     )
     bundles: tuple[str, ...] = Field(
         default=(), description="Bundles by name or folder; empty = those that ship with specstream."

@@ -50,6 +50,10 @@ class Telemetry(Protocol):
         """Observe one batch's time in an engine."""
         ...
 
+    def engine_faults(self, lane: str, count: int) -> None:
+        """Count records for which an engine answered NaN or inf: published as BAD_DATA, and never as probabilities."""
+        ...
+
     def end_to_end_seconds(self, lane: str, seconds: list[float]) -> None:
         """Observe times from L1 append to L2 commit."""
         ...

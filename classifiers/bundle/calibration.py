@@ -91,7 +91,7 @@ class Calibration(Frozen):
     format: Literal[1] = 1
     id: str = Field(min_length=1, description="identifier of this calibration, as in the L2 record")
     runtime: str = "onnxruntime"
-    dtype: Literal["fp32", "fp16", "bf16"] = "fp32"
+    dtype: Literal["fp32", "tf32", "fp16", "bf16"] = "fp32"
     domain: Literal["SIMULATED", "SURVEY"] = Field(
         default="SIMULATED", description="SIMULATED: nominal; SURVEY: guaranteed"
     )

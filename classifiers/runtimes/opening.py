@@ -1,64 +1,158 @@
-"""From a runtime's name to an engine: ``auto`` takes the first that can serve and says why the others could not."""
+"""From a runtime's name to engines: ``auto`` takes the first that can serve and says why the others could not.
+
+All bundles of a process are opened on one runtime: the vendor libraries must not meet. A runtime that is named is never
+replaced by another; under ``auto`` the next one is tried where a runtime is not there or cannot build its engines.
+What is wrong with a bundle, its digests or its answers, ends both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
 
 from classifiers.bundle.folder import Bundle
 from classifiers.engine import Engine
+from classifiers.runtimes.casting import DTYPES, Dtype
+from classifiers.runtimes.device.contract import OutOfMemory
 from classifiers.runtimes.errors import RuntimeUnavailable
+from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.runtimes.probing import why_not
+from classifiers.runtimes.program import Program, programs
+from classifiers.runtimes.program_engine import ProgramEngine, Runs
 
-AUTO = "auto"
-ORDER = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
+AUTO: Final = "auto"
+ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
 """The order in which ``auto`` tries."""
+Place: TypeAlias = Literal["auto", "cuda", "cpu"]
+PLACES: Final[tuple[Place, ...]] = get_args(Place)
+Notice: TypeAlias = Callable[[str], None]
+Opener: TypeAlias = "Callable[[Program, RuntimeOptions, Notice], Runs]"
 
-_OPENERS: dict[str, Callable[[Bundle, int], Engine]] = {
-    "onnxruntime": lambda bundle, threads: OnnxEngine(bundle, threads=threads),
-}
+
+@dataclass(frozen=True, slots=True)
+class RuntimeOptions:
+    """What is asked of a runtime.
+
+    Attributes:
+        runtime: ``auto`` or one of ``ORDER``.
+        dtype: number format of the networks' layers.
+        device: ``cuda``, ``cpu``, or ``auto``: whichever the runtime is made for.
+        cache: folder for engines that were built; None: the user's cache folder.
+    """
+
+    runtime: str = AUTO
+    dtype: Dtype = "fp32"
+    device: Place = "auto"
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An engine, and what was tried before it.
+    """Engines, and what was tried before them.
 
     Attributes:
-        engine: ready to run.
+        engines: ready to run and true to their golden answers, one for each bundle.
         refusals: (runtime, reason) of each runtime that ``auto`` passed over, in the order tried; empty when named.
     """
 
-    engine: Engine
+    engines: tuple[Engine, ...]
     refusals: tuple[tuple[str, str], ...] = ()
 
 
-def open_engine(bundle: Bundle, runtime: str = AUTO, *, threads: int = 1) -> Opened:
-    """Open a bundle on a runtime.
+def open_engines(
+    bundles: Sequence[Bundle], options: RuntimeOptions | None = None, notice: Notice = lambda _: None
+) -> Opened:
+    """Open bundles on one runtime and have each answer its golden inputs.
 
     Args:
-        bundle: verified bundle.
-        runtime: ``auto`` or one of ``ORDER``; a named runtime is never replaced by another.
-        threads: CPU threads; changes speed, never results.
+        bundles: verified.
+        options: None: whatever can serve.
+        notice: told what takes long or is unexpected while opening and later (an engine is built, a bucket is too
+            large), in one line each.
 
     Raises:
         RuntimeUnavailable: the named runtime is unknown or cannot serve.
-        BundleError: the graph is not what its manifest says.
+        BundleError: a graph is not what its manifest says, or answers otherwise than its golden outputs.
     """
-    if runtime != AUTO:
-        reason = _why_not(runtime)
-        if reason:
-            raise RuntimeUnavailable(runtime, reason)
-        return Opened(_OPENERS[runtime](bundle, threads))
+    asked = options or RuntimeOptions()
+    if asked.runtime not in (AUTO, *ORDER):
+        raise RuntimeUnavailable(asked.runtime, f"unknown; known are {AUTO}, {', '.join(ORDER)}")
+    if asked.dtype not in DTYPES:
+        raise RuntimeUnavailable(asked.runtime, f"expected one of {', '.join(DTYPES)} as dtype, received {asked.dtype}")
+    if asked.runtime != AUTO:
+        return Opened(_open(asked.runtime, bundles, asked, notice))
     refusals: list[tuple[str, str]] = []
     for name in ORDER:
-        reason = _why_not(name)
-        if not reason:
-            return Opened(_OPENERS[name](bundle, threads), tuple(refusals))
-        refusals.append((name, reason))
+        try:
+            return Opened(_open(name, bundles, asked, notice), tuple(refusals))
+        except RuntimeUnavailable as error:
+            refusals.append((name, error.reason))
+        except OutOfMemory as error:
+            refusals.append((name, str(error)))
     raise RuntimeUnavailable(AUTO, "; ".join(f"{name}: {why}" for name, why in refusals))
 
 
-def _why_not(runtime: str) -> str:
-    if runtime not in ORDER:
-        return f"unknown; known are {AUTO}, {', '.join(ORDER)}"
-    return "" if runtime in _OPENERS else "not available in this version of specstream"
+def open_engine(bundle: Bundle, options: RuntimeOptions | None = None, notice: Notice = lambda _: None) -> Engine:
+    """Open one bundle; see ``open_engines``."""
+    return open_engines([bundle], options, notice).engines[0]
+
+
+def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> tuple[Engine, ...]:
+    """Open bundles on one runtime.
+
+    Raises:
+        RuntimeUnavailable: it cannot serve.
+        OutOfMemory: it cannot hold even the smallest bucket.
+        BundleError: a bundle is not right.
+    """
+    engines = _on_cpu(bundles, options) if runtime == "onnxruntime" else _on_device(runtime, bundles, options, notice)
+    for bundle, engine in zip(bundles, engines, strict=True):
+        self_test(bundle, engine)
+    return engines
+
+
+def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
+    if options.dtype != "fp32":
+        raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32, received {options.dtype}")
+    if options.device == "cuda":
+        raise RuntimeUnavailable("onnxruntime", "expected device = auto or cpu, received cuda")
+    return tuple(OnnxEngine(bundle) for bundle in bundles)
+
+
+def _on_device(
+    runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice
+) -> tuple[ProgramEngine, ...]:
+    reason = why_not(runtime, options.device)
+    if reason:
+        raise RuntimeUnavailable(runtime, reason)
+    running: dict[str, Runs] = {}
+    for program in programs(bundles):
+        opened = _OPENERS[runtime](program, options, notice)
+        running |= {bundle.manifest.name: opened for bundle in program.bundles}
+    names = [bundle.manifest.name for bundle in bundles]
+    return tuple(ProgramEngine(name, runtime, options.dtype, running[name]) for name in names)
+
+
+def _torch(program: Program, options: RuntimeOptions, notice: Notice) -> Runs:
+    from classifiers.runtimes.torch_runtime import open_torch  # torch takes seconds, and others need none
+
+    return open_torch(program, options.dtype, "cpu" if options.device == "cpu" else "cuda", notice)
+
+
+def _tensorrt(library: str) -> Opener:
+    def opened(program: Program, options: RuntimeOptions, notice: Notice) -> Runs:
+        from classifiers.runtimes.tensorrt.opening import open_tensorrt
+
+        return open_tensorrt(program, library, options.dtype, options.cache, notice)
+
+    return opened
+
+
+_OPENERS: Final[Mapping[str, Opener]] = {
+    "torch": _torch,
+    "tensorrt": _tensorrt("tensorrt"),
+    "tensorrt_rtx": _tensorrt("tensorrt_rtx"),
+}

@@ -13,6 +13,7 @@ from classifiers.bundle.folder import Bundle
 from classifiers.engine import Arrays, Engine
 from classifiers.runtimes.joining import CannotJoin
 from classifiers.runtimes.onnx_cpu import JoinedOnnxEngines, OnnxEngine
+from classifiers.runtimes.program_engine import ProgramEngine
 
 Inputs: TypeAlias = Mapping[str, NDArray[np.float32]]
 JOINT = "+"
@@ -40,7 +41,7 @@ class Stage:
 
 
 def stages(engines: Sequence[tuple[Bundle, Engine]]) -> tuple[Stage, ...]:
-    """Return the calls: one for the engines on onnxruntime where their graphs can be joined, one for each other engine.
+    """Return the calls: one for engines on onnxruntime whose graphs can be joined, one for each program of a device.
 
     Args:
         engines: bundles with their opened engines, of one lane.
@@ -48,6 +49,10 @@ def stages(engines: Sequence[tuple[Bundle, Engine]]) -> tuple[Stage, ...]:
     Raises:
         BundleError: graphs that open alone do not open together.
     """
+    shared: dict[int, list[ProgramEngine]] = {}
+    for _, engine in engines:
+        if isinstance(engine, ProgramEngine):
+            shared.setdefault(id(engine.program), []).append(engine)
     joinable = [(bundle, engine) for bundle, engine in engines if isinstance(engine, OnnxEngine)]
     joined: list[Stage] = []
     if len(joinable) > 1:
@@ -60,7 +65,9 @@ def stages(engines: Sequence[tuple[Bundle, Engine]]) -> tuple[Stage, ...]:
     else:
         joinable = []
     taken = {engine.name for _, engine in joinable}
-    return (*joined, *(_alone(engine) for _, engine in engines if engine.name not in taken))
+    taken |= {engine.name for group in shared.values() for engine in group}
+    programs = (Stage(tuple(each.name for each in group), 0, group[0].program.run) for group in shared.values())
+    return (*joined, *programs, *(_alone(engine) for _, engine in engines if engine.name not in taken))
 
 
 def _alone(engine: Engine) -> Stage:

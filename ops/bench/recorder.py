@@ -74,6 +74,9 @@ class Recorder:
         del runtime, dtype
         self.stage_seconds(engine, seconds)
 
+    def engine_faults(self, lane: str, count: int) -> None:
+        """Not needed."""
+
     def end_to_end_seconds(self, lane: str, seconds: list[float]) -> None:
         """Keep every latency."""
         del lane

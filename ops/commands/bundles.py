@@ -12,12 +12,13 @@ from rich.table import Table
 from classifiers.bundle.folder import load_bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.errors import ClassifierError
+from classifiers.runtimes.casting import DTYPES
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
-from classifiers.runtimes.opening import open_engine
+from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engine
 from classifiers.suite import MODELS, default_bundles
 from classifiers.training.evaluation.cards import model_card
-from ops.commands.options import command_group
+from ops.commands.options import command_group, one_of
 from ops.console import messages, output
 from stream.errors import ConfigurationError
 
@@ -61,15 +62,18 @@ def _inputs(manifest: Manifest) -> str:
 def verify(
     paths: Paths = None,
     runtime: Annotated[str, typer.Option(help="Runtime that answers the golden inputs.")] = "onnxruntime",
+    dtype: Annotated[str, typer.Option(help="Its number format: fp32, tf32, fp16 or bf16.")] = "fp32",
+    device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
 ) -> None:
     """Check every file's digest, load the graph, and compare its answers to the golden outputs.
 
-    Example: `specstream bundles verify`
+    Example: `specstream bundles verify --runtime tensorrt --dtype fp16`
     """
+    options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES))
     failed = False
     for folder in paths or default_bundles():
         try:
-            findings = _verified(folder, runtime)
+            findings = _verified(folder, options)
         except RuntimeUnavailable:
             raise  # it would serve no other bundle either
         except ClassifierError as error:
@@ -107,14 +111,14 @@ def cards(
         raise ConfigurationError(f"--evaluation: expected the JSON of `evaluate`, received {evaluation}") from error
 
 
-def _verified(folder: Path, runtime: str) -> str:
+def _verified(folder: Path, options: RuntimeOptions) -> str:
     """Return what was checked, in words.
 
     Raises:
         ClassifierError: a digest, the graph or an answer is not as the bundle says, or the runtime is not there.
     """
     bundle = load_bundle(folder)
-    opened = open_engine(bundle, runtime)
-    intact = f"{len(bundle.manifest.files)} digests agree, the graph loads on {opened.engine.runtime}"
-    report = self_test(bundle, opened.engine)
+    engine = open_engine(bundle, options, messages().print)
+    intact = f"{len(bundle.manifest.files)} digests agree, the graph loads on {engine.runtime}"
+    report = self_test(bundle, engine)
     return f"{intact}, no golden answers" if report is None else f"{intact}, {report.rows} golden answers agree"

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from stream.errors import ConfigurationError
 
 CONFIG_HELP = "TOML configuration; every key is also an environment variable (SPECSTREAM_GROUP, SPECSTREAM_TOPICS__L2)."
+
+
+Choice = TypeVar("Choice", bound=str)
+
+
+def one_of(option: str, value: str, allowed: Sequence[Choice]) -> Choice:
+    """Return the one of the allowed values that was given; ``option`` names it."""
+    for each in allowed:
+        if value == each:
+            return each
+    raise typer.BadParameter(f"expected one of {', '.join(allowed)}, received {value}", param_hint=option)
 
 
 def check_output_file(option: str, file: Path | None) -> None:

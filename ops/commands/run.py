@@ -48,6 +48,7 @@ def run(
     classifiers = open_classifiers(
         settings,
         lambda each: log.info("runtime passed over", runtime=each.runtime, reason=each.reason, bundles=each.bundles),
+        lambda line: log.warning("engines", notice=line),
     )
     metrics = declare()
     telemetry = PrometheusTelemetry(metrics)

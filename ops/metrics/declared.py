@@ -59,6 +59,7 @@ class Metrics:
     lag: Gauge
     ledger_imbalance: Gauge
     backpressure: Counter
+    engine_faults: Counter
     ready: Gauge
     engine_info: Gauge
     build: Info
@@ -136,6 +137,12 @@ def declare(registry: CollectorRegistry | None = None) -> Metrics:
         ),
         backpressure=Counter(
             "specstream_backpressure_events", "Times the input was held back, by kind.", ("kind",), registry=registry
+        ),
+        engine_faults=Counter(
+            "specstream_engine_faults",
+            "Records for which an engine answered NaN or inf; they are published as unknown, BAD_DATA.",
+            ("lane",),
+            registry=registry,
         ),
         ready=Gauge("specstream_ready", "1 when assigned, bundles loaded and no commit stalled.", registry=registry),
         engine_info=Gauge(

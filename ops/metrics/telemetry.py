@@ -99,6 +99,10 @@ class PrometheusTelemetry:
         """Observe one batch's time in an engine."""
         self._metrics.engine_seconds.labels(engine, runtime, dtype).observe(seconds)
 
+    def engine_faults(self, lane: str, count: int) -> None:
+        """Count records for which an engine answered NaN or inf."""
+        self._metrics.engine_faults.labels(lane).inc(count)
+
     def end_to_end_seconds(self, lane: str, seconds: list[float]) -> None:
         """Observe times from L1 append to L2 commit."""
         histogram = self._metrics.end_to_end_seconds.labels(lane)

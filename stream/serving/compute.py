@@ -11,10 +11,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import structlog
 
 from classifiers.classifier import Classifier, Verdicts
 from classifiers.preprocess.units import UnitError
+from classifiers.quality import Quality
 from stream.decoded import Accepted, Lane
 from stream.errors import Fatal
 from stream.records.dead import DeadLetterWriter, refused_by_engines
@@ -98,6 +100,9 @@ class Compute:
         with self._counting:
             self._failures[lane] = 0
         self._time_stages(lane, verdicts)
+        faults = np.count_nonzero(verdicts.quality_flags & int(Quality.NON_FINITE_OUTPUT))
+        if faults:
+            self._shared.telemetry.engine_faults(lane, int(faults))
         clock = self._shared.clock
         started = clock.monotonic()
         finished = self._writers[lane].finish(accepted, verdicts, clock.unix_ms())

@@ -9,7 +9,7 @@ import pytest
 
 from classifiers.bundle.folder import load_bundle
 from classifiers.runtimes.independence import dependent_outputs
-from classifiers.runtimes.opening import open_engine
+from classifiers.runtimes.opening import RuntimeOptions, open_engine
 from classifiers.suite import default_bundles, open_suites
 
 
@@ -24,7 +24,7 @@ def test_a_row_of_a_shipped_bundle_is_the_same_bits_in_any_batch(folder: Path) -
     for name in ("inverse_variance", "mask"):
         if name in inputs:
             inputs[name] = (inputs[name] > -1).astype(np.float32)
-    engine = open_engine(bundle, "onnxruntime").engine
+    engine = open_engine(bundle, RuntimeOptions("onnxruntime"))
     assert dependent_outputs(engine, inputs, rng, rounds=2) == ()
 
 

@@ -218,6 +218,9 @@ class RecordingTelemetry:
     def engine_seconds(self, engine: str, runtime: str, dtype: str, seconds: float) -> None:
         self.engines[engine, runtime, dtype] += 1
 
+    def engine_faults(self, lane: str, count: int) -> None:
+        self.counts["fault", lane] += count
+
     def end_to_end_seconds(self, lane: str, seconds: list[float]) -> None:
         self.latencies.extend(seconds)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from classifiers.bundle.calibration import Calibration, calibration_file
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
 from classifiers.images.prepare import SIDE
-from classifiers.runtimes.opening import open_engine
+from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
@@ -121,7 +121,7 @@ def write_trained(
     write_bundle(output, _manifest(seed, settings, metrics), files)
 
     held_out = Sample(settings["n_calibration"], np.random.default_rng([seed, 1]), report, "simulate for calibration")
-    engine = open_engine(load_bundle(output), "onnxruntime", threads=2).engine
+    engine = OnnxEngine(load_bundle(output), threads=2)
     answers = [engine.run(dict(zip(INPUTS, rows, strict=True))) for rows in held_out.batches()]
     scores = np.concatenate([answer["score"] for answer in answers])
     logits = np.concatenate([answer["class_logits"] for answer in answers])

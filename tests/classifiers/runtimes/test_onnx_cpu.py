@@ -11,10 +11,8 @@ import pytest
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import load_bundle
-from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
-from classifiers.runtimes.opening import open_engine
 
 WriteTiny = Callable[..., Path]
 
@@ -97,16 +95,3 @@ def test_inputs_of_another_shape_or_dtype_are_the_callers_mistake(
     engine = OnnxEngine(load_bundle(write_tiny("qso")))
     with pytest.raises(ValueError, match="tiny-qso"):
         engine.run({**batch(4), **change})
-
-
-def test_auto_takes_onnxruntime_and_says_why_not_the_others(write_tiny: WriteTiny) -> None:
-    opened = open_engine(load_bundle(write_tiny("qso")), "auto")
-    assert (opened.engine.runtime, opened.engine.dtype, opened.engine.name) == ("onnxruntime", "fp32", "tiny-qso")
-    assert [name for name, _ in opened.refusals] == ["tensorrt", "tensorrt_rtx", "torch"]
-    assert all("not available in this version" in reason for _, reason in opened.refusals)
-
-
-@pytest.mark.parametrize("runtime", ["tensorrt", "tensorrt_rtx", "torch", "abacus"])
-def test_a_named_runtime_that_cannot_serve_is_never_replaced(write_tiny: WriteTiny, runtime: str) -> None:
-    with pytest.raises(RuntimeUnavailable, match=runtime):
-        open_engine(load_bundle(write_tiny("qso")), runtime)

@@ -15,7 +15,7 @@ from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.images.prepare import prepare_stamps
 from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.independence import dependent_outputs
-from classifiers.runtimes.opening import open_engine
+from classifiers.runtimes.opening import RuntimeOptions, open_engine
 from classifiers.suite import open_suites
 from classifiers.training.evaluation.document import Matrix, Report, Table
 from classifiers.training.stamps.anomalies import KINDS
@@ -118,14 +118,14 @@ def shipped() -> Bundle:
 
 
 def test_the_shipped_bundle_answers_its_golden_inputs(shipped: Bundle) -> None:
-    report = compare_golden(shipped, open_engine(shipped, "onnxruntime").engine)
+    report = compare_golden(shipped, open_engine(shipped, RuntimeOptions("onnxruntime")))
     assert report is not None
     assert report.relative < 1e-3
 
 
 def test_the_shipped_bundle_answers_a_row_alike_in_any_batch(shipped: Bundle) -> None:
     prepared = prepare_stamps(simulate_stamps(50, np.random.default_rng(2)).items())
-    engine = open_engine(shipped, "onnxruntime").engine
+    engine = open_engine(shipped, RuntimeOptions("onnxruntime"))
     inputs = {"stamps": prepared.stamps, "mask": prepared.mask}
     assert dependent_outputs(engine, inputs, np.random.default_rng(3), rounds=2) == ()
 
@@ -171,7 +171,7 @@ def number(report: Report, beginning: str) -> float:
 
 def test_every_pixel_of_the_contribution_is_non_negative_and_masked_ones_are_zero(shipped: Bundle) -> None:
     prepared = prepare_stamps(simulate_stamps(20, np.random.default_rng(8)).items())
-    answer = open_engine(shipped, "onnxruntime").engine.run({"stamps": prepared.stamps, "mask": prepared.mask})
+    answer = open_engine(shipped, RuntimeOptions("onnxruntime")).run({"stamps": prepared.stamps, "mask": prepared.mask})
     assert (answer["contribution"] >= 0).all()
     assert (answer["contribution"][prepared.mask == 0] == 0).all()
     assert np.isfinite(answer["score"]).all()

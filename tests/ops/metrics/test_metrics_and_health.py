@@ -74,6 +74,7 @@ def test_events_of_the_stream_appear_as_metrics(asked: Asked, server: HealthServ
     told.unknown("image", "NOVEL", 1)
     told.end_to_end_seconds("image", [0.3, 0.4])
     told.engine_seconds("stamp-anomaly", "onnxruntime", "fp32", 0.02)
+    told.engine_faults("image", 2)
     told.ledger_imbalance(0)
     told.engines([EngineUse("stamp-anomaly", "1.0", "ab" * 32, "onnxruntime", "fp32", "c", "SIMULATED")])
     read = asked.samples(server)
@@ -86,6 +87,7 @@ def test_events_of_the_stream_appear_as_metrics(asked: Asked, server: HealthServ
     assert read["specstream_unknown_total", (("lane", "image"), ("reason", "NOVEL"))] == 1
     assert read["specstream_end_to_end_seconds_count", (("lane", "image"),)] == 2
     assert read["specstream_end_to_end_seconds_bucket", (("lane", "image"), ("le", "0.25"))] == 0
+    assert read["specstream_engine_faults_total", (("lane", "image"),)] == 2
     assert read["specstream_ledger_imbalance_records", ()] == 0
     engine = next(labels for name, labels in read if name == "specstream_engine_info")
     assert ("runtime", "onnxruntime") in engine

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from classifiers.classifier import EngineUse, Verdicts
+from classifiers.quality import Quality
+from classifiers.runtimes.device.contract import DeviceLost
 from schemas.codec import Codec
 from stream.errors import Fatal
 
@@ -62,6 +64,34 @@ def test_an_unforeseen_error_of_the_engines_is_fatal(
         run(transport, engines=null_engines(lambda _: KeyError("missing output")))
     assert isinstance(raised.value.__cause__, KeyError)
     assert transport.outputs == []
+
+
+def test_a_lost_device_ends_the_service_before_anything_of_its_batch_is_committed(
+    run: Any, memory_transport: Any, spectrum_value: Any, null_engines: Any
+) -> None:
+    """Another replica takes over from the last commit; no record is blamed for it."""
+    transport = memory_transport()
+    transport.append(L1, 0, [spectrum_value(0)])
+    with pytest.raises(Fatal, match="DeviceLost: the device failed: fell off the bus"):
+        run(transport, engines=null_engines(lambda _: DeviceLost("fell off the bus")))
+    assert transport.outputs == []
+
+
+def test_answers_that_are_no_numbers_are_counted(
+    run: Any, memory_transport: Any, spectrum_value: Any, null_engines: Any, telemetry: Any
+) -> None:
+    """Whoever watches sees that an engine answers NaN, whatever else makes records unknown."""
+
+    class Faulty(null_engines):  # type: ignore[misc]
+        def classify(self, items: Any) -> Verdicts:
+            verdicts = super().classify(items)
+            verdicts.quality_flags[0] |= int(Quality.NON_FINITE_OUTPUT)
+            return verdicts
+
+    transport = memory_transport()
+    transport.append(L1, 0, [spectrum_value(0)])
+    run(transport, engines=Faulty())
+    assert telemetry.counts["fault", "spectrum"] == 1
 
 
 def test_engines_that_fail_on_everything_stop_the_service(

@@ -1,0 +1,100 @@
+"""Whether a runtime could serve on this machine: asked in a process of its own, so that only the winner is imported.
+
+The vendor libraries must not meet in one process, and what a driver does to a process that asks it in vain is not to
+happen to the one that serves. What costs nothing is asked first and here: whether the package is installed, and whether
+there is a GPU at all.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Final
+
+from classifiers.runtimes.errors import RuntimeUnavailable
+from classifiers.runtimes.tensorrt.card import Card, find_card
+
+PACKAGES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "tensorrt": (("tensorrt", "tensorrt"), ("torch", "gpu")),
+    "tensorrt_rtx": (("tensorrt_rtx", "tensorrt-rtx"), ("torch", "gpu")),
+    "torch": (("torch", "gpu"), ("safetensors", "gpu")),
+}
+"""What each runtime imports, and the extra of specstream that brings it."""
+NOT_FOR_RTX: Final = frozenset({"8.0", "9.0", "10.0", "10.3"})
+"""Compute capabilities that TensorRT for RTX has no kernels for: data-centre cards of Ampere, Hopper and Blackwell."""
+PROBE_TIMEOUT_S: Final = 120.0
+
+Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
+
+
+def why_not(runtime: str, device: str = "auto") -> str:
+    """Return why a runtime other than onnxruntime cannot serve, in one line; "" where it can.
+
+    Args:
+        runtime: tensorrt, tensorrt_rtx or torch.
+        device: auto, cuda or cpu; only torch computes on the processor, and only where that is asked for.
+    """
+    missing = [(package, extra) for package, extra in PACKAGES[runtime] if find_spec(package) is None]
+    if missing:
+        package, extra = missing[0]
+        return f"expected the package {package} (extra {extra} of specstream), found none"
+    if device == "cpu":
+        return "" if runtime == "torch" else "expected engines.device = auto or cuda, since it needs an NVIDIA GPU"
+    card = find_card()
+    if card is None:
+        return "expected an NVIDIA GPU with its driver, found none"
+    if runtime == "tensorrt_rtx" and card.compute_capability in NOT_FOR_RTX:
+        return f"expected an RTX card, found {_named(card)}"
+    return asked(runtime)
+
+
+def asked(runtime: str, run: Run | None = None) -> str:
+    """Ask in a process of its own; return the reason, or "" where the runtime can serve."""
+    command = [sys.executable, "-m", "classifiers.runtimes.probing", runtime]
+    try:
+        done = _run(command) if run is None else run(command)
+    except subprocess.TimeoutExpired:
+        return f"expected an answer of its probe within {PROBE_TIMEOUT_S:g} s, found none"
+    answer = done.stdout.strip().rpartition("\n")[2]
+    try:
+        reason = json.loads(answer)["reason"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        last = done.stderr.strip().rpartition("\n")[2]
+        return f"its probe ended with status {done.returncode}: {last or 'it said nothing'}"
+    return str(reason)
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own module
+        command, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+    )
+
+
+def _named(card: Card) -> str:
+    return f"{card.name} (compute capability {card.compute_capability}, driver {card.driver})"
+
+
+def answer(runtime: str) -> str:
+    """Return what this process finds when it imports a runtime for good: the reason against it, or ""."""
+    if runtime in ("tensorrt", "tensorrt_rtx"):
+        from classifiers.runtimes.tensorrt.library import load
+
+        try:
+            load(runtime)
+        except RuntimeUnavailable as error:
+            return error.reason
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a shared library that it needs
+        return f"expected the package torch (extra gpu of specstream), found: {error}"
+    if torch.cuda.is_available():
+        return ""
+    built = torch.version.cuda or "no CUDA"
+    return f"expected a GPU that torch {torch.__version__} (built with {built}) can use, found none"
+
+
+if __name__ == "__main__":
+    print(json.dumps({"reason": answer(sys.argv[1])}))
