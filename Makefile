@@ -23,7 +23,7 @@ $(BIN)/specstream: pyproject.toml constraints.txt ops/setup/python.sh
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml constraints.txt ops/setup/python.sh
-	@PYTHON=$(PYTHON) sh ops/setup/python.sh $(VENV) dev,train
+	@PYTHON=$(PYTHON) sh ops/setup/python.sh $(VENV) dev,train,tensorrt-rtx
 	@touch $@ $(BIN)/specstream
 
 demo: $(BIN)/specstream ## simulate an exposure, classify it, draw pictures (needs only Python)

@@ -1,0 +1,46 @@
+"""Graphs small enough to build in a fraction of a second, and the programs of the bundles that ship."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from onnx import TensorProto, helper
+
+from classifiers.bundle.folder import load_bundle
+from classifiers.bundle.manifest import Tensor
+from classifiers.runtimes.program import Output, Program, programs
+from classifiers.suite import default_bundles
+
+WIDTH = 8
+
+
+@pytest.fixture(scope="session")
+def make_graph() -> Callable[..., bytes]:
+    """Return a function that makes a graph of one operator from x to y, both (batch, 8) float32."""
+
+    def make(operator: str = "Exp", name: str = "the_node") -> bytes:
+        x, y = (helper.make_tensor_value_info(each, TensorProto.FLOAT, ["batch", WIDTH]) for each in "xy")
+        graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"], name=name)], "g", [x], [y])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_program(make_graph: Callable[..., bytes]) -> Callable[..., Program]:
+    """Return a function that makes a program of one operator; it has no bundle, which building needs none of."""
+
+    def make(operator: str = "Exp", graph: bytes | None = None) -> Program:
+        tensor = Tensor(name="y", shape=(WIDTH,))
+        return Program(
+            (), graph or make_graph(operator), (Tensor(name="x", shape=(WIDTH,)),), (Output("small", tensor, "y"),)
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shipped_programs() -> tuple[Program, ...]:
+    """Return the programs that the bundles that ship make."""
+    return programs([load_bundle(folder) for folder in default_bundles()])
