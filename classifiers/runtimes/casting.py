@@ -25,6 +25,8 @@ BETWEEN: Final = frozenset(
 )  # fmt: skip
 BF16_OPERATORS: Final = 22
 """Operator set of ONNX from which convolutions and pooling may be in bf16."""
+NOT_IN_BF16: Final = frozenset({"ConvTranspose"})
+"""Layers that stay in fp32 where others are in bf16: TensorRT for RTX 1.7 has no kernel for them."""
 LEARNED_SIZE: Final = 32
 """Elements that learned weights have at least; tables of interpolation and sums have fewer."""
 
@@ -88,7 +90,8 @@ class _Casting:
     def _is_layer(self, node: Any) -> bool:
         inputs = [name for name in node.input if name]
         learned = any(name in self._learned for name in inputs)
-        return node.op_type in LAYERS and learned and node.output[0] not in self._constant
+        known = node.op_type in LAYERS - (NOT_IN_BF16 if self._suffix == "bf16" else frozenset())
+        return known and learned and node.output[0] not in self._constant
 
     def _chosen(self) -> set[int]:
         """Return the largest set of nodes all of whose readers are layers or in the set themselves."""
