@@ -15,6 +15,25 @@ from classifiers.bundle.errors import BundleError
 from classifiers.bundle.manifest import Tensor
 
 
+class Declared(Protocol):
+    """A tensor as a manifest declares it, or what else a device answers; its batch axis is not in ``shape``."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of a row."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Return the name of its dtype."""
+        ...
+
+
 class Named(Protocol):
     """What outputs are of: a manifest, or a program of several bundles."""
 
@@ -93,7 +112,7 @@ def chunk(inputs: Mapping[str, NDArray[Any]], start: int, size: int) -> dict[str
     return chunked
 
 
-def check_output(answerer: Named, tensor: Tensor, array: NDArray[Any], rows: int) -> None:
+def check_output(answerer: Named, tensor: Declared, array: NDArray[Any], rows: int) -> None:
     """Raise BundleError unless an output has the shape and dtype that the manifest declares."""
     if array.shape != (rows, *tensor.shape) or array.dtype != tensor.dtype:
         raise BundleError(

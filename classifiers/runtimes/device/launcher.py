@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from classifiers.bundle.manifest import Tensor as Declared
+from classifiers.runtimes.contract import Declared
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.bundle.manifest import Tensor
-from classifiers.runtimes.contract import check_inputs, check_output
+from classifiers.runtimes.contract import Declared, check_inputs, check_output
 from classifiers.runtimes.device.contract import BUCKETS, Device, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.ring import Ring, Taken
 from classifiers.runtimes.program import Program
@@ -91,7 +90,7 @@ class Pipeline:
         return results
 
     def compute(
-        self, n: int, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, Tensor]
+        self, n: int, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, Declared]
     ) -> dict[str, NDArray[Any]]:
         """Compute outputs by the device's own names from any inputs that it takes.
 
@@ -122,7 +121,7 @@ class Pipeline:
             self._ring.close(batch)
         return answers
 
-    def _step(self, batch: int, outputs: Mapping[str, Tensor]) -> bool:
+    def _step(self, batch: int, outputs: Mapping[str, Declared]) -> bool:
         """Begin a piece of anybody, or finish one of this batch, or wait until one can be; False once it is settled."""
         with self._changed:
             if self._ring.settled(batch):
@@ -156,7 +155,7 @@ class Pipeline:
                 self._ring.begun(taken.slot)
                 self._changed.notify_all()
 
-    def _finish(self, taken: Taken, outputs: Mapping[str, Tensor]) -> None:
+    def _finish(self, taken: Taken, outputs: Mapping[str, Declared]) -> None:
         piece = taken.piece
         with self._changed:
             answers = self._jobs[piece.batch].answers

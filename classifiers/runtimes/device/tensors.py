@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifiers.bundle.manifest import Tensor as Declared
 from classifiers.errors import ClassifierError
+from classifiers.runtimes.contract import Declared
 from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.launcher import Launcher, Preparation
 
