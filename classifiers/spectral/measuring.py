@@ -1,5 +1,7 @@
 """The stage between engines and verdict: lines of what looks like a galaxy or a quasar, velocities of stars.
 
+Who is outside the scheme is decided first, by the network and by templates of stars (``classifiers.spectral.other``).
+
 Redshifts of quasars are those of SDSS's eigenspectra (``classifiers.quasars``), and their lines are measured there;
 where these say nothing, and for galaxies, redshifts are those of the lines, or the network's. Broad absorption is
 looked for in them, too.
@@ -25,11 +27,12 @@ from classifiers.preprocess.plain import plain_means
 from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.quasars.absorption import absorption_evidence
 from classifiers.quasars.redshift import measure_redshifts
+from classifiers.spectral.other import published_probabilities
 from classifiers.spectral.quasars import write_quasars
 from classifiers.spectral.stars import is_measured, write_stars
+from classifiers.stars.outside import outside_misfits
 from classifiers.verdict.answers import Answer, answered_rows
 from classifiers.verdict.measured import Measured
-from classifiers.verdict.probabilities import with_other
 
 Floats = NDArray[np.float64]
 
@@ -62,19 +65,26 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
     """
     names = answer.manifest.class_names
     members = {family: np.flatnonzero([name.split("_")[0] == family for name in names]) for family in FAMILIES}
-    if answer.manifest.lines or not any(place.size for place in members.values()):
+    if answer.manifest.lines or not (is_measured(answer.manifest) or any(place.size for place in members.values())):
         return None
     absent = answered_rows(answer, spectra, prepared).absent
     logits = np.where(absent[:, None], np.float32(0), answer.outputs["class_logits"])
-    probabilities = with_other(logits, answer.calibration.temperature)
+    probabilities = published_probabilities(
+        answer.manifest,
+        answer.calibration.temperature,
+        {**answer.outputs, "class_logits": logits},
+        prepared.flux,
+        prepared.inverse_variance,
+    )
     other_families = np.setdiff1d(np.arange(len(names)), np.concatenate(list(members.values())))
     sums = {family: _sum(probabilities.classes, place) for family, place in members.items()}
     strongest = np.maximum.reduce([*sums.values(), _sum(probabilities.classes, other_families)])
     redshift = answer.outputs["redshift"].astype(np.float64)
     known = ~absent & (probabilities.other <= _MOST_OTHER)
     result = Measured.nothing(len(spectra), len(names), NAMES)
+    result.p_other[:] = probabilities.other
     lined = np.maximum.reduce(list(sums.values())) >= strongest
-    if is_measured(answer):
+    if is_measured(answer.manifest):
         stars = _sum(probabilities.classes, np.array([names.index(name) for name in answer.manifest.star_classes]))
         rows = np.flatnonzero(known & ~lined & (stars >= strongest))
         write_stars(result, rows, prepared, names, probabilities.classes)
@@ -115,6 +125,7 @@ def compile_loops() -> None:
     means = plain_means([blank], grid, prepared.scale)
     measure_lines(means.flux, means.inverse_variance, np.zeros(1), np.zeros(1, np.bool_), np.full(1, np.nan))
     measure_redshifts(means.flux, means.inverse_variance, np.zeros((1, 1)), np.ones((1, 1)))
+    outside_misfits(means.flux, means.inverse_variance)
     absorption_evidence(means.flux, means.inverse_variance, np.full(1, 2.0))
 
 

@@ -27,11 +27,11 @@ from classifiers.errors import ClassifierError
 from classifiers.items import Spectrum
 from classifiers.loaded import LoadedEngine, by_role
 from classifiers.preprocess.prepare import prepare
+from classifiers.spectral.other import published_probabilities
 from classifiers.verdict.answers import answered_rows
 from classifiers.verdict.calibrate import known_needed, spectral_calibration
 from classifiers.verdict.novelty import novelty
-from classifiers.verdict.probabilities import with_other
-from classifiers.verdict.unknown import constant_rows
+from classifiers.verdict.unknown import constant_rows, other_limits
 
 _ROLES = frozenset({"spectral_classifier", "anomaly"})
 
@@ -61,6 +61,7 @@ class Scores:
         names: of the spectra, n strings.
         label: (n,) int64 index into the classifier's ``class_names``.
         class_logits: (n, k+1) float32.
+        p_other: (n,) float64, as it is published.
         energy: (n,) float32.
         anomaly_score: (n,) float32, NaN without an anomaly engine.
         flagged: (n,) bool, NOVEL or OTHER_KNOWN by the calibration that the bundle came with.
@@ -70,6 +71,7 @@ class Scores:
     names: tuple[str, ...]
     label: NDArray[np.int64]
     class_logits: NDArray[np.float32]
+    p_other: NDArray[np.float64]
     energy: NDArray[np.float32]
     anomaly_score: NDArray[np.float32]
     flagged: NDArray[np.bool_]
@@ -82,6 +84,7 @@ class Scores:
             names=tuple(name for part in parts for name in part.names),
             label=np.concatenate([part.label for part in parts]),
             class_logits=np.concatenate([part.class_logits for part in parts]),
+            p_other=np.concatenate([part.p_other for part in parts]),
             energy=np.concatenate([part.energy for part in parts]),
             anomaly_score=np.concatenate([part.anomaly_score for part in parts]),
             flagged=np.concatenate([part.flagged for part in parts]),
@@ -135,15 +138,21 @@ class Recalibration:
         inside = np.flatnonzero(~stopped)
         outputs = answers["spectral_classifier"].outputs
         old = self.calibration
-        other = with_other(np.where(stopped[:, None], 0, outputs["class_logits"]).astype(np.float32), old.temperature)
-        flagged = novelty(answers, rows, n).novel
-        if old.p_other_threshold is not None:
-            flagged |= other.other > old.p_other_threshold
+        logits = np.where(stopped[:, None], np.float32(0), outputs["class_logits"])
+        other = published_probabilities(
+            self.manifest,
+            old.temperature,
+            {**outputs, "class_logits": logits},
+            prepared.flux,
+            prepared.inverse_variance,
+        ).other
+        flagged = novelty(answers, rows, n).novel | (other > other_limits(old, rows["spectral_classifier"].short))
         score = answers["anomaly"].outputs["score"] if "anomaly" in answers else np.full(n, np.nan, np.float32)
         return Scores(
             tuple(names[row] for row in inside.tolist()),
             label[inside],
             outputs["class_logits"][inside],
+            other[inside],
             outputs["energy"][inside],
             score[inside],
             flagged[inside],
@@ -179,6 +188,7 @@ class Recalibration:
             class_logits=scores.class_logits[order],
             labels=scores.label[order],
             energy=scores.energy[order],
+            p_other=scores.p_other[order],
             alpha=alpha,
             other_rate=other_rate,
             confidence=confidence,

@@ -9,21 +9,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.bundle.manifest import Manifest
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.stars.evidence import type_shares
 from classifiers.stars.measure import measure_stars
 from classifiers.stars.templates import STAR_TYPES
-from classifiers.verdict.answers import Answer
 from classifiers.verdict.measured import Measured
 
 Floats = NDArray[np.float64]
 CLASSES = tuple(f"STAR_{name}" for name in STAR_TYPES)
 
 
-def is_measured(answer: Answer) -> bool:
-    """Return whether velocities and types of this classifier's stars can be measured: its grid and classes are ours."""
-    manifest = answer.manifest
+def is_measured(manifest: Manifest) -> bool:
+    """Return whether templates can speak of a classifier's stars: its grid and star classes are theirs."""
     grid = manifest.grid
     return grid is not None and grid.grid() == COMMON_GRID and set(CLASSES) == set(manifest.star_classes)
 

@@ -1,4 +1,4 @@
-"""Probabilities of star types from the network's and from how well templates fit.
+"""Probabilities of star types, and of stars outside the scheme, from the network's and from how well templates fit.
 
     p = w q + (1 - w) p(network),   ln q = a ln p(network) - misfit / (2 T) + constant
 
@@ -10,6 +10,11 @@ what they are worth on stars that it has not seen); where fits with other window
 stars, it has a = 0.3 and T = 0.5; what is between them is as good within 0.02. w is that of the lines' rule against the
 network (``classifiers.spectral.measuring``): simulated stars, which come from libraries as the templates do, would have
 it near 1, and then a real star that no template resembles gets a probability of 1e-12 for its own type.
+
+Whether a star is outside the scheme is decided by the same constants, but templates only speak against it: what the
+network takes for a white dwarf must be fitted by white dwarfs as well. The other way round, a star poor in metals that
+a template of a B star fits best would be called one, as it is by the survey, and by nobody else. So templates halve how
+many stars of the scheme, as surveys name them, are flagged (``classifiers.training.outside_stars`` says how many).
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ NETWORK_POWER = 0.3
 TEMPERATURE = 1.0
 WEIGHT = 0.85
 _LEAST = 1e-12
+_FARTHEST = 700.0
 
 
 def type_shares(
@@ -43,3 +49,16 @@ def type_shares(
     shares = np.exp(logarithm - logarithm.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return np.asarray(WEIGHT * shares + (1.0 - WEIGHT) * alone, np.float64)
+
+
+def outside_probability(network: Floats, misfit: Floats) -> Floats:
+    """Return the probability of being outside the scheme, at most the network's: (n,) float64.
+
+    Args:
+        network: (n,) the network's, neither 0 nor 1.
+        misfit: (n,) of templates outside the scheme less that of those inside (``classifiers.stars.outside``); NaN
+            where nothing was fitted, and then the network's stands.
+    """
+    logarithm = NETWORK_POWER * np.log(network / (1.0 - network)) - misfit / (2.0 * TEMPERATURE)
+    fitted = 1.0 / (1.0 + np.exp(-np.clip(logarithm, -_FARTHEST, _FARTHEST)))
+    return np.where(fitted < network, WEIGHT * fitted + (1.0 - WEIGHT) * network, network)

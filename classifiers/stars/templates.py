@@ -1,7 +1,8 @@
 """The star templates, on the bins of the common grid at any shift.
 
 They are SDSS's own (``classifiers.training.star_templates`` makes the file), so that the type of the best one is what
-the survey would have said. A template of n pixels is integrated over bins: its flux is a straight line between pixels.
+the survey would have said: those of the scheme's types, and those of stars outside the scheme. A template of n pixels
+is integrated over bins: its flux is a straight line between pixels.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from classifiers.preprocess.grid import COMMON_GRID
 Floats = NDArray[np.float64]
 FILE = Path(__file__).parent / "templates.npz"
 STAR_TYPES = ("A0", "F5", "F9", "G2", "K1", "K3", "K5")
+OUTSIDE_TYPES = ("M", "WD", "OB", "CARBON")
+"""Outside the scheme, by the names that classifiers have for them (``other_types`` of a manifest)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Eleven templates, relative to their smooth continuum.
+    """Templates, relative to their smooth continuum.
 
     Attributes:
         names: of the templates; F2, G0, G5 and K7 are no types of their own.
-        star_type: (t,) int64 into ``STAR_TYPES``.
+        star_type: (t,) int64 into ``STAR_TYPES``, or into ``OUTSIDE_TYPES``.
         flux: (t, m) float64.
         log10_start, log10_step: of the pixels' centres [log10 Angstrom, vacuum].
     """
@@ -66,9 +69,19 @@ class Templates:
 
 @lru_cache(maxsize=1)
 def templates() -> Templates:
-    """Read the templates that ship."""
+    """Read the eleven templates of the scheme's types."""
+    return _read("", STAR_TYPES)
+
+
+@lru_cache(maxsize=1)
+def outside() -> Templates:
+    """Read the templates of stars outside the scheme; they have the pixels of ``templates``."""
+    return _read("outside_", OUTSIDE_TYPES)
+
+
+def _read(prefix: str, kinds: tuple[str, ...]) -> Templates:
     with np.load(FILE, allow_pickle=False) as stored:
-        types = np.array([STAR_TYPES.index(str(name)) for name in stored["star_type"]])
-        names = tuple(str(name) for name in stored["names"])
+        types = np.array([kinds.index(str(name)) for name in stored[prefix + "star_type"]])
+        names = tuple(str(name) for name in stored[prefix + "names"])
         start, step = float(stored["log10_start"]), float(stored["log10_step"])
-        return Templates(names, types, stored["flux"].astype(np.float64), start, step)
+        return Templates(names, types, stored[prefix + "flux"].astype(np.float64), start, step)

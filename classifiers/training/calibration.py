@@ -6,7 +6,8 @@ the anomaly score; the others make temperatures, error factors, the energy table
 Spectra that lack wavelengths (coverage below the domain's ``full_coverage``) get tables and a threshold of their own,
 for which another sample, all of whose spectra lose some, is drawn beside the first: among whole spectra, a tail full of
 cut ones would make the flag hold half of the declared rate and miss what it could find. OTHER_KNOWN holds its rate
-among galaxies, quasars and stars each, however a stream is mixed: nearly all whom it flags wrongly are stars. Samples
+among galaxies, quasars and stars each, however a stream is mixed: nearly all whom it flags wrongly are stars. Its
+threshold is of what is published, hence of what templates leave of the network's doubts (``spectral.other``). Samples
 are large, since a rate that holds with a confidence is below the declared one by what the sample's size leaves open.
 """
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from classifiers.bundle.calibration import Calibration, calibration_file
 from classifiers.bundle.folder import MANIFEST_FILE, Bundle, load_bundle, write_bundle
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.spectral.other import published_probabilities
 from classifiers.training.bundles import ANOMALY, QSO, SPECTRAL_CLASSIFIER
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
@@ -90,18 +92,20 @@ def calibrate_bundles(
     grouped = _with_short(rest, rest_cut, classifier)
     found = answers(classifier, grouped)
     drawn = {name: values[: len(rest)] for name, values in found.items()}
+    temperature = fit_temperature(drawn["class_logits"], rest.class_index)
     calibration = spectral_calibration(
         identifier,
         class_logits=found["class_logits"],
         labels=grouped.class_index,
         energy=found["energy"],
+        p_other=published_other(classifier, temperature, grouped, found),
         anomaly=anomaly,
         anomaly_scores=answers(anomaly, grouped)["score"],
         short=_short(grouped, classifier),
         kinds=grouped.kind,
         alpha=ALPHA,
         other_rate=OTHER_RATE,
-        temperature=fit_temperature(drawn["class_logits"], rest.class_index),
+        temperature=temperature,
         redshift_error_factor=_classifier_error_factor(rest, drawn),
         **_RUNTIME,
     )
@@ -131,6 +135,26 @@ def answers(bundle: Bundle, samples: Samples) -> dict[str, NDArray[Any]]:
         outputs = engine.run({"flux": flux, "inverse_variance": inverse_variance})
         parts.append({name: value for name, value in outputs.items() if name != "contribution"})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def published_other(
+    bundle: Bundle, temperature: float, samples: Samples, found: Mapping[str, NDArray[Any]]
+) -> NDArray[np.float64]:
+    """Return p_other of n samples as it would be published, (n,).
+
+    Args:
+        bundle: the classifier.
+        temperature: of its calibration.
+        samples: the spectra.
+        found: what the classifier answered.
+    """
+    parts = []
+    for start in range(0, len(samples), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        outputs = {name: found[name][rows] for name in ("class_logits", "other_type_probability")}
+        flux, inverse_variance = samples.rows(rows).inputs()
+        parts.append(published_probabilities(bundle.manifest, temperature, outputs, flux, inverse_variance).other)
+    return np.concatenate(parts)
 
 
 def error_factor(redshift: NDArray[np.float32], error: NDArray[np.float32], truth: NDArray[np.float64]) -> float:

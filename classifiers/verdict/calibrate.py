@@ -124,6 +124,7 @@ def spectral_calibration(
     class_logits: NDArray[np.float32],
     labels: NDArray[np.int64],
     energy: NDArray[np.float32],
+    p_other: Floats | None = None,
     anomaly: Bundle | None = None,
     anomaly_scores: NDArray[np.float32] | None = None,
     short: Flags | None = None,
@@ -145,6 +146,7 @@ def spectral_calibration(
         class_logits: (n, k+1) float32.
         labels: (n,) int64 true class, k for OTHER.
         energy: (n,) float32.
+        p_other: (n,) as it is published at this temperature; None: the logits' own.
         anomaly: the anomaly bundle, calibrated for the same runtime and dtype; None calibrates the energy alone.
         anomaly_scores: (n,) float32, its ``score`` for the same objects.
         short: (n,) which objects lack wavelengths and get tables and a threshold of their own; None: one for all.
@@ -169,7 +171,7 @@ def spectral_calibration(
         raise TooFewKnown(f"a rate of {alpha - other_rate} needs {needed} known objects, got {known.size}")
     if temperature is None:
         temperature = fit_temperature(class_logits, labels)
-    other = with_other(class_logits, temperature).other
+    other = with_other(class_logits, temperature).other if p_other is None else p_other
     nulls: _Nulls | None = None
     if anomaly is not None and anomaly_scores is not None:
         nulls = _Nulls.of(anomaly, fields.get("runtime", "onnxruntime"), fields.get("dtype", "fp32"))

@@ -40,7 +40,9 @@ class Measured:
     def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
         """Return what nothing was measured of."""
         lines = Lines(names, *np.full((4, n, len(names)), np.nan))
-        return cls(np.full((n, classes), np.nan), *np.full((6, n), np.nan), lines)
+        other, redshift, redshift_error, velocity, velocity_error, absorption = np.full((6, n), np.nan)
+        share = np.full((n, classes), np.nan)
+        return cls(share, other, redshift, redshift_error, velocity, velocity_error, absorption, lines)
 
 
 def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:

@@ -24,7 +24,7 @@ from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
 from classifiers.verdict.redshift import alternatives, warnings
-from classifiers.verdict.unknown import constant_rows, decide, negative_rows
+from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -148,11 +148,7 @@ def _other_known(
     """Return where p_other is above its calibrated threshold, and the recognised type there."""
     types: list[str | None] = [None] * len(absent)
     calibration, names = answer.calibration, answer.manifest.other_types
-    part = calibration if calibration.short_coverage is None else calibration.short_coverage
-    whole_limit, short_limit = (
-        np.inf if each.p_other_threshold is None else each.p_other_threshold for each in (calibration, part)
-    )
-    other = ~absent & (probabilities.other > np.where(short, short_limit, whole_limit))
+    other = ~absent & (probabilities.other > other_limits(calibration, short))
     if names:
         kinds = answer.outputs["other_type_probability"].argmax(axis=1)
         for row in np.flatnonzero(other).tolist():

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.manifest import Domain
 from classifiers.quality import Quality
 
@@ -95,6 +96,20 @@ def decide(
         for row in np.flatnonzero(condition).tolist():
             reasons[row] = reason
     return unknown, reasons
+
+
+def other_limits(calibration: Calibration, short: Flags) -> NDArray[np.float64]:
+    """Return above which p_other a spectrum is OTHER_KNOWN: (n,), inf where never.
+
+    Args:
+        calibration: with the thresholds.
+        short: (n,) bool, which spectra lack wavelengths; they have a threshold of their own where there is one.
+    """
+    part = calibration if calibration.short_coverage is None else calibration.short_coverage
+    whole_limit, short_limit = (
+        np.inf if each.p_other_threshold is None else each.p_other_threshold for each in (calibration, part)
+    )
+    return np.where(short, short_limit, whole_limit)
 
 
 def negative_rows(snr: NDArray[np.float64]) -> Flags:

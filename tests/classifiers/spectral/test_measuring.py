@@ -123,7 +123,9 @@ def test_a_familys_probability_is_split_and_not_changed() -> None:
     shares.share[0, :2] = 0.75, 0.25
     split = with_measured_shares(probabilities, shares)
     np.testing.assert_allclose(split.classes, [[0.3, 0.1, 0.6], [0.2, 0.3, 0.5]])
-    assert split.other is probabilities.other
+    np.testing.assert_array_equal(split.other, [0.1, 0.2])
+    shares.p_other[1] = 0.05
+    np.testing.assert_array_equal(with_measured_shares(probabilities, shares).other, [0.1, 0.05])
 
 
 def test_the_shipped_classifier_publishes_lines_of_a_galaxy(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_order_of_the_labels_changes_nothing(recalibration: Recalibration, s
     order = np.random.default_rng(1).permutation(len(scores.names))
     shuffled = Scores(
         tuple(scores.names[row] for row in order.tolist()), scores.label[order], scores.class_logits[order],
-        scores.energy[order], scores.anomaly_score[order], scores.flagged[order], 0,
+        scores.p_other[order], scores.energy[order], scores.anomaly_score[order], scores.flagged[order], 0,
     )  # fmt: skip
     one, other = (recalibration.calibrate(each, RATE, 0.99).model_dump_json() for each in (shuffled, scores))
     assert one == other

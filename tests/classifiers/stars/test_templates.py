@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classifiers.preprocess.grid import COMMON_GRID
-from classifiers.stars.templates import FILE, STAR_TYPES, templates
+from classifiers.stars.templates import FILE, OUTSIDE_TYPES, STAR_TYPES, outside, templates
 
 
 def test_every_type_has_a_template_and_the_file_is_small() -> None:
@@ -13,6 +13,15 @@ def test_every_type_has_a_template_and_the_file_is_small() -> None:
     assert {known.names[row] for row in range(11)} >= set(STAR_TYPES)
     assert set(known.star_type.tolist()) == set(range(len(STAR_TYPES)))
     assert FILE.stat().st_size < 1_000_000
+
+
+def test_types_outside_have_templates_on_the_same_pixels() -> None:
+    known, others = templates(), outside()
+    assert set(others.star_type.tolist()) == set(range(len(OUTSIDE_TYPES)))
+    assert not set(others.names) & set(known.names)
+    assert (others.flux.shape[1], others.log10_start) == (known.flux.shape[1], known.log10_start)
+    assert others.covered() == known.covered()
+    assert others.flux.min() > 0
 
 
 def test_a_template_that_moves_by_a_bin_is_the_same_one_bin_on() -> None:
