@@ -25,7 +25,7 @@ ARCHITECTURES = {
     ANOMALY: "specstream-spectral-anomaly-3",
     QSO: "specstream-qso-finder-3",
 }
-VERSION = "0.4.0"
+VERSION = "0.4.1"
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),
