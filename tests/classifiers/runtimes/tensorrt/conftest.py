@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +15,7 @@ from classifiers.runtimes.program import Output, Program, programs
 from classifiers.suite import default_bundles
 
 WIDTH = 8
+LONGEST_S = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +47,16 @@ def small_program(make_graph: Callable[..., bytes]) -> Callable[..., Program]:
 def shipped_programs() -> tuple[Program, ...]:
     """Return the programs that the bundles that ship make."""
     return programs([load_bundle(folder) for folder in default_bundles()])
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Return a function that asks again until the answer is True, with a deadline."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        pause, deadline = threading.Event(), time.monotonic() + LONGEST_S
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            pause.wait(0.05)
+
+    return wait
