@@ -121,6 +121,7 @@ class ExportedClassifier(nn.Module):
     )
     ALTERNATIVES = 3
     group: Tensor
+    columns: Tensor
 
     def __init__(self, network: SpectralClassifier) -> None:
         super().__init__()
@@ -129,6 +130,7 @@ class ExportedClassifier(nn.Module):
         for column, members in enumerate((GALAXY, QSO, STAR)):
             membership[members, column] = 1.0
         self.register_buffer("group", membership, persistent=False)
+        self.register_buffer("columns", torch.tensor((0, 0, 1, 1, 2)), persistent=False)
 
     def forward(self, flux: Tensor, inverse_variance: Tensor) -> tuple[Tensor, ...]:
         """Compute the outputs named in ``NAMES``; inputs (b, 1557) float32 as in ``classifiers.engine``."""
@@ -174,7 +176,7 @@ class ExportedClassifier(nn.Module):
         margin = torch.stack([g[2] - g[4], q[2] - q[4], zero + 1.0], dim=1)
         redshift = torch.stack([g[0], g[3], q[0], q[3], zero], dim=1)
         share = torch.stack([g[2], g[4], q[2], q[4], zero + 1.0], dim=1)
-        parts = families[:, _columns((0, 0, 1, 1, 2), families.device)]
+        parts = families[:, self.columns]
         taken = torch.stack([chosen[:, 0], zero, chosen[:, 1], zero, chosen[:, 2]], dim=1)
         probability, order = torch.topk(parts * share - 2.0 * taken, self.ALTERNATIVES, dim=1)
         names = torch.cat(
@@ -192,10 +194,6 @@ class ExportedClassifier(nn.Module):
             torch.gather(redshift, 1, order),
             torch.clamp(probability, 0.0, 1.0),
         )
-
-
-def _columns(indices: tuple[int, ...], device: torch.device) -> Tensor:
-    return torch.tensor(indices, device=device)
 
 
 def _entropy(probability: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load
@@ -22,7 +22,10 @@ from classifiers.networks.channels import normalise
 from classifiers.networks.classifier import ExportedClassifier, SpectralClassifier
 from classifiers.networks.correlation import Correlation
 from classifiers.networks.latent_map import LatentMap
+from classifiers.networks.narrowband import ExportedNarrowband, NarrowbandNet
 from classifiers.networks.qso import ExportedQsoFinder, QsoFinder
+from classifiers.networks.stamp_vae import latent_pooling
+from classifiers.networks.stamps import ExportedStamps, StampNetwork
 from classifiers.networks.trunk import Trunk
 from classifiers.networks.vae import ExportedVae, SpectralVae
 from classifiers.runtimes.casting import Dtype
@@ -37,7 +40,7 @@ class Architecture:
 
     Attributes:
         make: an exported module without its weights; its outputs are named, in their order, by ``NAMES``.
-        half: names of what fp16 and bf16 compute in half precision.
+        half: names of what fp16 and bf16 compute in half precision, and tf32 with fewer bits.
     """
 
     make: Callable[[], nn.Module]
@@ -56,6 +59,15 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "specstream-qso-finder-3": Architecture(
         lambda: ExportedQsoFinder(QsoFinder(SpectralClassifier())), ("network.trunk", "network.maps", "network.dense")
     ),
+    "stamp-vae-classifier-2": Architecture(
+        lambda: ExportedStamps(StampNetwork(), torch.zeros(len(latent_pooling()), 2), torch.zeros(2)),
+        (
+            *(f"network.vae.{name}" for name in ("read_stamps", "read_mask", "down", "decoder.0", "decoder.4")),
+            *(f"network.head.{name}" for name in ("middle.0", "middle.2", "middle.4", "context.0", "hidden")),
+            "network.novelty.hidden",
+        ),
+    ),
+    "specstream-jpas-qso-finder-1": Architecture(lambda: ExportedNarrowband(NarrowbandNet()), ("net.decoder.0",)),
 }
 """By the name in ``bundle.json``."""
 
@@ -94,7 +106,7 @@ class ProgramModule(nn.Module):
 
         Args:
             bundles: verified; all read the same inputs.
-            dtype: fp16 and bf16 compute the learned layers in it, fp32 and tf32 leave them.
+            dtype: of the learned layers whose answers go into other layers alone.
 
         Raises:
             BundleError: a bundle cannot be rebuilt.
@@ -109,9 +121,9 @@ class ProgramModule(nn.Module):
         self._on_classifier = self._shared_trunk()
         for bundle, part in zip(bundles, self.parts, strict=True):
             _unfold(part)
-            if dtype in _HALF:
+            if dtype != "fp32":
                 for name in ARCHITECTURES[bundle.manifest.architecture].half:
-                    _narrow(part, name, _HALF[dtype])
+                    _narrow(part, name, dtype)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Compute all outputs, float32 and int64 as the manifests declare."""
@@ -188,10 +200,32 @@ class Narrow(nn.Module):
         return y.to(torch.float32)
 
 
+class Tf32(nn.Module):
+    """A layer whose products a GPU computes with the 10 bits of TF32; elsewhere it changes nothing.
+
+    How fp32 is multiplied is a setting of the process, which is on while this layer is launched: what a captured graph
+    replays was decided when it was captured, one at a time.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Any:
+        """Return the layer's answer."""
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32 = cudnn.allow_tf32 = True
+        try:
+            return self.layer(x)
+        finally:
+            matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
 class NarrowTrunk(nn.Module):
     """A ``Trunk`` computed in half precision; its feature maps stay so, its vector is widened."""
 
-    def __init__(self, trunk: Trunk, half: torch.dtype) -> None:
+    def __init__(self, trunk: nn.Module, half: torch.dtype) -> None:
         super().__init__()
         self.trunk, self._type = trunk.to(half), half
 
@@ -222,9 +256,13 @@ def _unfold(part: nn.Module) -> None:
         part.network.correlation = cast(Correlation, Unfolded(part.network.correlation))
 
 
-def _narrow(part: nn.Module, name: str, half: torch.dtype) -> None:
-    """Have one layer of a part, by its dotted name, computed in half precision."""
+def _narrow(part: nn.Module, name: str, dtype: Dtype) -> None:
+    """Have one layer of a part, by its dotted name, computed in another number format."""
     parent, _, own = name.rpartition(".")
     layer = part.get_submodule(name)
-    narrow = NarrowTrunk(layer, half) if isinstance(layer, Trunk) else Narrow(layer, half)
+    narrow: nn.Module
+    if dtype == "tf32":
+        narrow = Tf32(layer)
+    else:
+        narrow = (NarrowTrunk if isinstance(layer, Trunk) else Narrow)(layer, _HALF[dtype])
     setattr(part.get_submodule(parent), own, narrow)

@@ -64,8 +64,6 @@ def open_torch(
 ) -> Pipeline:
     """Open a program on torch.
 
-    How fp32 is multiplied (TF32 or not) is a setting of the whole process; programs of one process share it.
-
     Args:
         program: whose bundles carry weights and the name of a known architecture.
         dtype: fp32, tf32, fp16 or bf16.
@@ -79,8 +77,7 @@ def open_torch(
     Raises:
         BundleError: a bundle cannot be rebuilt.
     """
-    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = dtype == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # but in layers that ask for it
     module = ProgramModule(program.bundles, dtype).to(device)
     compute: Compute = torch.compile(module, dynamic=False) if compiled else module
     if torch.device(device).type == "cuda":

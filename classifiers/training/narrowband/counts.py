@@ -17,7 +17,6 @@ from classifiers.training.simulation.grid import Float64, NDBool
 BRIGHT, FAINT = 16.0, 23.5
 """Limits of a mock sample in r [AB]."""
 SOURCES_PER_DEG2 = 50_000.0
-HIGH_REDSHIFT = 2.1
 MAXIMUM_GALAXY_REDSHIFT = 1.3
 _STEP = 0.05
 _QSO_R = np.arange(15.75, 23.8, 0.5)

@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from classifiers.networks.narrowband import BANDS, HIGH_REDSHIFT, ExportedNarrowband
 from classifiers.training.narrowband.bands import NAMES, SHIPPED
-from classifiers.training.narrowband.counts import HIGH_REDSHIFT
-from classifiers.training.narrowband.network import BANDS, ExportedNarrowband
 from classifiers.training.narrowband.simulator import CLASS_SCHEME, CLASSES, MAXIMUM_REDSHIFT
 from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.grid import Float64

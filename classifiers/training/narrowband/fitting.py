@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from classifiers.networks.narrowband import ExportedNarrowband, NarrowbandNet, residuals, target_bins
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, top_class
 from classifiers.training.journal.journal import Journal
-from classifiers.training.narrowband.network import ExportedNarrowband, NarrowbandNet, residuals, target_bins
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import Mocks, NarrowbandSimulator
 from classifiers.training.schedule import one_cycle

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from classifiers.bundle.calibration import Calibration, calibration_file
-from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
+from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
+from classifiers.networks.narrowband import BANDS, ExportedNarrowband
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
@@ -20,9 +21,9 @@ from classifiers.training.journal.journal import Journal
 from classifiers.training.narrowband.declared import ARCHITECTURE, NAME, VERSION, manifest
 from classifiers.training.narrowband.fitting import BATCH, fit
 from classifiers.training.narrowband.measures import measured
-from classifiers.training.narrowband.network import BANDS, ExportedNarrowband
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import Mocks, NarrowbandSimulator
+from classifiers.training.weights import weights
 from classifiers.verdict.calibrate import fit_temperature, tail_table
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -86,7 +87,7 @@ def train_narrowband_bundle(
     files = {GRAPH_FILE: to_onnx(exported, ExportedNarrowband.NAMES, example)}
     held_out = simulator.draw(_numbers(n_calibration), np.random.default_rng([seed, 3]))
     inputs = observed_inputs(held_out, simulator.pivot_angstrom, np.random.default_rng([seed, 4]))
-    files[GOLDEN_FILE] = golden(exported, inputs)
+    files |= {GOLDEN_FILE: golden(exported, inputs), WEIGHTS_FILE: weights(exported)}
     settings = {"n": n, "epochs": epochs, "n_calibration": n_calibration, "batch": BATCH, "threads": threads}
     declared = manifest(simulator.pivot_angstrom, seed, settings, {"training_loss": losses})
     write_bundle(output, declared, files)

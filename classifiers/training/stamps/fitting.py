@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from classifiers.networks.stamps import StampNetwork
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, joined, top_class
 from classifiers.training.journal.journal import Journal
 from classifiers.training.schedule import one_cycle
 from classifiers.training.stamps.made_up import make_up
-from classifiers.training.stamps.network import StampNetwork
 from classifiers.training.stamps.samples import Progress, Sample
 
 BATCH = 128

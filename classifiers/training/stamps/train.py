@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.bundle.calibration import Calibration, calibration_file
-from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, load_bundle, write_bundle
+from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from classifiers.images.prepare import SIDE
+from classifiers.networks.stamp_vae import latent_pooling
+from classifiers.networks.stamps import ExportedStamps, StampNetwork
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
 from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, NOVELTY_WEIGHT, PEAK_LEARNING_RATE, Losses, fit
-from classifiers.training.stamps.network import ExportedStamps, StampNetwork
 from classifiers.training.stamps.samples import Progress, Sample
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, PRIOR
-from classifiers.training.stamps.vae import latent_pooling
 from classifiers.training.tolerances import TOLERANCES
+from classifiers.training.weights import weights
 from classifiers.verdict.calibrate import fit_temperature, score_calibration
 
 NAME = "stamp-anomaly"
@@ -112,7 +113,8 @@ def write_trained(
     projection, offset = fit_map(network, training)
     module = ExportedStamps(network, projection, offset).eval()
     example = {"stamps": torch.zeros(8, *SHAPE), "mask": torch.ones(8, *SHAPE)}
-    files = {GRAPH_FILE: to_onnx(module, ExportedStamps.NAMES, example), GOLDEN_FILE: _golden(module, training)}
+    files = {GRAPH_FILE: to_onnx(module, ExportedStamps.NAMES, example)}
+    files |= {GOLDEN_FILE: _golden(module, training), WEIGHTS_FILE: weights(module)}
     metrics: dict[str, Any] = {
         "training_loss_nat_per_pixel": [round(each.elbo, 4) for each in losses],
         "training_cross_entropy_nat": [round(each.cross_entropy, 4) for each in losses],

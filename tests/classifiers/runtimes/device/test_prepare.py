@@ -33,7 +33,7 @@ from schemas.codec import Codec
 from stream.decode.spectrum import SpectrumDecoder
 from stream.fits.reading import read_fits
 
-TOLERANCE = 2e-6
+TOLERANCE = 5e-7
 """Largest relative difference of a number from the CPU's; of flux relative to 1, the spectrum's level."""
 SDSS = GridAxis("LOG10", 3.5797, 1e-4, 3845)
 BOSS = GridAxis("LOG10", 3.5501, 1e-4, 4671)

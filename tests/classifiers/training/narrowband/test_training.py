@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_weights(trained: tuple[Path, dict[str, Any
 @pytest.mark.slow
 def test_bins_keep_to_the_class_threshold() -> None:
     """A quasar just below z = 2.1 is in the last low bin, one at it in the first high bin."""
-    from classifiers.training.narrowband.network import LOW_Z_BINS, OUTPUTS, QSO_BINS, target_bins
+    from classifiers.networks.narrowband import LOW_Z_BINS, OUTPUTS, QSO_BINS, target_bins
 
     kind = np.array([0, 0, 0, 0, 1, 1, 2])
     redshift = np.array([0.0, np.nextafter(2.1, 0), 2.1, 9.0, 0.0, 5.0, 0.0])

@@ -18,8 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from classifiers.training.narrowband.counts import HIGH_REDSHIFT
-
 BANDS = 56
 HIDDEN, BLOCKS, BOTTLENECK, DECODER = 200, 3, 16, 96
 QSO_BIN, LOW_Z_BINS, HIGH_Z_BINS = 0.02, 55, 38
@@ -27,6 +25,7 @@ QSO_BIN, LOW_Z_BINS, HIGH_Z_BINS = 0.02, 55, 38
 GALAXY_BIN, GALAXY_BINS = 0.015, 57
 QSO_BINS = LOW_Z_BINS + HIGH_Z_BINS
 OUTPUTS = QSO_BINS + GALAXY_BINS + 1
+HIGH_REDSHIFT = 2.1
 _QSO_START = math.log1p(HIGH_REDSHIFT) - LOW_Z_BINS * QSO_BIN
 _RELATIVE_ERROR, _ABSOLUTE_ERROR = 0.04, 0.02
 """Least uncertainty of a reconstruction, of its value and of the row's scale: what zero points and templates owe."""
@@ -163,7 +162,7 @@ class ExportedNarrowband(nn.Module):
         """
         probability = torch.softmax(logits, dim=1)
         peak = probability.argmax(dim=1, keepdim=True)
-        near = (torch.arange(centres.shape[0])[None, :] - peak).abs() <= _WINDOW
+        near = (torch.arange(centres.shape[0], device=centres.device)[None, :] - peak).abs() <= _WINDOW
         ones = self._buffer("ones")[: centres.shape[0]]
         windowed = probability * near.to(probability.dtype)
         mean = ((windowed * centres) @ ones) / (windowed @ ones)

@@ -2,7 +2,7 @@
 
 The classifier reads the middle of the stamps at full resolution, where a cosmic ray differs from a star, and the
 VAE's features for what is around it. The novelty head reads the same, and where the VAE's reconstruction fails; it is
-taught with made-up alerts (``made_up``).
+taught with made-up alerts (``training.stamps.made_up``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from classifiers.training.stamps.scheme import CLASSES
-from classifiers.training.stamps.vae import LATENT_SIDE, MAX_LOG_PRECISION, SIDE, StampVae
+from classifiers.networks.stamp_vae import LATENT_SIDE, MAX_LOG_PRECISION, SIDE, StampVae
 
+CLASSES = 4
 MIDDLE = slice(16, 47)
 """Rows and columns that the classifier reads at full resolution: 31 pixels about the middle one."""
 IMAGE_WEIGHTS = (0.2, 0.1, 1.0)
@@ -43,7 +43,7 @@ class StampHead(nn.Module):
         self.context = nn.Sequential(nn.Conv2d(coarse, context, 1), nn.ReLU())
         self.size = 2 * width * 16 + context * LATENT_SIDE**2
         self.hidden = nn.Linear(self.size, hidden)
-        self.classes = nn.Linear(hidden, len(CLASSES))
+        self.classes = nn.Linear(hidden, CLASSES)
 
     def seen(self, stamps: Tensor, features: Tensor) -> Tensor:
         """Return what the heads read, (b, ``size``), of stamps (b, 3, 63, 63) and VAE features (b, coarse, 8, 8)."""
