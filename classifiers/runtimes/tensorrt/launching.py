@@ -7,6 +7,7 @@ of small buckets do not take what the largest needs, and RTX can be captured int
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
 import torch
@@ -45,6 +46,14 @@ def current_stream() -> Stream:
     return stream
 
 
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A context, and the tensors that it knows by their addresses."""
+
+    context: Any
+    tensors: tuple[Tensor, ...]
+
+
 class TensorrtLauncher:
     """Computes with an engine of TensorRT or TensorRT for RTX; a ``Launcher``."""
 
@@ -79,8 +88,7 @@ class TensorrtLauncher:
         self._logger, self._words = listen(library)
         self._inputs, self._outputs = dict(inputs), dict(outputs)
         self._profiles = {bucket: i for i, bucket in enumerate(buckets)}
-        self._contexts: dict[tuple[int, int], Any] = {}
-        self._workspaces: dict[tuple[int, int], Tensor] = {}
+        self._bound: dict[tuple[int, int], _Bound] = {}
         try:
             self._runtime = library.module.Runtime(self._logger)
         except (TypeError, RuntimeError) as error:  # how the binding says that there is no driver
@@ -123,7 +131,7 @@ class TensorrtLauncher:
             raise BundleError(self._file, expected="an engine of the inputs declared", found=f"also {missing}")
         if self._library.compiles_when_loaded and not context.is_stream_capturable(stream.cuda_stream):
             raise RuntimeUnavailable(self._library.name, f"its engine {self._file} cannot be captured as a CUDA graph")
-        self._contexts[slot, bucket], self._workspaces[slot, bucket] = context, workspace
+        self._bound[slot, bucket] = _Bound(context, (workspace, *inputs.values(), *outputs.values()))
 
     def launch(self, slot: int, bucket: int) -> None:
         """Enqueue the computation on the current stream; see ``Launcher``.
@@ -132,12 +140,11 @@ class TensorrtLauncher:
             OutOfMemory: the library found no memory.
             DeviceLost: the library failed.
         """
-        self._call(bucket, self._contexts[slot, bucket].execute_async_v3, self._stream().cuda_stream)
+        self._call(bucket, self._bound[slot, bucket].context.execute_async_v3, self._stream().cuda_stream)
 
     def forget(self, slot: int, bucket: int) -> None:
         """Drop the context of a (slot, bucket) and the memory that it computed in; see ``Launcher``."""
-        self._contexts.pop((slot, bucket), None)
-        self._workspaces.pop((slot, bucket), None)
+        self._bound.pop((slot, bucket), None)
 
     def _context(self) -> Any:
         trt, strategy = self._library.module, self._library.module.ExecutionContextAllocationStrategy.USER_MANAGED

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from onnx import TensorProto, helper
@@ -60,3 +64,15 @@ def until() -> Callable[[Callable[[], bool]], None]:
             pause.wait(0.05)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def vendor() -> ModuleType:
+    """Return the library that is written by hand."""
+    spec = importlib.util.spec_from_file_location("vendor_by_hand", Path(__file__).with_name("vendor.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module
