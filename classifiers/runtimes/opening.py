@@ -16,12 +16,14 @@ from classifiers.bundle.folder import Bundle
 from classifiers.engine import Engine
 from classifiers.runtimes.casting import DTYPES, Dtype
 from classifiers.runtimes.device.contract import OutOfMemory
+from classifiers.runtimes.device.launcher import Preparation
+from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program, programs
-from classifiers.runtimes.program_engine import ProgramEngine, Runs
+from classifiers.runtimes.program_engine import ProgramEngine
 
 AUTO: Final = "auto"
 ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
@@ -29,7 +31,7 @@ ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
 Place: TypeAlias = Literal["auto", "cuda", "cpu"]
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
 Notice: TypeAlias = Callable[[str], None]
-Opener: TypeAlias = "Callable[[Program, RuntimeOptions, Notice], Runs]"
+Opener: TypeAlias = "Callable[[Program, RuntimeOptions, Notice, Preparation | None], Pipeline]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +130,35 @@ def _on_device(
     reason = why_not(runtime, options.device)
     if reason:
         raise RuntimeUnavailable(runtime, reason)
-    running: dict[str, Runs] = {}
+    from classifiers.runtimes.device.prepare import DevicePreparation  # these bring torch
+    from classifiers.runtimes.device.preparing import PreparingPipeline
+
+    engines: dict[str, ProgramEngine] = {}
     for program in programs(bundles):
-        opened = _OPENERS[runtime](program, options, notice)
-        running |= {bundle.manifest.name: opened for bundle in program.bundles}
-    names = [bundle.manifest.name for bundle in bundles]
-    return tuple(ProgramEngine(name, runtime, options.dtype, running[name]) for name in names)
+        grid = program.bundles[0].manifest.grid
+        preparation = None if grid is None else DevicePreparation()
+        pipeline = _OPENERS[runtime](program, options, notice, preparation)
+        preparing = None
+        if grid is not None and preparation is not None:
+            preparing = PreparingPipeline(pipeline, preparation, grid.grid())
+        for bundle in program.bundles:
+            name = bundle.manifest.name
+            engines[name] = ProgramEngine(name, runtime, options.dtype, pipeline, preparing)
+    return tuple(engines[bundle.manifest.name] for bundle in bundles)
 
 
-def _torch(program: Program, options: RuntimeOptions, notice: Notice) -> Runs:
+def _torch(program: Program, options: RuntimeOptions, notice: Notice, preparation: Preparation | None) -> Pipeline:
     from classifiers.runtimes.torch_runtime import open_torch  # torch takes seconds, and others need none
 
-    return open_torch(program, options.dtype, "cpu" if options.device == "cpu" else "cuda", notice)
+    place = "cpu" if options.device == "cpu" else "cuda"
+    return open_torch(program, options.dtype, place, notice, preparation=preparation)
 
 
 def _tensorrt(library: str) -> Opener:
-    def opened(program: Program, options: RuntimeOptions, notice: Notice) -> Runs:
+    def opened(program: Program, options: RuntimeOptions, notice: Notice, preparation: Preparation | None) -> Pipeline:
         from classifiers.runtimes.tensorrt.opening import open_tensorrt
 
-        return open_tensorrt(program, library, options.dtype, options.cache, notice)
+        return open_tensorrt(program, library, options.dtype, options.cache, notice, preparation=preparation)
 
     return opened
 

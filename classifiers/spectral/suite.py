@@ -5,11 +5,8 @@ Verdicts are pure functions of the items. The only clock here measures stages fo
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.manifest import SPECTRAL_ROLES
@@ -17,8 +14,7 @@ from classifiers.classifier import EngineUse, Verdicts
 from classifiers.items import Spectrum
 from classifiers.loaded import LoadedEngine, by_role
 from classifiers.preprocess.grid import COMMON_GRID
-from classifiers.preprocess.prepare import PreparedBatch, prepare
-from classifiers.runtimes.stages import stages
+from classifiers.spectral.computing import computation
 from classifiers.spectral.measuring import compile_loops, measured
 from classifiers.verdict.spectral import LEADS, spectral_verdicts
 from classifiers.watch import Watch
@@ -47,11 +43,8 @@ class SpectralSuite:
         self._grid = COMMON_GRID if grid is None else grid.grid()
         self._uses = tuple(loaded.use() for loaded in self._engines.values())
         _check_partner(self._engines)
-        self._stages = stages([(loaded.bundle, loaded.engine) for loaded in self._engines.values()])
-        rows = [stage.rows for stage in self._stages]
-        self._piece = max(rows, default=0) if all(rows) else 0
+        self._computation = computation(tuple(self._engines.values()), self._grid, threads)
         self._threads = threads
-        self._turns = threading.Semaphore(threads)
         compile_loops()
 
     def engines(self) -> tuple[EngineUse, ...]:
@@ -63,36 +56,8 @@ class SpectralSuite:
         return self._threads + 1
 
     def classify(self, items: Sequence[Spectrum]) -> Verdicts:
-        """Classify n >= 1 spectra.
-
-        A piece of the batch goes through preparation and engines while it is in the processor's cache. Engines take
-        turns with those of other calls; preparation and verdicts do not.
-        """
-        n = len(items)
-        piece = self._piece or n
-        prepared = PreparedBatch.blank(n, self._grid)
-        outputs = {
-            loaded.bundle.manifest.name: {
-                tensor.name: np.empty((n, *tensor.shape), tensor.dtype) for tensor in loaded.bundle.manifest.outputs
-            }
-            for loaded in self._engines.values()
-        }
-
-        seconds: dict[str, float] = {}
-        for start in range(0, n, piece):
-            watch, part = Watch(), slice(start, start + piece)
-            rows = prepare(items[part], self._grid, prepared.rows(part))
-            watch.stop("preprocess")
-            inputs = {"flux": rows.flux, "inverse_variance": rows.inverse_variance}
-            for stage in self._stages:
-                with self._turns:
-                    watch.start()
-                    answers = stage.run(inputs)
-                    watch.stop(stage.label)
-                for name, columns in answers.items():
-                    for output, values in columns.items():
-                        outputs[name][output][part] = values
-            watch.add_to(seconds)
+        """Classify n >= 1 spectra."""
+        prepared, outputs, seconds = self._computation.compute(items)
         watch = Watch()
         read = {role: loaded.answer(outputs[loaded.bundle.manifest.name]) for role, loaded in self._engines.items()}
         lines = None

@@ -9,6 +9,7 @@ import torch
 
 from classifiers.runtimes.casting import Dtype
 from classifiers.runtimes.device.contract import BUCKETS, OutOfMemory
+from classifiers.runtimes.device.launcher import Preparation
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.tensors import TensorDevice
 from classifiers.runtimes.errors import RuntimeUnavailable
@@ -26,6 +27,7 @@ def open_tensorrt(
     notice: Callable[[str], None],
     *,
     buckets: Sequence[int] = BUCKETS,
+    preparation: Preparation | None = None,
 ) -> Pipeline:
     """Open a program on the first GPU.
 
@@ -36,6 +38,7 @@ def open_tensorrt(
         cache_folder: where engines are kept; None: the user's cache folder.
         notice: told in one line each that an engine is refused or built, or a bucket is too large for the card.
         buckets: rows to compute at once.
+        preparation: of raw spectra on the device, where they are to be prepared there.
 
     Raises:
         RuntimeUnavailable: there is no GPU or library, or it does not build or load the engine.
@@ -49,7 +52,8 @@ def open_tensorrt(
     reads, answers = program_shapes(program)
     sizes = compiled.kept.record.key["buckets"]
     launcher = TensorrtLauncher(library, compiled.kept.engine, str(compiled.kept.path), reads, answers, sizes)
-    device = TensorDevice(launcher, program.inputs, {each.name: each.tensor for each in program.outputs}, "cuda")
+    outputs = {each.name: each.tensor for each in program.outputs}
+    device = TensorDevice(launcher, program.inputs, outputs, "cuda", preparation=preparation)
 
     def on_smaller(error: OutOfMemory, smaller: int) -> None:
         notice(f"{error}; batches of {smaller} rows from now on")
