@@ -18,20 +18,19 @@ from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engine
 from classifiers.suite import MODELS, default_bundles
 from classifiers.training.evaluation.cards import model_card
-from ops.commands.options import command_group, one_of
+from ops.commands.compile import compile_engines
+from ops.commands.options import BundleFolders, command_group, one_of
 from ops.console import messages, output
 from stream.errors import ConfigurationError
 
 FAILED = 1
 
 app = command_group("Model bundles: what is there, whether it is intact.")
-Paths = Annotated[
-    list[Path] | None, typer.Argument(metavar="[BUNDLE]...", help="Bundle folders; none: those that ship.")
-]
+app.command("compile")(compile_engines)
 
 
 @app.command("list")
-def list_bundles(paths: Paths = None) -> None:
+def list_bundles(paths: BundleFolders = None) -> None:
     """List bundles with their role, version and what they answer.
 
     Example: `specstream bundles list`
@@ -60,7 +59,7 @@ def _inputs(manifest: Manifest) -> str:
 
 @app.command("verify")
 def verify(
-    paths: Paths = None,
+    paths: BundleFolders = None,
     runtime: Annotated[str, typer.Option(help="Runtime that answers the golden inputs.")] = "onnxruntime",
     dtype: Annotated[str, typer.Option(help="Its number format: fp32, tf32, fp16 or bf16.")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
@@ -88,7 +87,7 @@ def verify(
 @app.command("cards")
 def cards(
     to: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the cards, one file a bundle.")],
-    paths: Paths = None,
+    paths: BundleFolders = None,
     evaluation: Annotated[
         Path, typer.Option(metavar="FILE", help="Numbers: report.json of `evaluate`; of other weights none is taken.")
     ] = MODELS / "evaluation.json",

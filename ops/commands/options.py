@@ -54,6 +54,9 @@ WhereOption = Annotated[
     str | None,
     typer.Option("--where", help="Keep records for which the expression is true.", metavar="EXPRESSION"),
 ]
+BundleFolders = Annotated[
+    list[Path] | None, typer.Argument(metavar="[BUNDLE]...", help="Bundle folders; none: those that ship.")
+]
 DATA_DEFAULT = Path("../shared/data")
 DataFolder = Annotated[
     Path, typer.Option("--data", envvar="SPECSTREAM_DATA", metavar="DIR", help="Folder of templates and real spectra.")

@@ -23,6 +23,8 @@ ONE_ADAPTER = {
     "onnx": ("classifiers/runtimes/", "classifiers/training/"),
     "onnxruntime": ("classifiers/runtimes/",),
     "torch": ("classifiers/networks/", "classifiers/training/", "classifiers/runtimes/"),
+    "tensorrt": ("classifiers/runtimes/tensorrt/library.py",),
+    "tensorrt_rtx": ("classifiers/runtimes/tensorrt/library.py",),
     "matplotlib": ("ops/plots/",),
     "numba": ("classifiers/compiled.py",),
     "astropy.io.fits": ("stream/fits/",),
