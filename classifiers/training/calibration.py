@@ -1,4 +1,4 @@
-"""Calibrate the three spectral bundles together on held-out simulations, domain SIMULATED.
+"""Calibrate the three spectral bundles together on held-out simulations, domain SIMULATED, for one runtime.
 
 The held-out sample is drawn with a seed of its own. A third of it, which the rest never sees, makes the null table of
 the anomaly score; the others make temperatures, error factors, the energy table and the fused table.
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from classifiers.bundle.calibration import Calibration, calibration_file
 from classifiers.bundle.folder import MANIFEST_FILE, Bundle, load_bundle, write_bundle
+from classifiers.engine import Engine
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.runtimes.opening import RuntimeOptions, open_engine
 from classifiers.spectral.other import published_probabilities
 from classifiers.training.bundles import ANOMALY, QSO, SPECTRAL_CLASSIFIER
 from classifiers.training.samples import Samples, draw_samples
@@ -42,14 +44,19 @@ HELD_OUT_SEED = 1_000_003
 CUT_PART, CUT_SEED_STEP = 3, 1
 """The sample of spectra that lose wavelengths is this many times smaller, and its seed by this larger."""
 ALPHA, OTHER_RATE = 0.01, 0.005
-_RUNTIME: dict[str, Any] = {"runtime": "onnxruntime", "dtype": "fp32", "domain": "SIMULATED"}
+REFERENCE_RUNTIME = RuntimeOptions("onnxruntime", "fp32")
 _CHUNK = 1024
 
 
 def calibrate_bundles(
-    models: Path, n: int = DEFAULT_N, seed: int = HELD_OUT_SEED, progress: Progress | None = None, basis: Path = SHIPPED
+    models: Path,
+    n: int = DEFAULT_N,
+    seed: int = HELD_OUT_SEED,
+    progress: Progress | None = None,
+    basis: Path = SHIPPED,
+    options: RuntimeOptions = REFERENCE_RUNTIME,
 ) -> dict[str, Calibration]:
-    """Calibrate the trained bundles below a folder, and write the calibrations into them.
+    """Calibrate the trained bundles below a folder for one runtime, and write the calibrations into them.
 
     Args:
         models: folder that holds the bundle folders, named as the bundles are; qso-finder may be missing.
@@ -57,6 +64,7 @@ def calibrate_bundles(
         seed: of the held-out sample; must differ from the seed of training.
         progress: called with the stage and the fraction done.
         basis: the simulator's basis file.
+        options: runtime and dtype that answer; metrics are those of the reference (onnxruntime, fp32) alone.
 
     Returns:
         Calibration by bundle name.
@@ -70,7 +78,9 @@ def calibrate_bundles(
     cut = draw_samples(simulator, n // CUT_PART, seed + CUT_SEED_STEP, progress, losing=1.0)
     first, rest = whole.rows(slice(0, n // 3)), whole.rows(slice(n // 3, n))
     first_cut, rest_cut = cut.rows(slice(0, len(cut) // 3)), cut.rows(slice(len(cut) // 3, len(cut)))
-    identifier = f"simulated-{seed}-{n}"
+    reference = options == REFERENCE_RUNTIME
+    identifier = f"simulated-{seed}-{n}" + ("" if reference else f"-{options.runtime}-{options.dtype}")
+    runtime: dict[str, Any] = {"runtime": options.runtime, "dtype": options.dtype, "domain": "SIMULATED"}
     written: dict[str, Calibration] = {}
     if progress is not None:
         progress("calibrate", 0.0)
@@ -78,19 +88,21 @@ def calibrate_bundles(
     null = _with_short(first, first_cut, anomaly)
     known = null.rows(np.flatnonzero(null.class_index != OTHER_INDEX))
     calibration = score_calibration(
-        identifier, answers(anomaly, known)["score"], _short(known, anomaly), alpha=ALPHA, **_RUNTIME
+        identifier, answers(anomaly, known, options)["score"], _short(known, anomaly), alpha=ALPHA, **runtime
     )
+    before = anomaly.sha256
     anomaly = _store(anomaly, calibration, {})
+    rebind(models / SPECTRAL_CLASSIFIER, before, anomaly.sha256)
     written[ANOMALY] = calibration
     if (models / QSO / MANIFEST_FILE).is_file():
         finder = load_bundle(models / QSO)
-        found = answers(finder, rest)
-        calibration = _finder_calibration(identifier, rest, found, _threshold(finder))
-        _store(finder, calibration, _finder_metrics(rest, found))
+        found = answers(finder, rest, options)
+        calibration = _finder_calibration(identifier, rest, found, _threshold(finder), runtime)
+        _store(finder, calibration, _finder_metrics(rest, found) if reference else {})
         written[QSO] = calibration
     classifier = load_bundle(models / SPECTRAL_CLASSIFIER)
     grouped = _with_short(rest, rest_cut, classifier)
-    found = answers(classifier, grouped)
+    found = answers(classifier, grouped, options)
     drawn = {name: values[: len(rest)] for name, values in found.items()}
     temperature = fit_temperature(drawn["class_logits"], rest.class_index)
     calibration = spectral_calibration(
@@ -100,16 +112,16 @@ def calibrate_bundles(
         energy=found["energy"],
         p_other=published_other(classifier, temperature, grouped, found),
         anomaly=anomaly,
-        anomaly_scores=answers(anomaly, grouped)["score"],
+        anomaly_scores=answers(anomaly, grouped, options)["score"],
         short=_short(grouped, classifier),
         kinds=grouped.kind,
         alpha=ALPHA,
         other_rate=OTHER_RATE,
         temperature=temperature,
         redshift_error_factor=_classifier_error_factor(rest, drawn),
-        **_RUNTIME,
+        **runtime,
     )
-    _store(classifier, calibration, _classifier_metrics(rest, drawn))
+    _store(classifier, calibration, _classifier_metrics(rest, drawn) if reference else {})
     written[SPECTRAL_CLASSIFIER] = calibration
     if progress is not None:
         progress("done", 1.0)
@@ -126,9 +138,23 @@ def _with_short(samples: Samples, cut: Samples, bundle: Bundle) -> Samples:
     return Samples.joined([samples, cut.rows(np.flatnonzero(_short(cut, bundle)))])
 
 
-def answers(bundle: Bundle, samples: Samples) -> dict[str, NDArray[Any]]:
+def rebind(classifier: Path, before: str, after: str) -> None:
+    """Have a classifier's calibrations name the anomaly bundle by its new digest, once a table was added to it.
+
+    What they were made with, the anomaly bundle's graph and its table for their own runtime, is as it was.
+    """
+    bundle = load_bundle(classifier)
+    for calibration in bundle.calibrations.values():
+        if calibration.fused is not None and calibration.fused.partner.bundle_sha256 == before:
+            partner = calibration.fused.partner.model_copy(update={"bundle_sha256": after})
+            fused = calibration.fused.model_copy(update={"partner": partner})
+            bundle = _store(bundle, calibration.model_copy(update={"fused": fused}), {})
+
+
+def answers(bundle: Bundle, samples: Samples, options: RuntimeOptions = REFERENCE_RUNTIME) -> dict[str, NDArray[Any]]:
     """Run a bundle on samples; the large contributions are dropped."""
-    engine = OnnxEngine(bundle, threads=2)
+    reference = options == REFERENCE_RUNTIME
+    engine: Engine = OnnxEngine(bundle, threads=2) if reference else open_engine(bundle, options)
     parts: list[Mapping[str, NDArray[Any]]] = []
     for start in range(0, len(samples), _CHUNK):
         flux, inverse_variance = samples.rows(slice(start, start + _CHUNK)).inputs()
@@ -183,7 +209,7 @@ def _threshold(bundle: Bundle) -> float:
 
 
 def _finder_calibration(
-    identifier: str, samples: Samples, found: Mapping[str, NDArray[Any]], threshold: float
+    identifier: str, samples: Samples, found: Mapping[str, NDArray[Any]], threshold: float, runtime: Mapping[str, Any]
 ) -> Calibration:
     quasar = samples.kind == KINDS.index("QSO")
     distant = samples.redshift >= threshold
@@ -199,7 +225,7 @@ def _finder_calibration(
         redshift_error_factor=error_factor(
             found["redshift_qso"][rows], found["redshift_qso_error"][rows], samples.redshift[rows]
         ),
-        **_RUNTIME,
+        **runtime,
     )
 
 

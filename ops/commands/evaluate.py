@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from classifiers.bundle.folder import WEIGHTS_FILE
+from classifiers.bundle.folder import WEIGHTS_FILE, load_bundle
 from classifiers.loaded import LoadedEngine
 from classifiers.narrowband.suite import NARROWBAND_ROLE
+from classifiers.runtimes.casting import DTYPES
+from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engines
 from classifiers.suite import default_bundles, suites
+from classifiers.training.calibration import DEFAULT_N
 from classifiers.training.evaluation.answers import GROUPS
 from classifiers.training.evaluation.document import Report, Section
 from classifiers.training.evaluation.evaluate import SIMULATED_N, anomaly_engine, evaluate_fully
@@ -24,8 +27,9 @@ from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.evaluation.worst import Reconstruct
 from classifiers.training.narrowband.real import evaluate_real, mock_depths
 from classifiers.training.narrowband.section import narrowband
+from classifiers.training.recalibrating import recalibrated
 from classifiers.training.stamps.evaluate import as_section, evaluate_images
-from ops.commands.options import DATA_DEFAULT, DataFolder
+from ops.commands.options import DATA_DEFAULT, DataFolder, one_of
 from ops.console import messages, output, progress_bar
 from ops.engines import load_configured
 from ops.plots.report import draw
@@ -35,7 +39,7 @@ from ops.report_page import page
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
 
-PAGE, NUMBERS, TABLE = "report.html", "report.json", "report.md"
+PAGE, NUMBERS, TABLE, COPIES = "report.html", "report.json", "report.md", "bundles"
 _MAP_SIMULATIONS = 2048
 
 
@@ -64,10 +68,23 @@ def evaluate(
             f"write {FILE} too; else what the shipped file says is shown.",
         ),
     ] = False,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Compute on this runtime: copies of the bundles with calibrations of their own for it go to "
+            f"OUTPUT/{COPIES}, and are what is scored."
+        ),
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="Its number format: fp32, tf32, fp16 or bf16.")] = "fp32",
+    device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
+    held_out: Annotated[
+        int | None, typer.Option(min=6144, help="Held-out simulations for these calibrations; none: as in training.")
+    ] = None,
 ) -> None:
     """Score the bundles on real spectra and held-out simulations, beside classical baselines.
 
-    Prints the headline table; with `--output` a page with all pictures and tables, and the same numbers as JSON.
+    Prints the headline table; with `--output` a page with all pictures and tables, and the same numbers as JSON. With
+    `--runtime` it calibrates for that runtime first.
 
     Example: `specstream evaluate --data ../shared/data --output report`
     """  # fmt: skip
@@ -78,9 +95,17 @@ def evaluate(
         _make_folder(to.absolute().parent if alone else to)
         if not alone:
             load_matplotlib("--output")
-    folders = [str(folder) for folder in bundles or default_bundles()]
+    folders = list(bundles or default_bundles())
+    if runtime is not None:
+        if to is None or alone:
+            raise ConfigurationError(f"--runtime: expected --output DIR, for the bundles that are calibrated; got {to}")
+        options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES))
+        folders = _recalibrated(folders, to / COPIES, options, held_out)
+    chosen: dict[str, Any] = {"bundles": tuple(str(folder) for folder in folders)}
+    if runtime is not None:
+        chosen |= {"runtime": runtime, "dtype": dtype, "device": device}
     settings = load_settings(None)
-    settings = settings.model_copy(update={"engines": settings.engines.model_copy(update={"bundles": tuple(folders)})})
+    settings = settings.model_copy(update={"engines": settings.engines.model_copy(update=chosen)})
     engines, threads = load_configured(settings)
     lanes = suites(engines, threads)
     with progress_bar() as bar:
@@ -112,6 +137,21 @@ def evaluate(
     output().print(report.to_markdown(), markup=False)
     if to is not None:
         _write(report, to, alone, unseen if leave_one_out else None)
+
+
+def _recalibrated(folders: Sequence[Path], to: Path, options: RuntimeOptions, held_out: int | None) -> list[Path]:
+    """Return the folders of copies that are calibrated for a runtime."""
+    open_engines([load_bundle(folder) for folder in folders], options)  # refuses in seconds what it would refuse later
+    with progress_bar() as bar:
+        task = bar.add_task("calibrating", total=100)
+
+        def advance(stage: str, fraction: float) -> None:
+            bar.update(task, description=stage, completed=round(100 * fraction))
+
+        copies = recalibrated(folders, to, options, advance, held_out or DEFAULT_N)
+    for copy in copies:
+        messages().print(f"wrote {copy}", markup=False, soft_wrap=True)
+    return copies
 
 
 def _left_out(spectra_folder: Path, progress: Callable[[str, float], None] | None) -> LeaveOneOut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,24 +11,23 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from classifiers.bundle.calibration import Calibration, calibration_file
+from classifiers.bundle.calibration import calibration_file
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from classifiers.networks.narrowband import BANDS, ExportedNarrowband
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
+from classifiers.training.narrowband.calibrating import held_out, narrowband_calibration, numbers
 from classifiers.training.narrowband.declared import ARCHITECTURE, NAME, VERSION, manifest
 from classifiers.training.narrowband.fitting import BATCH, fit
 from classifiers.training.narrowband.measures import measured
-from classifiers.training.narrowband.samples import Inputs, observed_inputs
-from classifiers.training.narrowband.simulator import Mocks, NarrowbandSimulator
+from classifiers.training.narrowband.samples import Inputs
+from classifiers.training.narrowband.simulator import NarrowbandSimulator
 from classifiers.training.weights import weights
-from classifiers.verdict.calibrate import fit_temperature, tail_table
 
 Progress: TypeAlias = Callable[[str, float], None]
 
-SHARES: Mapping[str, float] = {"QSO": 0.46, "GALAXY": 0.27, "STAR": 0.27}
 FLAT = 0.5
 """Half of the training set is even in r and redshift, so that rare and bright sources are learned too."""
 N_CALIBRATION, N_TEST, VALIDATION_N = 24_000, 60_000, 4096
@@ -76,46 +75,29 @@ def train_narrowband_bundle(
         journal.expect({"bundle": NAME, "architecture": ARCHITECTURE, "seed": seed, "n": n, "epochs": epochs})
         journal.expect({"threads": threads, "torch": str(torch.__version__)})
     report("simulate", 0.0)
-    mocks = simulator.draw(_numbers(n), np.random.default_rng([seed, 0]), flat=FLAT)
+    mocks = simulator.draw(numbers(n), np.random.default_rng([seed, 0]), flat=FLAT)
     validation = None
     if journal is not None:
         journal.expect({"simulations with sha256": arrays_digest(getattr(mocks, each.name) for each in fields(mocks))})
-        validation = simulator.draw(_numbers(VALIDATION_N), np.random.default_rng([seed, 10]))
+        validation = simulator.draw(numbers(VALIDATION_N), np.random.default_rng([seed, 10]))
     net, losses = fit(mocks, simulator, seed, epochs, report, journal, validation)
     exported = ExportedNarrowband(net).eval()
     example = {"flux": torch.randn(8, BANDS), "inverse_variance": torch.rand(8, BANDS)}
     files = {GRAPH_FILE: to_onnx(exported, ExportedNarrowband.NAMES, example)}
-    held_out = simulator.draw(_numbers(n_calibration), np.random.default_rng([seed, 3]))
-    inputs = observed_inputs(held_out, simulator.pivot_angstrom, np.random.default_rng([seed, 4]))
+    unseen, inputs = held_out(simulator, seed, n_calibration)
     files |= {GOLDEN_FILE: golden(exported, inputs), WEIGHTS_FILE: weights(exported)}
     settings = {"n": n, "epochs": epochs, "n_calibration": n_calibration, "batch": BATCH, "threads": threads}
     declared = manifest(simulator.pivot_angstrom, seed, settings, {"training_loss": losses})
     write_bundle(output, declared, files)
     report("calibrate", 0.0)
     engine = OnnxEngine(load_bundle(output), threads=threads)
-    calibration = calibrated(
-        held_out, engine.run({"flux": inputs.flux, "inverse_variance": inputs.inverse_variance}), seed
-    )
+    outputs = engine.run({"flux": inputs.flux, "inverse_variance": inputs.inverse_variance})
+    calibration = narrowband_calibration(f"{NAME}-{VERSION}-simulated-{seed}", engine, unseen, outputs)
     files[calibration_file("onnxruntime", "fp32")] = (calibration.model_dump_json() + "\n").encode()
     metrics = {"training_loss": losses, **measured(simulator, engine, calibration, seed, n_test, report)}
     write_bundle(output, manifest(simulator.pivot_angstrom, seed, settings, metrics), files)
     report("done", 1.0)
     return metrics
-
-
-def calibrated(held_out: Mocks, outputs: Mapping[str, Any], seed: int) -> Calibration:
-    """Return temperature, error factor and novelty table from held-out mocks; every one of them is a known object."""
-    found = outputs["class_logits"].argmax(axis=1)
-    right = np.flatnonzero(((held_out.kind == 0) & (found < 2)) | ((held_out.kind == 1) & (found == 2)))
-    pull = np.abs(outputs["redshift"][right] - held_out.redshift[right]) / outputs["redshift_error"][right]
-    return Calibration(
-        id=f"{NAME}-{VERSION}-simulated-{seed}",
-        n=len(held_out),
-        temperature=fit_temperature(outputs["class_logits"], held_out.class_index()),
-        redshift_error_factor=float(np.clip(np.quantile(pull, 0.6827), 1e-3, 1e3)) if right.size else 1.0,
-        p_other_threshold=None,
-        novelty=tail_table(outputs["score"]),
-    )
 
 
 def golden(exported: ExportedNarrowband, inputs: Inputs) -> bytes:
@@ -128,7 +110,3 @@ def golden(exported: ExportedNarrowband, inputs: Inputs) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
-
-
-def _numbers(n: int) -> dict[str, int]:
-    return {kind: max(1, round(share * n)) for kind, share in SHARES.items()}

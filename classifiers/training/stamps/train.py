@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from classifiers.bundle.calibration import Calibration, calibration_file
+from classifiers.bundle.calibration import calibration_file
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
 from classifiers.images.prepare import SIDE
 from classifiers.networks.stamp_vae import latent_pooling
@@ -22,12 +21,12 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
+from classifiers.training.stamps.calibrating import INPUTS, HeldOut, held_out, stamp_calibration
 from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, NOVELTY_WEIGHT, PEAK_LEARNING_RATE, Losses, fit
 from classifiers.training.stamps.samples import Progress, Sample
 from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, PRIOR
 from classifiers.training.tolerances import TOLERANCES
 from classifiers.training.weights import weights
-from classifiers.verdict.calibrate import fit_temperature, score_calibration
 
 NAME = "stamp-anomaly"
 VERSION = "0.3.0"
@@ -36,7 +35,6 @@ VALIDATION_N = 1024
 BATCH_BUCKETS = (16, 64, 256)
 MIN_COVERAGE = 0.05
 """Fraction of the 3 x 63 x 63 pixels below which an alert is out of domain: a triplet of 14 x 14 pixels."""
-INPUTS = ("stamps", "mask")
 SHAPE = (3, SIDE, SIDE)
 N_CALIBRATION = 10_000
 _GOLDEN_ROWS = 4
@@ -81,12 +79,12 @@ def train_stamp_bundle(
         journal.expect({"bundle": NAME, "architecture": ARCHITECTURE, "seed": seed, "n": n, "epochs": epochs})
         journal.expect({"threads": threads, "torch": str(torch.__version__)})
     training = Sample(n, np.random.default_rng([seed, 0]), report, "simulate")
-    held_out = None
+    validation = None
     if journal is not None:
         digest = arrays_digest((training.stamps, training.mask, training.labels))
         journal.expect({"simulations with sha256": digest})
-        held_out = Sample(VALIDATION_N, np.random.default_rng([seed, 3]), report, "simulate held-out alerts")
-    network, losses = fit(training, seed, epochs, report, journal, held_out)
+        validation = Sample(VALIDATION_N, np.random.default_rng([seed, 3]), report, "simulate held-out alerts")
+    network, losses = fit(training, seed, epochs, report, journal, validation)
     settings = {
         "n": n,
         "epochs": epochs,
@@ -122,13 +120,11 @@ def write_trained(
     }
     write_bundle(output, _manifest(seed, settings, metrics), files)
 
-    held_out = Sample(settings["n_calibration"], np.random.default_rng([seed, 1]), report, "simulate for calibration")
     engine = OnnxEngine(load_bundle(output), threads=2)
-    answers = [engine.run(dict(zip(INPUTS, rows, strict=True))) for rows in held_out.batches()]
-    scores = np.concatenate([answer["score"] for answer in answers])
-    logits = np.concatenate([answer["class_logits"] for answer in answers])
-    metrics |= _held_out_metrics(scores, logits, held_out.labels)
-    files[calibration_file("onnxruntime", "fp32")] = _calibration(seed, scores, logits, held_out.labels)
+    found = held_out(engine, seed, settings["n_calibration"], report)
+    metrics |= _held_out_metrics(found)
+    calibration = stamp_calibration(f"{NAME}-{VERSION}-simulated-{seed}", engine, found)
+    files[calibration_file("onnxruntime", "fp32")] = (calibration.model_dump_json(indent=1) + "\n").encode()
     write_bundle(output, _manifest(seed, settings, metrics), files)
     report("done", 1.0)
     return metrics
@@ -154,19 +150,9 @@ def fit_map(network: StampNetwork, sample: Sample) -> tuple[Tensor, Tensor]:
     return projection, torch.from_numpy((-mean @ axes).astype(np.float32))
 
 
-def _calibration(seed: int, scores: NDArray[Any], logits: NDArray[Any], labels: NDArray[np.int64]) -> bytes:
-    """Return the calibration file of held-out alerts of all classes: an ordinary artefact is not unknown."""
-    calibration: Calibration = score_calibration(
-        f"{NAME}-{VERSION}-simulated-{seed}",
-        scores,
-        p_other_threshold=None,
-        temperature=fit_temperature(logits, labels),
-    )
-    return (calibration.model_dump_json(indent=1) + "\n").encode()
-
-
-def _held_out_metrics(scores: NDArray[Any], logits: NDArray[Any], labels: NDArray[np.int64]) -> dict[str, Any]:
-    found = logits.argmax(axis=1)
+def _held_out_metrics(sample: HeldOut) -> dict[str, Any]:
+    scores, labels = sample.scores, sample.labels
+    found = sample.logits.argmax(axis=1)
     rows = {name: np.flatnonzero(labels == index) for index, name in enumerate(CLASSES)}
     return {
         "held_out_score_quantiles": {
