@@ -13,7 +13,7 @@ PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --dist
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types kafka bench bundles clean
+.PHONY: help demo test test-gpu check lint types kafka bench bundles clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 
 check: $(VENV)/.developer ## the fast subset without the training room, within a minute on 2 cores: the inner loop
 	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training
+
+test-gpu: ## what only a GPU can show, with the Python at hand (PYTHON=...): torch, numpy, onnxruntime, pytest and ours
+	@$(PYTHON) -m pytest -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py
 
 lint: $(VENV)/.developer ## ruff: lint and format
 	@$(BIN)/ruff check .

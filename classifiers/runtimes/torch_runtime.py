@@ -51,6 +51,21 @@ class TorchLauncher:
         self._bound.pop((slot, bucket), None)
 
 
+def torch_launcher(
+    program: Program, dtype: Dtype = "fp32", device: str = "cuda", *, compiled: bool = False
+) -> TorchLauncher:
+    """Return the launcher of a program's modules; see ``open_torch``.
+
+    Raises:
+        BundleError: a bundle cannot be rebuilt.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # but in layers that ask for it
+    module = ProgramModule(program.bundles, dtype).to(device)
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)  # weights are there before another stream reads them
+    return TorchLauncher(torch.compile(module, dynamic=False) if compiled else module)
+
+
 def open_torch(
     program: Program,
     dtype: Dtype = "fp32",
@@ -77,11 +92,7 @@ def open_torch(
     Raises:
         BundleError: a bundle cannot be rebuilt.
     """
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # but in layers that ask for it
-    module = ProgramModule(program.bundles, dtype).to(device)
-    compute: Compute = torch.compile(module, dynamic=False) if compiled else module
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)  # weights are there before another stream reads them
+    launcher = torch_launcher(program, dtype, device, compiled=compiled)
     outputs = {each.name: each.tensor for each in program.outputs}
 
     def on_smaller(error: OutOfMemory, smaller: int) -> None:
@@ -89,7 +100,7 @@ def open_torch(
 
     return Pipeline(
         program,
-        TensorDevice(TorchLauncher(compute), program.inputs, outputs, device, slots=slots, preparation=preparation),
+        TensorDevice(launcher, program.inputs, outputs, device, slots=slots, preparation=preparation),
         buckets,
         on_smaller,
     )
