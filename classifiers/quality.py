@@ -24,3 +24,4 @@ class Quality(IntFlag):
     SKY_FIBRE = 1 << 13  # fibre_use = SKY: counted apart
     NO_POSITION = 1 << 14  # no coordinates came with the record
     GAPS = 1 << 15  # the wavelength axis has gaps of more than 10 pixels
+    SECOND_REDSHIFT = 1 << 16  # lines of a second galaxy or quasar: the first of the redshift alternatives

@@ -4,7 +4,7 @@ Who is outside the scheme is decided first, by the network and by templates of s
 
 Redshifts of quasars are those of SDSS's eigenspectra (``classifiers.quasars``), and their lines are measured there;
 where these say nothing, and for galaxies, redshifts are those of the lines, or the network's. Broad absorption is
-looked for in them, too.
+looked for in them, and the lines of a second galaxy or quasar in what is bright enough.
 A bundle whose graph measures lines itself is left alone. The weight of the rule against the network's own split within
 a family, and the factors and floors of redshift errors, were chosen on simulated spectra only: the weight as the one of
 the smallest negative log likelihood of the galaxies' subclasses, whose simulated labels follow the survey's rule.
@@ -23,10 +23,11 @@ from classifiers.lines.measure import MeasuredLines, measure_lines
 from classifiers.lines.rule import GALAXY_SUBCLASSES, QSO_SUBCLASSES, subclasses
 from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
-from classifiers.preprocess.plain import plain_means
+from classifiers.preprocess.plain import PlainMeans, plain_means
 from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.quasars.absorption import absorption_evidence
 from classifiers.quasars.redshift import measure_redshifts
+from classifiers.quasars.second import LEAST_SNR, second_redshifts
 from classifiers.spectral.other import published_probabilities
 from classifiers.spectral.quasars import write_quasars
 from classifiers.spectral.stars import is_measured, write_stars
@@ -113,6 +114,7 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
             at = rows[places][:, None], columns
             network = probabilities.classes[at] / np.maximum(sums[family][rows[places]], 1e-300)[:, None]
             result.share[at] = RULE_WEIGHT * ruled[places] + (1.0 - RULE_WEIGHT) * network
+    _write_second(result, rows, means, redshift, quasar, np.flatnonzero(prepared.snr[rows] >= LEAST_SNR))
     return result
 
 
@@ -127,6 +129,23 @@ def compile_loops() -> None:
     measure_redshifts(means.flux, means.inverse_variance, np.zeros((1, 1)), np.ones((1, 1)))
     outside_misfits(means.flux, means.inverse_variance)
     absorption_evidence(means.flux, means.inverse_variance, np.full(1, 2.0))
+    second_redshifts(means.flux, means.inverse_variance, np.zeros(1), np.zeros(1, np.bool_))
+
+
+def _write_second(
+    result: Measured,
+    rows: NDArray[np.int64],
+    means: PlainMeans,
+    redshift: Floats,
+    quasar: NDArray[np.bool_],
+    places: NDArray[np.int64],
+) -> None:
+    """Look for second objects in some of the spectra, at the redshifts that are published of the first."""
+    if places.size:
+        at = rows[places]
+        first = np.where(np.isfinite(result.redshift[at]), result.redshift[at], redshift[at])
+        found = second_redshifts(means.flux[places], means.inverse_variance[places], first, quasar[places])
+        result.second_redshift[at], result.second_quasar[at] = found.redshift, found.quasar
 
 
 def _sum(probabilities: Floats, columns: NDArray[np.int64]) -> Floats:

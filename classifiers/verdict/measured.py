@@ -24,6 +24,8 @@ class Measured:
         redshift, redshift_error: (n,) float64, of galaxies and quasars.
         radial_velocity_km_s, radial_velocity_error_km_s: (n,) float64, of stars, barycentric as the grid is.
         absorption: (n,) float64, evidence for broad absorption in quasars (``classifiers.quasars.absorption``).
+        second_redshift: (n,) float64, of another galaxy or quasar in the same light; NaN where none was found.
+        second_quasar: (n,) bool, whether that is a quasar.
         lines: measured lines.
     """
 
@@ -34,15 +36,18 @@ class Measured:
     radial_velocity_km_s: Floats
     radial_velocity_error_km_s: Floats
     absorption: Floats
+    second_redshift: Floats
+    second_quasar: NDArray[np.bool_]
     lines: Lines
 
     @classmethod
     def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
         """Return what nothing was measured of."""
         lines = Lines(names, *np.full((4, n, len(names)), np.nan))
-        other, redshift, redshift_error, velocity, velocity_error, absorption = np.full((6, n), np.nan)
+        other, redshift, redshift_error, velocity, velocity_error, absorption, second = np.full((7, n), np.nan)
         share = np.full((n, classes), np.nan)
-        return cls(share, other, redshift, redshift_error, velocity, velocity_error, absorption, lines)
+        quasar = np.zeros(n, np.bool_)
+        return cls(share, other, redshift, redshift_error, velocity, velocity_error, absorption, second, quasar, lines)
 
 
 def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:

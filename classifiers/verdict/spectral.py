@@ -23,7 +23,7 @@ from classifiers.verdict.measured import Measured, measured_or, measured_velocit
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
-from classifiers.verdict.redshift import alternatives, warnings
+from classifiers.verdict.redshift import alternatives, warnings, with_second
 from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits
 
 Flags = NDArray[np.bool_]
@@ -97,7 +97,11 @@ def spectral_verdicts(
         other_known=other, novel=novel,
     )  # fmt: skip
     probabilities.classes[absent] = np.nan
-    chosen, redshift, probability = alternatives(outputs, absent, len(manifest.class_names))
+    found = chosen, redshift, probability = alternatives(outputs, absent, len(manifest.class_names))
+    if measured is not None:
+        second = ~absent & ~star & np.isfinite(measured.second_redshift)
+        with_second(found, measured, np.flatnonzero(second), manifest.class_names)
+        quality |= second * int(Quality.SECOND_REDSHIFT)
     return Verdicts(
         class_scheme=manifest.class_scheme,
         class_names=manifest.class_names,

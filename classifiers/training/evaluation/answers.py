@@ -35,6 +35,7 @@ class Answers:
         self.probabilities = np.concatenate([part.class_probabilities for part in parts])
         self.unknown = np.concatenate([part.unknown for part in parts])
         self.unknown_rate = first.unknown_rate
+        self.quality_flags = np.concatenate([part.quality_flags for part in parts])
         self.zwarn = np.concatenate([part.zwarn for part in parts])
         self.reason = np.array([reason or "" for part in parts for reason in part.unknown_reason])
         self.other_type = np.array([kind or "" for part in parts for kind in part.other_type])

@@ -114,3 +114,11 @@ def area_under(known_score: Floats, outlier_score: Floats) -> float:
     below = (outlier_score[:, None] > known_score[None, :]).mean()
     ties = (outlier_score[:, None] == known_score[None, :]).mean()
     return float(below + 0.5 * ties)
+
+
+def area_interval(area: float, outliers: int, known: int) -> tuple[float, float]:
+    """Return the 95 % interval of an area under the ROC curve (Hanley & McNeil 1982, Radiology 143, 29, Eq. 1)."""
+    of_outliers, of_known = area / (2.0 - area), 2.0 * area**2 / (1.0 + area)
+    variance = area * (1.0 - area) + (outliers - 1) * (of_outliers - area**2) + (known - 1) * (of_known - area**2)
+    half = 1.96 * float(np.sqrt(max(variance, 0.0) / (outliers * known)))
+    return max(0.0, area - half), min(1.0, area + half)

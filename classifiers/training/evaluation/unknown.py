@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from classifiers.quality import Quality
 from classifiers.training.evaluation.answers import GROUPS, Answers, Floats, Rows, Scored
 from classifiers.training.evaluation.binned import by_snr, operating_curve, share
 from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Proportion, Section, Table
@@ -14,6 +15,7 @@ from classifiers.training.simulation.scheme import CLASSES, OTHER_TYPES
 from classifiers.verdict.unknown import REASONS
 
 _REASONS = tuple(dict.fromkeys(reversed(REASONS)))
+_ANOMALOUS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,11 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
         f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
         "guaranteed after `specstream calibrate` on a survey's own objects; the bundles that ship are calibrated on "
         "simulations, where it is nominal. Supernovae have flat noise and are at rest; OzDES spectra are mostly "
-        "the host's light. Quasars with broad absorption are a known class, and simulated ones trained on; double "
-        "redshifts are pairs of real galaxies and quasars, of equal light. "
+        "the host's light. Quasars with broad absorption are a known class, and simulated ones trained on: P(broad "
+        "absorption) finds them (section on the quasar finder). Double redshifts are pairs of real galaxies and "
+        "quasars, of equal light. A second redshift is a quality bit beside the flag, for lines of another galaxy or "
+        f"quasar. A spectrum may be flagged by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or "
+        "less. "
         "In the curves of detection the score is the p-value of novelty alone, whatever reason "
         "the record gives."
     )
@@ -54,8 +59,9 @@ def _false(samples: Mapping[str, Scored]) -> Table:
         flags, reason = scored.answers.unknown[scored.known], scored.answers.reason[scored.known]
         conformal = np.isin(reason, ("NOVEL", "OTHER_KNOWN"))
         row: list[Cell] = [name, share("any", flags), share("declared", conformal)]
-        rows.append(row + [share(each, reason == each) for each in _REASONS])
-    columns = ("known objects", "unknown", "NOVEL or OTHER_KNOWN", *_REASONS)
+        row += [share(each, reason == each) for each in _REASONS]
+        rows.append([*row, *_beside(scored.answers, scored.known)])
+    columns = ("known objects", "unknown", "NOVEL or OTHER_KNOWN", *_REASONS, *_BESIDE)
     return Table("False unknown, by reason", columns, rows)
 
 
@@ -93,13 +99,25 @@ def _detected(samples: Mapping[str, Scored], transients: Transients) -> Table:
             if members.size:
                 rows.append(_reasons(f"{kind} ({name})", scored.answers, members))
     rows += [_reasons(name, answers, np.arange(answers.top.size)) for name, answers in transients.kinds.items()]
-    return Table("Detected at the declared rate, by kind", ("kind", "n", "unknown", *_REASONS), rows)
+    return Table("Detected at the declared rate, by kind", ("kind", "n", "unknown", *_REASONS, *_BESIDE), rows)
 
 
 def _reasons(name: str, answers: Answers, members: Rows) -> list[Cell]:
     reason = answers.reason[members]
     row: list[Cell] = [name, int(reason.size), share("unknown", answers.unknown[members])]
-    return row + [share(each, reason == each) for each in _REASONS]
+    row += [share(each, reason == each) for each in _REASONS]
+    return [*row, *_beside(answers, members)]
+
+
+_BESIDE = (f"VAE p <= {_ANOMALOUS:g}", "second redshift", "any of the three")
+
+
+def _beside(answers: Answers, members: Rows) -> list[Cell]:
+    """Return what is flagged by the VAE's p-value, by the bit of a second redshift, and by these or unknown."""
+    anomalous = answers.column("anomaly_p_value")[members] <= _ANOMALOUS
+    second = answers.quality_flags[members] & int(Quality.SECOND_REDSHIFT) > 0
+    flags = anomalous, second, anomalous | second | answers.unknown[members]
+    return [share(name, each) for name, each in zip(_BESIDE, flags, strict=True)]
 
 
 def _score(answers: Answers) -> Floats:

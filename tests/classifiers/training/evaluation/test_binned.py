@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from classifiers.training.evaluation.binned import area_under, binned_share, histogram, operating_curve, spread
+from classifiers.training.evaluation.binned import (
+    area_interval,
+    area_under,
+    binned_share,
+    histogram,
+    operating_curve,
+    spread,
+)
 
 SCORES = st.lists(st.integers(0, 20), min_size=1, max_size=30).map(lambda values: np.array(values, float))
 
@@ -61,3 +68,14 @@ def test_the_area_is_the_rank_statistic_and_the_curve_ends_at_one(known: np.ndar
     assert np.all(np.diff(curve.x) >= 0)
     assert np.all(np.diff(curve.y) >= 0)
     assert float(np.trapezoid(curve.y, curve.x)) == pytest.approx(expected)
+
+
+def test_the_interval_of_an_area_holds_the_true_one_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    true = 0.8556  # Phi(1.5 / sqrt 2): two normal distributions that are 1.5 apart
+    held = 0
+    for _ in range(200):
+        low, high = area_interval(area_under(rng.normal(size=200), rng.normal(1.5, size=60)), 60, 200)
+        held += low <= true <= high
+    assert held >= 178
+    assert area_interval(1.0, 5, 5) == (1.0, 1.0)
