@@ -5,7 +5,7 @@ They are looked for (``classifiers.quasars.second_scan``) in what SDSS's eigensp
 is how far a redshift stands out: with g the gain in chi-square of the best one without its strongest window, h that of
 the next best and v the reduced chi-square, the score is (g - h)^2 / (g + 5) / v. Its thresholds are those that a share
 of ``FALSE_RATE`` of simulated single galaxies and quasars exceeds, by what was recognised and by what is found;
-``python -m classifiers.training.second`` prints them anew and says what they are worth: of 40,960 other simulated objects
+``python -m classifiers.training.second`` prints them anew and says what they are worth: of 40,960 simulated objects
 of all kinds 13 have a second redshift, of 3,714 pairs of galaxies and quasars of equal light 932, 929 of them right.
 """
 
