@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
-from classifiers.bundle.folder import Bundle
+from classifiers.bundle.folder import WEIGHTS_FILE, Bundle
 from classifiers.engine import Engine
 from classifiers.runtimes.casting import DTYPES, Dtype
 from classifiers.runtimes.device.contract import OutOfMemory
@@ -148,8 +148,13 @@ def _on_device(
 
 
 def _torch(program: Program, options: RuntimeOptions, notice: Notice, preparation: Preparation | None) -> Pipeline:
-    from classifiers.runtimes.torch_runtime import open_torch  # torch takes seconds, and others need none
+    from classifiers.runtimes.torch_modules import ARCHITECTURES  # torch takes seconds, and others need none
+    from classifiers.runtimes.torch_runtime import open_torch
 
+    for manifest in (bundle.manifest for bundle in program.bundles):
+        if WEIGHTS_FILE not in manifest.files or manifest.architecture not in ARCHITECTURES:
+            lacking = f"{WEIGHTS_FILE} and an architecture of {', '.join(ARCHITECTURES)}"
+            raise RuntimeUnavailable("torch", f"expected bundle {manifest.name} to have {lacking}")
     place = "cpu" if options.device == "cpu" else "cuda"
     return open_torch(program, options.dtype, place, notice, preparation=preparation)
 

@@ -77,6 +77,12 @@ def test_auto_goes_on_where_a_runtime_cannot_build_or_hold_its_engines(
         open_engine(bundle, RuntimeOptions("tensorrt"))
 
 
+def test_a_bundle_that_torch_cannot_rebuild_is_a_reason_against_torch(write_tiny: WriteTiny) -> None:
+    """Others run its graph; only where torch is named that is the end."""
+    with pytest.raises(RuntimeUnavailable, match=r"expected bundle tiny-qso to have weights.safetensors"):
+        open_engine(load_bundle(write_tiny("qso")), RuntimeOptions("torch", device="cpu"))
+
+
 class Lying:
     """An engine whose every number is off."""
 
