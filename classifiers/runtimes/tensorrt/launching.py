@@ -2,12 +2,16 @@
 
 The memory that a context computes in is a tensor, too: torch's allocator then knows of all memory on the card, contexts
 of small buckets do not take what the largest needs, and RTX can be captured into CUDA graphs only so.
+
+RTX compiles kernels when a context is made. What it compiled is kept beside the engine (``.kernels``), and the library
+itself refuses what was compiled for another card, driver or version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol
 
 import torch
@@ -17,6 +21,7 @@ from classifiers.bundle.errors import BundleError
 from classifiers.errors import ClassifierError
 from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory
 from classifiers.runtimes.errors import RuntimeUnavailable
+from classifiers.runtimes.tensorrt.cache import write_whole
 from classifiers.runtimes.tensorrt.library import Library, listen, one_line
 from classifiers.runtimes.tensorrt.network import DTYPES, Shapes
 
@@ -89,6 +94,8 @@ class TensorrtLauncher:
         self._inputs, self._outputs = dict(inputs), dict(outputs)
         self._profiles = {bucket: i for i, bucket in enumerate(buckets)}
         self._bound: dict[tuple[int, int], _Bound] = {}
+        self._kernels: Any = None
+        self._kernels_file = Path(file).with_suffix(".kernels")
         try:
             self._runtime = library.module.Runtime(self._logger)
         except (TypeError, RuntimeError) as error:  # how the binding says that there is no driver
@@ -126,11 +133,10 @@ class TensorrtLauncher:
             self._call(bucket, context.set_input_shape, name, tuple(tensor.shape))
         for name, tensor in (*inputs.items(), *outputs.items()):
             self._call(bucket, context.set_tensor_address, name, tensor.data_ptr())
-        missing = context.infer_shapes()
-        if missing:
-            raise BundleError(self._file, expected="an engine of the inputs declared", found=f"also {missing}")
+        self._check_shapes(context, bucket)
         if self._library.compiles_when_loaded and not context.is_stream_capturable(stream.cuda_stream):
             raise RuntimeUnavailable(self._library.name, f"its engine {self._file} cannot be captured as a CUDA graph")
+        self._keep_kernels()
         self._bound[slot, bucket] = _Bound(context, (workspace, *inputs.values(), *outputs.values()))
 
     def launch(self, slot: int, bucket: int) -> None:
@@ -146,6 +152,15 @@ class TensorrtLauncher:
         """Drop the context of a (slot, bucket) and the memory that it computed in; see ``Launcher``."""
         self._bound.pop((slot, bucket), None)
 
+    def _check_shapes(self, context: Any, bucket: int) -> None:
+        """Have the library derive all shapes now; name what it lacks."""
+        try:
+            missing = context.infer_shapes()
+        except RuntimeError as error:
+            self._fail(bucket, str(error))
+        if missing:
+            raise self._wrong("an engine of the inputs declared", f"one that also reads {', '.join(missing)}")
+
     def _context(self) -> Any:
         trt, strategy = self._library.module, self._library.module.ExecutionContextAllocationStrategy.USER_MANAGED
         if not self._library.compiles_when_loaded:
@@ -156,7 +171,22 @@ class TensorrtLauncher:
         # would keep the provisional ones. Graphs are captured by the device, not by the library.
         config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
+        if self._kernels is None:
+            self._kernels = config.create_runtime_cache()
+            if self._kernels_file.is_file():
+                self._kernels.deserialize(self._kernels_file.read_bytes())  # of another driver: left as it was
+        config.set_runtime_cache(self._kernels)
         return self._engine.create_execution_context(config)
+
+    def _keep_kernels(self) -> None:
+        """Write what RTX has compiled beside the engine, so that the next process need not; else do nothing."""
+        if self._kernels is None:
+            return
+        content = bytes(self._kernels.serialize())
+        try:
+            write_whole(self._kernels_file, content)
+        except OSError:
+            return  # a folder that cannot be written costs time at the next start, nothing else
 
     def _call(self, bucket: int, function: Callable[..., bool], *arguments: Any) -> None:
         """Call what returns whether it succeeded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,12 +31,10 @@ PROGRAM = Program(
 )
 
 
-def opened(vendor: Any, made: Any, name: str = "tensorrt", buckets: tuple[int, ...] = (16, 64)) -> TensorrtLauncher:
-    """Return a launcher of a hand-written library's engine."""
+def opened(vendor: Any, made: Any, name: str = "tensorrt", *, file: str = "/proc/one.engine") -> TensorrtLauncher:
+    """Return a launcher of a hand-written library's engine; nothing can be written beside it unless a file is named."""
     stream = SimpleNamespace(cuda_stream=vendor.STREAM)
-    return TensorrtLauncher(
-        made.library(name), b"engine", "/cache/one.engine", READS, ANSWERS, buckets, stream=lambda: stream
-    )
+    return TensorrtLauncher(made.library(name), b"engine", file, READS, ANSWERS, (16, 64), stream=lambda: stream)
 
 
 def tensors(rows: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -111,6 +110,35 @@ def test_a_bucket_that_is_forgotten_is_launched_no_more(vendor: Any) -> None:
     launcher.launch(0, 16)
 
 
+def test_what_rtx_compiled_is_kept_beside_the_engine(vendor: Any, tmp_path: Path) -> None:
+    """The next process begins with it, once for all contexts; what the library refuses is written anew."""
+    file = tmp_path / "one.engine"
+    kernels = tmp_path / "one.kernels"
+    for before, known in ((None, b""), (b"kernels+1", b"kernels+1"), (b"of another card", b"")):
+        if before is not None:
+            kernels.write_bytes(before)
+        made = vendor.Vendor()
+        launcher = opened(vendor, made, "tensorrt_rtx", file=str(file))
+        launcher.prepare(0, 16, *tensors(16))
+        launcher.prepare(1, 16, *tensors(16))
+        caches = [config.cache for config in made.engine.made_with]
+        assert caches[0] is caches[1]
+        assert caches[0].known == known
+        assert kernels.read_bytes() == b"kernels+1+1"
+    opened(vendor, vendor.Vendor(), "tensorrt", file=str(tmp_path / "other.engine")).prepare(0, 16, *tensors(16))
+    assert [path.name for path in tmp_path.iterdir()] == ["one.kernels"]
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(vendor: Any, tmp_path: Path) -> None:
+    """A read-only cache serves."""
+    (tmp_path / "taken").write_bytes(b"")
+    launcher = opened(vendor, vendor.Vendor(), "tensorrt_rtx", file=str(tmp_path / "taken" / "one.engine"))
+    bound = tensors(16)
+    launcher.prepare(0, 16, *bound)
+    launcher.launch(0, 16)
+    assert torch.equal(bound[1]["y"], 2.0 * bound[0]["x"])
+
+
 CALLS = ("set_optimization_profile_async", "set_input_shape", "set_tensor_address")
 MEMORY = "[defaultAllocator.cpp::allocate::31] Error Code 1: Cuda Runtime (out of memory)"
 LOST = "Error Code 1: Cuda Runtime (an illegal memory access was encountered)"
@@ -148,7 +176,7 @@ def test_a_context_that_has_no_room_is_out_of_memory(vendor: Any) -> None:
 @pytest.mark.parametrize(
     ("faults", "kind", "words"),
     [
-        ({"no_engine": "Version tag does not match"}, RuntimeUnavailable, "/cache/one.engine, found: Version tag"),
+        ({"no_engine": "Version tag does not match"}, RuntimeUnavailable, "/proc/one.engine, found: Version tag"),
         ({"no_engine": MEMORY}, OutOfMemory, "out of memory"),
         ({"no_driver": True}, RuntimeUnavailable, "it does not start: CUDA driver version is insufficient"),
     ],

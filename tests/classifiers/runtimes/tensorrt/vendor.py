@@ -111,16 +111,41 @@ class Context:
         return self._said("execute_async_v3")
 
 
+class RuntimeCache:
+    """Kernels that RTX compiled: here the names of the contexts that were made."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.known = engine, b""
+
+    def deserialize(self, blob: bytes) -> bool:
+        if not blob.startswith(b"kernels"):
+            return False
+        self.known = blob
+        return True
+
+    def serialize(self) -> bytes:
+        return b"kernels" + b"+1" * len(self.engine.contexts)
+
+
 class RuntimeConfig:
     """How RTX makes contexts."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.cache: RuntimeCache | None = None
         self.strategy = ""
         self.dynamic_shapes_kernel_specialization_strategy = "lazy"
         self.cuda_graph_strategy = "whole"
 
     def set_execution_context_allocation_strategy(self, strategy: str) -> None:
         self.strategy = strategy
+
+    def create_runtime_cache(self) -> RuntimeCache:
+        return RuntimeCache(self.engine)
+
+    def set_runtime_cache(self, cache: RuntimeCache) -> bool:
+        self.cache = cache
+        return True
 
 
 class Engine:
@@ -153,7 +178,7 @@ class Engine:
         return self.buckets[profile] * WORKSPACE_PER_ROW
 
     def create_runtime_config(self) -> RuntimeConfig:
-        return RuntimeConfig()
+        return RuntimeConfig(self)
 
     def create_execution_context(self, how: Any) -> Context | None:
         self.made_with.append(how)
