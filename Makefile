@@ -38,7 +38,8 @@ check: $(VENV)/.developer ## the fast subset without the training room, within a
 	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training
 
 test-gpu: ## what only a GPU can show, with the Python at hand (PYTHON=...): torch, numpy, onnxruntime, pytest and ours
-	@$(PYTHON) -m pytest -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py
+	@$(PYTHON) -m pytest -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py \
+		tests/classifiers/runtimes/tensorrt/on_gpu.py
 
 lint: $(VENV)/.developer ## ruff: lint and format
 	@$(BIN)/ruff check .
