@@ -5,6 +5,7 @@ scale = max(|median flux|, 0.5 median sigma)        over valid pixels
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ WEIGHT_LIMIT = np.float32(1e10)
 """Normalised flux and inverse variance are clipped to these: S/N per bin beyond 1e5 is not measured by any instrument,
 and a chi-square of clipped values stays far from float32 overflow."""
 _LARGEST = float(np.finfo(np.float32).max)
+_scratch = threading.local()
 _SCALE_LIMIT = 1e18  # its square is a float32; reached by nonsense only
 
 
@@ -40,11 +42,16 @@ def normalise(weight: NDArray[np.float32], weighted: NDArray[np.float32]) -> Nor
         weighted: (b, pixel) float32, sum of inverse variance times flux [u^-1].
     """
     b, n = weight.shape
-    flux, significance, count = np.empty_like(weight), np.empty_like(weight), np.empty(b, np.int64)
-    _divide(weight, weighted, flux, significance, count)
-    snr = _median_of_first(np.sort(significance, axis=1), count)
-    centre = _median_of_first(np.sort(flux, axis=1), count)
-    ordered = np.sort(weight, axis=1)
+    flux, count = np.empty_like(weight), np.empty(b, np.int64)
+    ordered = _memory(b, n)
+    _divide(weight, weighted, flux, ordered, count)
+    ordered.sort(axis=1)
+    snr = _median_of_first(ordered, count)
+    np.copyto(ordered, flux)
+    ordered.sort(axis=1)
+    centre = _median_of_first(ordered, count)
+    np.copyto(ordered, weight)
+    ordered.sort(axis=1)
     rows = np.arange(b)
     upper, lower = ordered[rows, n - 1 - _low(count)], ordered[rows, n - 1 - np.minimum(count // 2, n - 1)]
     with np.errstate(divide="ignore"):
@@ -52,6 +59,14 @@ def normalise(weight: NDArray[np.float32], weighted: NDArray[np.float32]) -> Nor
     scale = np.where(count > 0, np.clip(np.fmax(np.abs(centre), 0.5 * sigma), 1 / _SCALE_LIMIT, _SCALE_LIMIT), 1.0)
     _rescale(flux, weight, scale)
     return Normalised(flux, weight, scale, snr, count / n)
+
+
+def _memory(b: int, n: int) -> Floats:
+    """Return (b, n) to write over, the thread's own: fresh memory costs a page fault every 4 KiB."""
+    memory: Floats | None = getattr(_scratch, "memory", None)
+    if memory is None or memory.size < b * n:
+        memory = _scratch.memory = np.empty(b * n, np.float32)
+    return memory[: b * n].reshape(b, n)
 
 
 @compiled
