@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.errors import ClassifierError
+from classifiers.runtimes.device.rows import Column
 
 BUCKETS = (16, 64, 256, 1024, 4096)
 """Batch sizes that devices compute at: a batch is padded to the next one, or cut where it is larger than the last."""
@@ -54,14 +54,14 @@ class Device(Protocol):
         """Return how many computations may be in flight."""
         ...
 
-    def begin(self, slot: int, bucket: int, inputs: Mapping[str, NDArray[np.float32]]) -> None:
+    def begin(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> None:
         """Start one computation and return before it is done.
 
         Args:
             slot: 0 .. slots - 1, not in flight.
             bucket: rows to compute.
-            inputs: arrays of at most ``bucket`` rows, which are copied out of before the call returns; the rows that
-                are missing are filled by repeating the first.
+            inputs: arrays of at most ``bucket`` rows, or rows that stand for one; they are copied out of before the
+                call returns, and rows that are missing are filled by repeating the first.
 
         Raises:
             OutOfMemory: the device cannot hold the bucket; the slot is free again.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from classifiers.runtimes.contract import Declared, check_inputs, check_output
 from classifiers.runtimes.device.contract import BUCKETS, Device, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.ring import Ring, Taken
+from classifiers.runtimes.device.rows import Column
 from classifiers.runtimes.program import Program
 
 OnSmaller = Callable[[OutOfMemory, int], None]
@@ -26,7 +27,7 @@ OnSmaller = Callable[[OutOfMemory, int], None]
 class _Job(NamedTuple):
     """What a caller wants computed, and where its answers go."""
 
-    inputs: Mapping[str, NDArray[Any]]
+    inputs: Mapping[str, Column]
     answers: Mapping[str, NDArray[Any]]
 
 
@@ -89,9 +90,7 @@ class Pipeline:
             results.setdefault(each.bundle, {})[each.tensor.name] = found[each.name]
         return results
 
-    def compute(
-        self, n: int, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, Declared]
-    ) -> dict[str, NDArray[Any]]:
+    def compute(self, n: int, inputs: Mapping[str, Column], outputs: Mapping[str, Declared]) -> dict[str, NDArray[Any]]:
         """Compute outputs by the device's own names from any inputs that it takes.
 
         Args:

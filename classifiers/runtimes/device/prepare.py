@@ -170,12 +170,13 @@ def _mean(low: Tensor, high: Tensor) -> Tensor:
 def _exponent(uncertainty: Tensor, good: Tensor, pixels: Tensor, kind: str) -> Tensor:
     """Return the power of two that brings the geometric mean of sigma near 1, (b,) int64; 0 where it is near enough."""
     usable = good & (uncertainty > 0) & (uncertainty <= LARGEST)
-    logarithm = torch.where(usable, torch.log2(uncertainty), torch.zeros_like(uncertainty)).double()
-    place = torch.arange(uncertainty.shape[1], device=uncertainty.device)
-    step = (pixels // SAMPLE).clamp(min=1)
+    logarithm = torch.where(usable, torch.log2(uncertainty), torch.zeros_like(uncertainty))
+    place = torch.arange(uncertainty.shape[1], device=uncertainty.device, dtype=torch.int32)
+    step = (pixels // SAMPLE).clamp(min=1).to(torch.int32)
     sampled = usable & (place[None, :] % step[:, None] == 0)
     some = sampled.sum(dim=1)
-    total = torch.where(some > 0, (logarithm * sampled).sum(dim=1), logarithm.sum(dim=1))
+    of_sample = (logarithm * sampled).sum(dim=1, dtype=torch.float64)
+    total = torch.where(some > 0, of_sample, logarithm.sum(dim=1, dtype=torch.float64))
     count = torch.where(some > 0, some, usable.sum(dim=1))
     mean = _POWERS[kind] * total / count.clamp(min=1)
     exponent = -torch.round(mean).long()
@@ -197,7 +198,7 @@ def _power(exponent: Tensor) -> Tensor:
 def _mostly_masked(valid: Tensor) -> Tensor:
     """Return whether more than a tenth of the pixels between the first and the last valid one are masked, (b,)."""
     width = valid.shape[1]
-    place = torch.arange(width, device=valid.device)[None, :]
+    place = torch.arange(width, device=valid.device, dtype=torch.int32)[None, :]
     first = torch.where(valid, place, width).amin(dim=1)
     last = torch.where(valid, place, -1).amax(dim=1)
     count = valid.sum(dim=1)

@@ -53,18 +53,22 @@ class PreparingPipeline:
         """
         n = len(spectra)
         prepared = PreparedBatch.blank(n, self._grid)
-        answers: dict[str, dict[str, NDArray[Any]]] = {each.bundle: {} for each in self._outputs.values()}
-        for output in self._outputs.values():
-            tensor = output.tensor
-            answers[output.bundle][tensor.name] = np.empty((n, *tensor.shape), tensor.dtype)
+        answers: dict[str, NDArray[Any]] = {}
         for batch in raw_batches(spectra, self._grid):
             found = self._pipeline.compute(len(batch.rows), batch.inputs, self._wanted)
             for name, output in self._outputs.items():
-                answers[output.bundle][output.tensor.name][batch.rows] = found[name]
+                if len(batch.rows) == n:  # they are in order, and all of one form, as a survey's mostly are
+                    answers[name] = found[name]
+                else:
+                    tensor = output.tensor
+                    answers.setdefault(name, np.empty((n, *tensor.shape), tensor.dtype))[batch.rows] = found[name]
             prepared.flux[batch.rows] = found["flux"]
             prepared.inverse_variance[batch.rows] = found["inverse_variance"]
             prepared.scale[batch.rows] = batch.factor * found[SCALE]
             prepared.snr[batch.rows] = found[SNR]
             prepared.coverage[batch.rows] = found[COUNT] / self._grid.n
             prepared.quality_flags[batch.rows] = batch.flags | found[FLAGS]
-        return PreparedAnswers(prepared, answers)
+        by_bundle: dict[str, dict[str, NDArray[Any]]] = {}
+        for name, output in self._outputs.items():
+            by_bundle.setdefault(output.bundle, {})[output.tensor.name] = answers[name]
+        return PreparedAnswers(prepared, by_bundle)

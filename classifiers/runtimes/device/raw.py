@@ -31,6 +31,7 @@ from classifiers.preprocess.grid import CommonGrid
 from classifiers.preprocess.prepare import Block, blocks, groups
 from classifiers.preprocess.rebin import Rebinner
 from classifiers.quality import Quality
+from classifiers.runtimes.device.rows import Column, Rows
 
 KINDS: Final = {"SIGMA": "raw_sigma", "VARIANCE": "raw_variance", "IVAR": "raw_ivar"}
 LEAST_WIDTH = 64
@@ -49,7 +50,7 @@ class RawBatch:
     """
 
     rows: NDArray[np.int64]
-    inputs: dict[str, NDArray[Any]]
+    inputs: dict[str, Column]
     flags: NDArray[np.int64]
     factor: NDArray[np.float64]
 
@@ -115,11 +116,9 @@ def _batch(form: _Form, rows: Sequence[_Row]) -> RawBatch:
     sources = [operator.source for operator in operators]
     pixels = np.array([operator.pixels for operator in operators], np.int32)
     pairs = list(zip(rows, sources, strict=True))
-    inputs: dict[str, NDArray[Any]] = {
-        "raw_flux": _padded([row.spectrum.flux[source] for row, source in pairs], form.width, np.float32, 0),
-        form.uncertainty: _padded(
-            [row.spectrum.uncertainty[source] for row, source in pairs], form.width, np.float32, 0
-        ),
+    inputs: dict[str, Column] = {
+        "raw_flux": Rows([row.spectrum.flux[source] for row, source in pairs], form.width, np.float32, 0),
+        form.uncertainty: Rows([row.spectrum.uncertainty[source] for row, source in pairs], form.width, np.float32, 0),
         "raw_quality": _qualities(pairs, pixels, form.width),
         "raw_pixels": pixels,
         "raw_under": _same_or_stacked([operator.under for operator in operators], np.int32),
@@ -144,7 +143,7 @@ def _blank(places: Sequence[int], grid: CommonGrid) -> RawBatch:
     """Return rows without a pixel: what ``prepare`` leaves blank."""
     n = len(places)
     nothing = np.broadcast_to(np.zeros(LEAST_WIDTH, np.float32), (n, LEAST_WIDTH))
-    inputs: dict[str, NDArray[Any]] = {
+    inputs: dict[str, Column] = {
         "raw_flux": nothing,
         "raw_ivar": nothing,
         "raw_quality": np.broadcast_to(np.ones(LEAST_WIDTH, np.int32), (n, LEAST_WIDTH)),
@@ -156,20 +155,7 @@ def _blank(places: Sequence[int], grid: CommonGrid) -> RawBatch:
     return RawBatch(np.array(places, np.int64), inputs, np.zeros(n, np.int64), np.ones(n))
 
 
-def _padded(rows: Sequence[NDArray[Any]], width: int, dtype: Any, padding: int) -> NDArray[Any]:
-    """Return rows of any length as (n, width), copied in one go: each copy by itself would give up the lock."""
-    parts: list[memoryview | bytes] = []
-    kind = np.dtype(dtype)
-    pads: dict[int, bytes] = {}
-    for row in rows:
-        missing = width - row.size
-        if missing not in pads:
-            pads[missing] = np.full(missing, padding, kind).tobytes()
-        parts += [np.ascontiguousarray(row, kind).data, pads[missing]]
-    return np.frombuffer(b"".join(parts), kind).reshape(len(rows), width)
-
-
-def _qualities(pairs: Sequence[tuple[_Row, slice]], pixels: NDArray[np.int32], width: int) -> NDArray[np.int32]:
+def _qualities(pairs: Sequence[tuple[_Row, slice]], pixels: NDArray[np.int32], width: int) -> Column:
     if all(row.spectrum.quality is None for row, _ in pairs) and (pixels == pixels[0]).all():
         unsaid = (np.arange(width) >= pixels[0]).astype(np.int32)
         return np.broadcast_to(unsaid, (len(pairs), width))
@@ -178,7 +164,7 @@ def _qualities(pairs: Sequence[tuple[_Row, slice]], pixels: NDArray[np.int32], w
         good[: int(n)] if row.spectrum.quality is None else row.spectrum.quality[source]
         for (row, source), n in zip(pairs, pixels, strict=True)
     ]
-    return _padded(rows, width, np.int32, 1)
+    return Rows(rows, width, np.int32, 1)
 
 
 def _same_or_stacked(rows: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:

@@ -24,6 +24,7 @@ from classifiers.errors import ClassifierError
 from classifiers.runtimes.contract import Declared
 from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.launcher import Launcher, Preparation
+from classifiers.runtimes.device.rows import Column, Rows
 
 _MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
 _DEVICE = ("CUDA error", "CUDA driver error", "CUDNN_STATUS", "CUBLAS_STATUS", "device-side assert")
@@ -118,6 +119,8 @@ class TensorDevice:
         self._answers = dict(outputs)
         self._device = torch.device(device)
         self._cuda = self._device.type == "cuda"
+        if device == "cuda":  # whichever is current when another thread calls
+            self._device = torch.device("cuda", torch.cuda.current_device())
         self._graphs = graphs and self._cuda
         self._slots = [self._slot() for _ in range(slots)]
 
@@ -126,7 +129,7 @@ class TensorDevice:
         """Return how many computations may be in flight."""
         return len(self._slots)
 
-    def begin(self, slot: int, bucket: int, inputs: Mapping[str, NDArray[Any]]) -> None:
+    def begin(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> None:
         """Start one computation; see ``Device``. Inputs are the program's, or raw ones that the preparation takes."""
         own = self._slots[slot]
         with _BINDING:
@@ -205,7 +208,7 @@ class TensorDevice:
             if self._cuda:
                 torch.cuda.empty_cache()
 
-    def _entry(self, slot: int, bucket: int, inputs: Mapping[str, NDArray[Any]]) -> _Entry:
+    def _entry(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> _Entry:
         """Return the buffers for inputs of this form, made when first needed."""
         own = self._slots[slot]
         form = tuple((name, array.shape[1:], array.dtype.str) for name, array in sorted(inputs.items()))
@@ -216,7 +219,7 @@ class TensorDevice:
                 own.entries[bucket, form] = entry
         return entry
 
-    def _bound(self, slot: int, bucket: int, inputs: Mapping[str, NDArray[Any]]) -> _Entry:
+    def _bound(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> _Entry:
         own = self._slots[slot]
         answers = own.answers.get(bucket)
         if answers is None:
@@ -256,11 +259,15 @@ class TensorDevice:
         outputs = entry.answers.outputs
         return outputs[name] if name in outputs else entry.answers.inputs[name]
 
-    def _upload(self, entry: _Entry, name: str, array: NDArray[Any]) -> None:
+    def _upload(self, entry: _Entry, name: str, array: Column) -> None:
         """Copy rows into pinned memory and on to the device; repeat the first one behind them."""
         pinned, raw = entry.pinned[name], entry.raw[name]
         rows = 1 if array.strides[0] == 0 else len(array)
-        np.copyto(pinned.numpy()[:rows], array[:rows])
+        target = pinned.numpy()[:rows]
+        if isinstance(array, Rows):
+            array.copy_to(target)
+        else:
+            np.copyto(target, array[:rows])
         if self._cuda:
             raw[:rows].copy_(pinned[:rows], non_blocking=True)
         if rows < len(raw):
