@@ -41,7 +41,7 @@ class Limits:
     """
 
     memory_bytes: int = 16 * 2**30
-    seconds: float = 1800.0
+    seconds: float = 3600.0
 
 
 class Died(Exception):

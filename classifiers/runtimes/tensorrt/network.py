@@ -1,7 +1,9 @@
 """From an ONNX graph to an engine: parse, check, declare a profile per bucket, build; whichever library is loaded.
 
 The graph says what is computed in which number format (``classifiers.runtimes.casting``), the network is strongly
-typed, so a library can only refuse, never choose another format. TF32 is how a GPU multiplies fp32: on for tf32 alone.
+typed, so a library can only refuse, never choose another format. TF32 is how a GPU multiplies fp32: on for tf32 alone,
+and then for all of its products, since a strongly typed network knows no format per layer: whether that is good enough
+is for the golden answers to say.
 
 Each bucket has an optimisation profile of its own, for which kernels are chosen. It spans the bucket and one row less,
 because a profile of one size makes the batch a constant, and what is broadcast over it is then stored in the engine

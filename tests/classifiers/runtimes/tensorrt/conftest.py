@@ -68,8 +68,19 @@ def until() -> Callable[[Callable[[], bool]], None]:
 
 @pytest.fixture(scope="session")
 def vendor() -> ModuleType:
-    """Return the library that is written by hand."""
-    spec = importlib.util.spec_from_file_location("vendor_by_hand", Path(__file__).with_name("vendor.py"))
+    """Return the library that is written by hand, as far as running goes."""
+    return beside("vendor.py")
+
+
+@pytest.fixture(scope="session")
+def vendor_builder() -> ModuleType:
+    """Return the library that is written by hand, as far as building goes."""
+    return beside("vendor_builder.py")
+
+
+def beside(file: str) -> ModuleType:
+    """Import a file of this folder."""
+    spec = importlib.util.spec_from_file_location(f"by_hand_{Path(file).stem}", Path(__file__).with_name(file))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
