@@ -61,7 +61,7 @@ class OnnxEngine:
         self.chunk = _chunk_size(bundle.manifest)
         self._outputs = [tensor.name for tensor in bundle.manifest.outputs]
         file = str(bundle.folder / GRAPH_FILE)
-        self._session = _session(file, bundle.graph)
+        self._session = open_session(file, bundle.graph)
         check_signature(file, "input", bundle.manifest.inputs, _signature(self._session.get_inputs()))
         check_signature(file, "output", bundle.manifest.outputs, _signature(self._session.get_outputs()))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=self.name) if threads > 1 else None
@@ -125,7 +125,7 @@ class JoinedOnnxEngines:
             raise CannotJoin(f"chunks of {sorted(chunks)} rows")
         self.chunk = chunks.pop()
         graph = join({bundle.manifest.name: bundle.graph for bundle in bundles})
-        self._session = _session(", ".join(str(bundle.folder / GRAPH_FILE) for bundle in bundles), graph)
+        self._session = open_session(", ".join(str(bundle.folder / GRAPH_FILE) for bundle in bundles), graph)
         self._places = [(manifest, tensor) for manifest in self._manifests for tensor in manifest.outputs]
         self._outputs = [output_name(manifest.name, tensor.name) for manifest, tensor in self._places]
 
@@ -149,8 +149,12 @@ def _chunk_size(manifest: Manifest) -> int:
     return next((bucket for bucket in buckets if bucket >= SMALLEST_CHUNK), buckets[-1])
 
 
-def _session(file: str, graph: bytes) -> Any:
-    """Open a graph on one thread."""
+def open_session(file: str, graph: bytes, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Any:
+    """Open a graph on one thread.
+
+    Raises:
+        BundleError: the graph does not load; ``file`` names it.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -158,7 +162,7 @@ def _session(file: str, graph: bytes) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(graph, options, providers=list(providers))
     except _OPAQUE as error:
         raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
 

@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from classifiers.bundle.folder import WEIGHTS_FILE, Bundle
 from classifiers.engine import Engine
+from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.casting import DTYPES, Dtype
 from classifiers.runtimes.device.contract import OutOfMemory
 from classifiers.runtimes.device.launcher import Preparation
@@ -24,6 +25,7 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program, programs
 from classifiers.runtimes.program_engine import ProgramEngine
+from classifiers.runtimes.tensorrt.card import find_card
 
 AUTO: Final = "auto"
 ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
@@ -110,7 +112,13 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
         OutOfMemory: it cannot hold even the smallest bucket.
         BundleError: a bundle is not right.
     """
-    engines = _on_cpu(bundles, options) if runtime == "onnxruntime" else _on_device(runtime, bundles, options, notice)
+    engines: tuple[Engine, ...]
+    if runtime != "onnxruntime":
+        engines = _on_device(runtime, bundles, options, notice)
+    elif options.device == "cpu" or (options.device == "auto" and (find_card() is None or not onnx_cuda.is_built_in())):
+        engines = _on_cpu(bundles, options)
+    else:
+        engines = _on_cuda_provider(bundles, options)
     for bundle, engine in zip(bundles, engines, strict=True):
         self_test(bundle, engine)
     return engines
@@ -119,9 +127,22 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
 def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
     if options.dtype != "fp32":
         raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32, received {options.dtype}")
-    if options.device == "cuda":
-        raise RuntimeUnavailable("onnxruntime", "expected device = auto or cpu, received cuda")
     return tuple(OnnxEngine(bundle) for bundle in bundles)
+
+
+def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
+    if options.dtype != "fp32":
+        raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32, received {options.dtype}")
+    if not onnx_cuda.is_built_in():
+        raise RuntimeUnavailable("onnxruntime", "expected a build with the CUDA provider (onnxruntime-gpu), found none")
+    if find_card() is None:
+        raise RuntimeUnavailable("onnxruntime", "expected an NVIDIA GPU with its driver, found none")
+    engines: dict[str, Engine] = {}
+    for program in programs(bundles):
+        running = onnx_cuda.OnnxProgram(program)
+        names = (bundle.manifest.name for bundle in program.bundles)
+        engines |= {name: ProgramEngine(name, onnx_cuda.RUNTIME, options.dtype, running) for name in names}
+    return tuple(engines[bundle.manifest.name] for bundle in bundles)
 
 
 def _on_device(
