@@ -3,7 +3,7 @@
 Calibration makes the threshold of OTHER_KNOWN from what this returns, so that it is of what is published.
 
 Surveys call a star what template fits best. A network that learned from few libraries calls some A stars white dwarfs
-and some late K stars M dwarfs; where it is not nearly sure, templates of both are fitted, and the probability falls
+or B stars; where it is not nearly sure, templates of both are fitted, and the probability falls
 where those of the scheme fit better (``classifiers.stars.evidence``). Types without templates (L, T, cataclysmic
 variables) stay as they are.
 """
@@ -27,7 +27,7 @@ Float32 = NDArray[np.float32]
 
 LOOKED_AT: Final = (0.2, 0.95)
 """Range of the network's probability in which templates are fitted: below, no threshold that holds a rate is reached;
-above, the network is right of nearly all simulated stars, and early M dwarfs, whom SDSS's templates call K7, stay M."""
+above, the network is right of nearly all simulated stars."""
 
 
 def published_probabilities(
@@ -53,7 +53,7 @@ def published_probabilities(
     if rows.size:
         misfits = outside_misfits(flux[rows], inverse_variance[rows])
         misfit = misfits[np.arange(rows.size), likeliest[rows]]
-        probabilities.other[rows] = outside_probability(probabilities.other[rows], misfit)
+        probabilities.other[rows] = outside_probability(probabilities.other[rows], misfit, likeliest[rows])
     return probabilities
 
 

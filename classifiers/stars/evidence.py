@@ -11,13 +11,17 @@ stars, it has a = 0.3 and T = 0.5; what is between them is as good within 0.02. 
 network (``classifiers.spectral.measuring``): simulated stars, which come from libraries as the templates do, would have
 it near 1, and then a real star that no template resembles gets a probability of 1e-12 for its own type.
 
-Whether a star is outside the scheme is decided by the same constants, but templates only speak against it: what the
-network takes for a white dwarf must be fitted by white dwarfs as well. The other way round, a star poor in metals that
-a template of a B star fits best would be called one, as it is by the survey, and by nobody else. So templates halve how
-many stars of the scheme, as surveys name them, are flagged (``classifiers.training.outside_stars`` says how many).
+Whether a star is outside the scheme is decided likewise, but templates only speak against it: what the network takes
+for a white dwarf must be fitted by white dwarfs as well. The other way round, a star poor in metals that a template of
+a B star fits best would be called one, as it is by the survey, and by nobody else. White dwarfs, carbon, O and B stars
+are judged as star types are. SDSS's templates have no M0, so that M0 fits K7 best: for M dwarfs T and w are those of
+the smallest negative log likelihood of simulated M and K5 stars, no templates, that the network is not sure of
+(``classifiers.training.outside_stars``).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +31,13 @@ Floats = NDArray[np.float64]
 NETWORK_POWER = 0.3
 TEMPERATURE = 1.0
 WEIGHT = 0.85
+OUTSIDE: Mapping[str, tuple[float, float]] = {
+    "M": (32.0, 0.3),
+    "WD": (TEMPERATURE, WEIGHT),
+    "OB": (TEMPERATURE, WEIGHT),
+    "CARBON": (TEMPERATURE, WEIGHT),
+}
+"""T and w of stars outside the scheme, in the order of ``templates.OUTSIDE_TYPES``."""
 _LEAST = 1e-12
 _FARTHEST = 700.0
 
@@ -51,14 +62,22 @@ def type_shares(
     return np.asarray(WEIGHT * shares + (1.0 - WEIGHT) * alone, np.float64)
 
 
-def outside_probability(network: Floats, misfit: Floats) -> Floats:
+def outside_probability(
+    network: Floats,
+    misfit: Floats,
+    kind: NDArray[np.int64],
+    constants: Sequence[tuple[float, float]] = tuple(OUTSIDE.values()),
+) -> Floats:
     """Return the probability of being outside the scheme, at most the network's: (n,) float64.
 
     Args:
         network: (n,) the network's, neither 0 nor 1.
         misfit: (n,) of templates outside the scheme less that of those inside (``classifiers.stars.outside``); NaN
             where nothing was fitted, and then the network's stands.
+        kind: (n,) into ``OUTSIDE``, what the star would be.
+        constants: T and w of each kind.
     """
-    logarithm = NETWORK_POWER * np.log(network / (1.0 - network)) - misfit / (2.0 * TEMPERATURE)
+    temperature, weight = np.array(constants)[kind].T
+    logarithm = NETWORK_POWER * np.log(network / (1.0 - network)) - misfit / (2.0 * temperature)
     fitted = 1.0 / (1.0 + np.exp(-np.clip(logarithm, -_FARTHEST, _FARTHEST)))
-    return np.where(fitted < network, WEIGHT * fitted + (1.0 - WEIGHT) * network, network)
+    return np.where(fitted < network, weight * fitted + (1.0 - weight) * network, network)

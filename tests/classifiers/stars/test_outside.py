@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classifiers.stars.evidence import WEIGHT, outside_probability
+from classifiers.stars.evidence import OUTSIDE, WEIGHT, outside_probability
 from classifiers.stars.measure import LEAST_BINS
 from classifiers.stars.outside import outside_misfits
 from classifiers.stars.templates import OUTSIDE_TYPES, Templates, outside, templates
@@ -81,8 +81,16 @@ def test_featureless_spectra_give_numbers_and_no_warning(flux: float, weight: fl
 
 
 def test_templates_speak_only_against_another_type() -> None:
-    network = np.array([0.3, 0.6, 0.9, 0.6, 0.6])
-    found = outside_probability(network, np.array([-50.0, -50.0, 200.0, 0.0, np.nan]))
+    network, kind = np.array([0.3, 0.6, 0.9, 0.6, 0.6]), np.full(5, OUTSIDE_TYPES.index("WD"))
+    found = outside_probability(network, np.array([-50.0, -50.0, 200.0, 0.0, np.nan]), kind)
     np.testing.assert_array_equal(found[[0, 1, 4]], network[[0, 1, 4]])
     assert found[2] == pytest.approx((1.0 - WEIGHT) * 0.9, abs=1e-6)
     assert (1.0 - WEIGHT) * 0.6 < found[3] < 0.6
+
+
+def test_templates_say_least_of_m_dwarfs_whose_first_type_they_lack() -> None:
+    assert tuple(OUTSIDE) == OUTSIDE_TYPES
+    one_each = outside_probability(np.full(4, 0.8), np.full(4, 60.0), np.arange(4))
+    assert one_each.argmax() == OUTSIDE_TYPES.index("M")
+    assert 0.5 < one_each.max() < 0.8
+    assert np.sort(one_each)[-2] < 0.2

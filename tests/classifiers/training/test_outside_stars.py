@@ -7,7 +7,7 @@ import pytest
 
 from classifiers.bundle.folder import load_bundle
 from classifiers.suite import MODELS
-from classifiers.training.outside_stars import left_in_scheme, table, without_templates
+from classifiers.training.outside_stars import left_in_scheme, likelihoods, table, without_templates
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.scheme import FIRST_STAR, OTHER_INDEX, OTHER_TYPES
@@ -47,3 +47,12 @@ def test_the_table_has_what_the_network_and_what_is_published_are_worth(samples:
     network, published = (dict(zip(rows[0], row[1:], strict=True)) for row in (rows[1], rows[3]))
     assert float(published["threshold"]) <= float(network["threshold"])
     assert float(published["WD"]) > 0.85
+
+
+@pytest.mark.slow
+def test_the_best_constants_are_at_least_as_good_as_none(samples: Samples) -> None:
+    lines = likelihoods(load_bundle(MODELS / "spectral-classifier"), samples).splitlines()
+    assert [line.split()[0] for line in lines] == ["M", "WD", "OB", "CARBON"]
+    for line in lines:
+        network, best = (float(line.split(f"{name} ")[1].split()[0].rstrip(",")) for name in ("network", "best"))
+        assert 0.0 < best <= network < 2.0
