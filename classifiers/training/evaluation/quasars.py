@@ -65,7 +65,8 @@ def quasars(
         f"posterior above the threshold, which is the bundle's default but for spectra of {told}: the same "
         "spectra are shown as spectra of no such survey and of each. Others are galaxies, stars, other kinds and sky. "
         "Broad absorption is scored on simulated quasars at z > 1.5, a tenth of which have it; six in ten of these "
-        "have troughs too narrow for a balnicity index. The interval of an area is that of Hanley & McNeil (1982)."
+        "have troughs too narrow for a balnicity index. P(broad absorption) allows for narrow systems, which "
+        "real quasars have and these lack. The interval of an area is that of Hanley & McNeil (1982)."
     )
     return Section("Quasar finder", text, items)
 
