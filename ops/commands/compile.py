@@ -23,13 +23,22 @@ RUNTIMES = ("tensorrt", "tensorrt_rtx")
 def compile_engines(
     runtime: Annotated[str, typer.Option(help="tensorrt or tensorrt_rtx.")],
     paths: BundleFolders = None,
-    dtype: Annotated[str, typer.Option(help="Number format of learned layers: fp32, tf32, fp16 or bf16.")] = "fp32",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            envvar="SPECSTREAM_ENGINES__DTYPE", help="Number format of learned layers: fp32, tf32, fp16, bf16."
+        ),
+    ] = "fp32",
     buckets: Annotated[
         str, typer.Option(metavar="N,N,...", help="Batch sizes to compute at; large ones take memory on the card.")
     ] = ",".join(map(str, BUCKETS)),
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder for engines; none: specstream/engines in the user's cache."),
+        typer.Option(
+            metavar="DIR",
+            envvar="SPECSTREAM_ENGINES__CACHE",
+            help="Folder for engines; none: specstream/engines in the user's cache folder.",
+        ),
     ] = None,
 ) -> None:
     """Build the engines of bundles ahead; bundles that read the same become one engine, as in the service.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import threading
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def _end_with_standard_input() -> None:
 
 def main(folder: Path) -> int:
     """Build what a folder requests and return the process's status."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves a reason, not gigabytes
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     try:
         request = Request.model_validate_json((folder / REQUEST_FILE).read_bytes())

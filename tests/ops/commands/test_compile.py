@@ -16,9 +16,9 @@ QUASARS = next(folder for folder in default_bundles() if folder.name == "qso-fin
 ANOMALY = next(folder for folder in default_bundles() if folder.name == "spectral-anomaly")
 
 
-def compiled(specstream: Any, *words: object) -> Any:
+def compiled(specstream: Any, *words: object, env: dict[str, str] | None = None) -> Any:
     """Run the command with the library that builds without a GPU."""
-    return specstream("bundles", "compile", "--runtime", "tensorrt_rtx", *words)
+    return specstream("bundles", "compile", "--runtime", "tensorrt_rtx", *words, env=env)
 
 
 @pytest.mark.slow
@@ -44,11 +44,12 @@ def test_an_engine_is_built_described_and_found_the_next_time(specstream: Any, t
 
 @pytest.mark.slow
 def test_bundles_that_read_the_same_become_one_engine(specstream: Any, tmp_path: Path) -> None:
-    """As in the service, so that their common layers run once; in fp32 no layer is out of place."""
-    done = compiled(specstream, QUASARS, ANOMALY, "--buckets", "16", "--cache", tmp_path)
+    """As in the service, whose variables are read here, too; in tf32 no layer is out of place."""
+    service = {"SPECSTREAM_ENGINES__CACHE": str(tmp_path), "SPECSTREAM_ENGINES__DTYPE": "tf32"}
+    done = compiled(specstream, QUASARS, ANOMALY, "--buckets", "16", env=service)
     assert done.returncode == 0, done.stderr
     first, place = done.stdout.splitlines()
-    assert first.startswith("qso-finder+spectral-anomaly: fp32, batches of 16, ")
+    assert first.startswith("qso-finder+spectral-anomaly: tf32, batches of 16, ")
     assert [path.name for path in tmp_path.glob("*.engine")] == [Path(place.strip()).name]
 
 

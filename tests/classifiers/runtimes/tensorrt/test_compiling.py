@@ -45,6 +45,7 @@ def test_an_engine_is_built_once_and_found_after(small_program: Callable[..., Pr
     assert notices[0].startswith("building the tensorrt_rtx engine of  in fp32 for batches of 16")
 
 
+@pytest.mark.slow
 def test_progress_is_told_while_the_engine_is_built(small_program: Callable[..., Program], tmp_path: Path) -> None:
     """In the library's words, with a fraction that grows."""
     told: list[tuple[str, float]] = []
@@ -54,6 +55,7 @@ def test_progress_is_told_while_the_engine_is_built(small_program: Callable[...,
     assert 0.5 < fractions[-1] <= 1.0
 
 
+@pytest.mark.slow
 def test_buckets_and_dtypes_have_engines_of_their_own(small_program: Callable[..., Program], tmp_path: Path) -> None:
     """In whatever order buckets are named."""
     one = compile_ahead(small_program(), LIBRARY, "fp32", (64, 16, 64), tmp_path)
@@ -75,6 +77,7 @@ def test_buckets_that_are_no_batch_sizes_are_refused(
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
+@pytest.mark.slow
 def test_a_damaged_engine_is_refused_in_a_line_and_built_again(
     small_program: Callable[..., Program], tmp_path: Path, damage: str
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_damaged_engine_is_refused_in_a_line_and_built_again(
     assert not build(small_program(), tmp_path).was_built
 
 
+@pytest.mark.slow
 def test_an_engine_made_for_another_gpu_is_refused_in_a_line_and_built_again(
     small_program: Callable[..., Program], tmp_path: Path
 ) -> None:
@@ -114,6 +118,7 @@ def test_an_engine_made_for_another_gpu_is_refused_in_a_line_and_built_again(
     assert again.refused.endswith("expected GPU none, found NVIDIA RTX 4090")
 
 
+@pytest.mark.slow
 def test_an_unsupported_operator_is_named_and_nothing_is_kept(
     small_program: Callable[..., Program], tmp_path: Path
 ) -> None:
@@ -127,6 +132,7 @@ def test_an_unsupported_operator_is_named_and_nothing_is_kept(
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_corrupt_graph_is_refused_and_nothing_is_kept(small_program: Callable[..., Program], tmp_path: Path) -> None:
     """The library says what it could not read."""
     with pytest.raises(BuildFailed, match="Failed to parse the ONNX model"):
@@ -134,6 +140,7 @@ def test_a_corrupt_graph_is_refused_and_nothing_is_kept(small_program: Callable[
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_builder_that_is_killed_is_named_and_nothing_is_kept(
     small_program: Callable[..., Program], tmp_path: Path
 ) -> None:
@@ -157,6 +164,7 @@ def test_a_builder_that_crashes_is_named_with_its_last_words(
         build(small_program(), tmp_path, builder=(sys.executable, "-c", crash))
 
 
+@pytest.mark.slow
 def test_a_builder_that_takes_too_much_memory_is_killed(small_program: Callable[..., Program], tmp_path: Path) -> None:
     """The real one does so at once where 20 MiB are all it may have; smaller buckets are no remedy for one."""
     with pytest.raises(BuildFailed, match=r"killed: it held \d+ MiB of memory, expected at most 20 MiB"):
@@ -189,6 +197,7 @@ def counting(folder: Path) -> tuple[str, ...]:
     return (sys.executable, "-c", code, str(folder))
 
 
+@pytest.mark.slow
 def test_two_who_ask_at_once_build_once(small_program: Callable[..., Program], tmp_path: Path) -> None:
     """Whoever comes second waits and finds the engine."""
     starts = tmp_path / "starts"
@@ -206,6 +215,7 @@ def test_two_who_ask_at_once_build_once(small_program: Callable[..., Program], t
     assert len({result.kept.engine for result in results}) == 1
 
 
+@pytest.mark.slow
 def test_a_replica_waits_for_another_process_and_builds_when_that_is_killed(
     small_program: Callable[..., Program], tmp_path: Path, start: Callable[[str], subprocess.Popen[str]]
 ) -> None:
