@@ -41,8 +41,10 @@ from classifiers.verdict.calibrate import (
 Progress = Callable[[str, float], None]
 DEFAULT_N = 64_512
 HELD_OUT_SEED = 1_000_003
-CUT_PART, CUT_SEED_STEP = 3, 1
-"""The sample of spectra that lose wavelengths is this many times smaller, and its seed by this larger."""
+CUT_SEED_STEP = 1
+"""By how much the seed of the sample of spectra that lose wavelengths is larger; it is of the same size."""
+_NULL_PART, _CUT_NULL_PART = 3, 9
+"""What share of each sample makes the null table of the anomaly score: the table of cut ones needs fewer."""
 ALPHA, OTHER_RATE = 0.01, 0.005
 REFERENCE_RUNTIME = RuntimeOptions("onnxruntime", "fp32")
 _CHUNK = 1024
@@ -75,9 +77,9 @@ def calibrate_bundles(
     """
     simulator = Simulator.load(basis)
     whole = draw_samples(simulator, n, seed, progress)
-    cut = draw_samples(simulator, n // CUT_PART, seed + CUT_SEED_STEP, progress, losing=1.0)
-    first, rest = whole.rows(slice(0, n // 3)), whole.rows(slice(n // 3, n))
-    first_cut, rest_cut = cut.rows(slice(0, len(cut) // 3)), cut.rows(slice(len(cut) // 3, len(cut)))
+    cut = draw_samples(simulator, n, seed + CUT_SEED_STEP, progress, losing=1.0)
+    first, rest = whole.rows(slice(0, n // _NULL_PART)), whole.rows(slice(n // _NULL_PART, n))
+    first_cut, rest_cut = cut.rows(slice(0, n // _CUT_NULL_PART)), cut.rows(slice(n // _CUT_NULL_PART, n))
     reference = options == REFERENCE_RUNTIME
     identifier = f"simulated-{seed}-{n}" + ("" if reference else f"-{options.runtime}-{options.dtype}")
     runtime: dict[str, Any] = {"runtime": options.runtime, "dtype": options.dtype, "domain": "SIMULATED"}
