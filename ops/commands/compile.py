@@ -30,7 +30,10 @@ def compile_engines(
         ),
     ] = "fp32",
     buckets: Annotated[
-        str, typer.Option(metavar="N,N,...", help="Batch sizes to compute at; large ones take memory on the card.")
+        str,
+        typer.Option(
+            metavar="N,N,...", help="Batch sizes to compute at; where memory is short, leave out the largest."
+        ),
     ] = ",".join(map(str, BUCKETS)),
     cache: Annotated[
         Path | None,

@@ -6,14 +6,8 @@ and then find the engine. The builder may crash, hang or eat memory: see ``limit
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
-import shutil
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,15 +17,15 @@ from classifiers.runtimes.casting import Dtype, cast_graph
 from classifiers.runtimes.device.contract import BUCKETS
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.program import Program
-from classifiers.runtimes.tensorrt import building, limits
-from classifiers.runtimes.tensorrt.cache import EngineCache, Kept, Key, default_folder, engine_key, write_whole
-from classifiers.runtimes.tensorrt.card import find_card
+from classifiers.runtimes.tensorrt.asking import BUILDER, Manner, Order, built, turn
+from classifiers.runtimes.tensorrt.building import Request
+from classifiers.runtimes.tensorrt.cache import EngineCache, Kept, Key, default_folder, engine_key
+from classifiers.runtimes.tensorrt.card import Card, find_card
 from classifiers.runtimes.tensorrt.library import installed_version, one_line
-from classifiers.runtimes.tensorrt.limits import Limits
+from classifiers.runtimes.tensorrt.limits import Died, Limits
 from classifiers.runtimes.tensorrt.network import Shapes
 from classifiers.runtimes.tensorrt.progress import Progress
 
-BUILDER: Final = (sys.executable, "-m", "classifiers.runtimes.tensorrt.building")
 _MEMORY: Final = ("out of memory", "outofmemory", "could not be allocated", "insufficient memory", "mib of memory")
 
 
@@ -42,14 +36,16 @@ class BuildFailed(RuntimeUnavailable):
         runtime: the library.
         program: names of the bundles.
         reason: what was to be built, why it was not, and what to do.
+        for_want_of_memory: whether smaller buckets may serve.
     """
 
     def __init__(self, runtime: str, program: str, dtype: str, buckets: Sequence[int], reason: str) -> None:
         sizes = ",".join(map(str, buckets))
-        smaller = any(word in reason.lower() for word in _MEMORY) and len(buckets) > 1
-        hint = f"take smaller buckets than {sizes}" if smaller else "take another runtime or dtype"
+        short = any(word in reason.lower() for word in _MEMORY)
+        hint = f"take smaller buckets than {sizes}" if short else "take another runtime or dtype"
         super().__init__(runtime, f"it builds no engine of {program} in {dtype}: {reason}; {hint}")
         self.program = program
+        self.for_want_of_memory = short
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +80,32 @@ def program_shapes(program: Program) -> tuple[Shapes, Shapes]:
     return reads, shapes({output.name: output.tensor for output in program.outputs})
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A program in a number format on a library: all that its engines have in common, whatever their buckets."""
+
+    program: Program
+    library: str
+    version: str
+    dtype: Dtype
+    graph: bytes
+    card: Card | None
+    cache: EngineCache
+
+    @classmethod
+    def of(cls, program: Program, library: str, dtype: Dtype, cache_folder: Path | None) -> _Wanted:
+        version = installed_version(library)
+        cache = EngineCache(cache_folder or default_folder(os.environ, Path.home()))
+        return cls(program, library, version, dtype, cast_graph(program.graph, dtype), find_card(), cache)
+
+    def key(self, sizes: Sequence[int]) -> Key:
+        return engine_key(self.graph, self.library, self.version, self.card, sizes, self.dtype)
+
+    def compiled(self, kept: Kept, refused: str, *, was_built: bool) -> Compiled:
+        on = self.card.name if self.card else ""
+        return Compiled(self.program.name, self.dtype, kept, refused, was_built, on)
+
+
 def compile_ahead(
     program: Program,
     library_name: str,
@@ -114,40 +136,86 @@ def compile_ahead(
         BuildFailed: it makes no engine of the program.
     """
     sizes = checked_buckets(library_name, buckets)
-    version = installed_version(library_name)
-    graph = cast_graph(program.graph, dtype)
-    key = engine_key(graph, library_name, version, find_card(), sizes, dtype)
-    cache = EngineCache(cache_folder or default_folder(os.environ, Path.home()))
+    wanted = _Wanted.of(program, library_name, dtype, cache_folder)
+    return _compile(wanted, sizes, Manner(progress, notice or _silent, bounds or Limits(), tuple(builder)))
 
-    def done(kept: Kept, refused: str, *, was_built: bool) -> Compiled:
-        return Compiled(program.name, dtype, kept, refused, was_built, key.gpu)
 
+def compile_largest(
+    program: Program,
+    library_name: str,
+    dtype: Dtype = "fp32",
+    buckets: Sequence[int] = BUCKETS,
+    cache_folder: Path | None = None,
+    *,
+    notice: Callable[[str], None] | None = None,
+    bounds: Limits | None = None,
+    builder: Sequence[str] = BUILDER,
+) -> Compiled:
+    """Return an engine of a program for as many of the buckets as there is memory for, from the smallest on.
+
+    One that the cache holds is taken before any is built. Where memory does not suffice, the largest bucket is left out
+    and the rest is built; see ``compile_ahead``.
+
+    Raises:
+        RuntimeUnavailable: the library is not there, or the folder cannot be written.
+        BuildFailed: it makes no engine of the program even for the smallest bucket, or not for want of memory.
+    """
+    sizes, tell = checked_buckets(library_name, buckets), notice or _silent
+    wanted = _Wanted.of(program, library_name, dtype, cache_folder)
+    manner = Manner(None, tell, bounds or Limits(), tuple(builder))
+    for count in range(len(sizes), 0, -1):
+        if isinstance(_found(wanted, sizes[:count]), Kept):
+            if count < len(sizes):
+                tell(f"{program.name}: an engine for batches up to {sizes[count - 1]} is there, none for larger ones")
+            return _compile(wanted, sizes[:count], manner)
+    while True:
+        try:
+            return _compile(wanted, sizes, manner)
+        except BuildFailed as error:
+            if not error.for_want_of_memory or len(sizes) == 1:
+                raise
+            tell(f"{error}; trying without batches of {sizes[-1]}")
+            sizes = sizes[:-1]
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def _found(wanted: _Wanted, sizes: Sequence[int]) -> Kept | str:
     try:
-        found = cache.find(key)
-        if isinstance(found, Kept):
-            return done(found, "", was_built=False)
-        refused = found
-        if notice is not None:
-            if refused:
-                notice(f"an engine is refused and built again: {refused}")
-            sizes_said = ",".join(map(str, sizes))
-            notice(f"building the {library_name} engine of {program.name} in {dtype} for batches of {sizes_said}")
-        cache.folder.mkdir(parents=True, exist_ok=True)
-        with _turn(cache, key, progress):
-            found = cache.find(key)  # another process may have built it while this one waited
-            if isinstance(found, Kept):
-                return done(found, refused, was_built=False)
-            reads, answers = program_shapes(program)
-            request = building.Request(
-                library=library_name, inputs=dict(reads), outputs=dict(answers), buckets=sizes, tf32=dtype == "tf32"
-            )
-            kept = _built(cache, key, program.name, request, graph, progress, bounds or Limits(), builder)
-    except limits.Died as error:
-        raise BuildFailed(library_name, program.name, dtype, sizes, error.reason) from error
+        return wanted.cache.find(wanted.key(sizes))
     except OSError as error:
-        reason = f"expected an engine cache that can be written at {cache.folder}, found: {error.strerror or error}"
-        raise RuntimeUnavailable(library_name, one_line(reason)) from error
-    return done(kept, refused, was_built=True)
+        raise _unusable(wanted, error) from error
+
+
+def _unusable(wanted: _Wanted, error: OSError) -> RuntimeUnavailable:
+    folder, why = wanted.cache.folder, error.strerror or error
+    return RuntimeUnavailable(
+        wanted.library, one_line(f"expected an engine cache that can be written at {folder}, found: {why}")
+    )
+
+
+def _compile(wanted: _Wanted, sizes: tuple[int, ...], manner: Manner) -> Compiled:
+    refused = _found(wanted, sizes)
+    if isinstance(refused, Kept):
+        return wanted.compiled(refused, "", was_built=False)
+    if refused:
+        manner.notice(f"an engine is refused and built again: {refused}")
+    listed = ",".join(map(str, sizes))
+    manner.notice(f"building the {wanted.library} engine of {wanted.program.name} in {wanted.dtype} for {listed} rows")
+    try:
+        wanted.cache.folder.mkdir(parents=True, exist_ok=True)
+        with turn(wanted.cache, wanted.key(sizes), manner):
+            kept = wanted.cache.find(wanted.key(sizes))  # another process may have built it while this one waited
+            if isinstance(kept, Kept):
+                return wanted.compiled(kept, refused, was_built=False)
+            kept = built(wanted.cache, wanted.key(sizes), _order(wanted, sizes), manner)
+    except Died as error:
+        raise BuildFailed(wanted.library, wanted.program.name, wanted.dtype, sizes, error.reason) from error
+    except OSError as error:
+        raise _unusable(wanted, error) from error
+    return wanted.compiled(kept, refused, was_built=True)
 
 
 def checked_buckets(library_name: str, buckets: Sequence[int]) -> tuple[int, ...]:
@@ -162,61 +230,9 @@ def checked_buckets(library_name: str, buckets: Sequence[int]) -> tuple[int, ...
     return sizes
 
 
-def timing_file(folder: Path, key: Key) -> Path:
-    """Return where builds for the same library and GPU keep what they measured."""
-    parts = "\n".join((key.library, key.version, key.gpu, key.compute_capability, key.driver))
-    return folder / f"{hashlib.sha256(parts.encode()).hexdigest()[:32]}.timing"
-
-
-@contextmanager
-def _turn(cache: EngineCache, key: Key, progress: Progress | None) -> Iterator[None]:
-    """Hold the key's lock; wait where another process builds the engine."""
-    with (cache.folder / f"{key.name}.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if progress is not None:
-                progress("waiting for another process that builds it", 0.0)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _built(
-    cache: EngineCache,
-    key: Key,
-    program: str,
-    request: building.Request,
-    graph: bytes,
-    progress: Progress | None,
-    bounds: Limits,
-    builder: Sequence[str],
-) -> Kept:
-    folder = cache.folder / f".{key.name}.building"
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed; the lock is ours
-    folder.mkdir()
-    timing = timing_file(cache.folder, key)
-    try:
-        building.write_request(folder, request, graph, timing.read_bytes() if timing.is_file() else b"")
-
-        def heard(line: str) -> None:
-            said = building.heard(line)
-            if said is not None and progress is not None:
-                progress(*said)
-
-        began = time.monotonic()
-        limits.run((*builder, str(folder)), bounds, heard)
-        seconds = time.monotonic() - began
-        measured = (folder / building.TIMING_FILE).read_bytes()
-        if measured:
-            write_whole(timing, measured)
-        answer = building.Answer.of_json((folder / building.ANSWER_FILE).read_text(encoding="utf-8"))
-        return cache.keep(
-            key,
-            (folder / building.ENGINE_FILE).read_bytes(),
-            program=program,
-            seconds=round(seconds, 3),
-            layers=building.pairs(answer.layers),
-            engine_layers=building.pairs(answer.engine_layers),
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _order(wanted: _Wanted, sizes: tuple[int, ...]) -> Order:
+    reads, answers = program_shapes(wanted.program)
+    request = Request(
+        library=wanted.library, inputs=dict(reads), outputs=dict(answers), buckets=sizes, tf32=wanted.dtype == "tf32"
+    )
+    return Order(wanted.program.name, wanted.graph, request)

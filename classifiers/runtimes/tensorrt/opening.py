@@ -14,7 +14,7 @@ from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.tensors import TensorDevice
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.program import Program
-from classifiers.runtimes.tensorrt.compiling import compile_ahead, program_shapes
+from classifiers.runtimes.tensorrt.compiling import compile_largest, program_shapes
 from classifiers.runtimes.tensorrt.launching import TensorrtLauncher
 from classifiers.runtimes.tensorrt.library import load
 
@@ -37,7 +37,7 @@ def open_tensorrt(
         dtype: number format of the layers that are learned.
         cache_folder: where engines are kept; None: the user's cache folder.
         notice: told in one line each that an engine is refused or built, or a bucket is too large for the card.
-        buckets: rows to compute at once.
+        buckets: rows to compute at once; the largest ones are left out where there is no memory to build for them.
         preparation: of raw spectra on the device, where they are to be prepared there.
 
     Raises:
@@ -47,7 +47,7 @@ def open_tensorrt(
     """
     if not torch.cuda.is_available():
         raise RuntimeUnavailable(library_name, "expected an NVIDIA GPU that torch can use, found none")
-    compiled = compile_ahead(program, library_name, dtype, buckets, cache_folder, notice=notice)
+    compiled = compile_largest(program, library_name, dtype, buckets, cache_folder, notice=notice)
     library = load(library_name)
     reads, answers = program_shapes(program)
     sizes = compiled.kept.record.key["buckets"]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.program import Program
+from classifiers.runtimes.tensorrt.asking import timing_file
 from classifiers.runtimes.tensorrt.cache import engine_key
 from classifiers.runtimes.tensorrt.card import Card
-from classifiers.runtimes.tensorrt.compiling import BuildFailed, Compiled, compile_ahead, timing_file
+from classifiers.runtimes.tensorrt.compiling import BuildFailed, Compiled, compile_ahead, compile_largest
 from classifiers.runtimes.tensorrt.limits import Limits
 
 LIBRARY = "tensorrt_rtx"
@@ -42,7 +40,7 @@ def test_an_engine_is_built_once_and_found_after(small_program: Callable[..., Pr
     assert first.kept.record.engine_bytes == first.kept.path.stat().st_size
     assert left(tmp_path) == [".engine", ".json"]
     assert len(notices) == 1
-    assert notices[0].startswith("building the tensorrt_rtx engine of  in fp32 for batches of 16")
+    assert notices[0].startswith("building the tensorrt_rtx engine of  in fp32 for 16 rows")
 
 
 @pytest.mark.slow
@@ -188,104 +186,53 @@ def test_a_folder_that_cannot_be_written_is_named(small_program: Callable[..., P
         build(small_program(), tmp_path / "taken" / "engines")
 
 
-def counting(folder: Path) -> tuple[str, ...]:
-    """Return the real builder, which leaves a file in a folder each time that it is started."""
+def hungry(largest: int) -> tuple[str, ...]:
+    """Return the real builder on a card that has memory for so many rows."""
     code = (
-        "import os, runpy, sys, tempfile; tempfile.mkstemp(dir=sys.argv.pop(1));"
+        "import json, pathlib, runpy, sys\n"
+        "rows = max(json.loads((pathlib.Path(sys.argv[2]) / 'request.json').read_text())['buckets'])\n"
+        "if rows > int(sys.argv.pop(1)):\n"
+        "    sys.exit('Error Code 1: Cuda Runtime (out of memory)')\n"
         "runpy.run_module('classifiers.runtimes.tensorrt.building', run_name='__main__')"
     )
-    return (sys.executable, "-c", code, str(folder))
+    return (sys.executable, "-c", code, str(largest))
 
 
 @pytest.mark.slow
-def test_two_who_ask_at_once_build_once(small_program: Callable[..., Program], tmp_path: Path) -> None:
-    """Whoever comes second waits and finds the engine."""
-    starts = tmp_path / "starts"
-    starts.mkdir()
-    barrier = threading.Barrier(3)
-
-    def ask() -> Compiled:
-        barrier.wait(LONGEST_S)
-        return build(small_program(), tmp_path / "cache", builder=counting(starts))
-
-    with ThreadPoolExecutor(3) as pool:
-        results = [each.result(LONGEST_S) for each in [pool.submit(ask) for _ in range(3)]]
-    assert len(list(starts.iterdir())) == 1
-    assert sorted(result.was_built for result in results) == [False, False, True]
-    assert len({result.kept.engine for result in results}) == 1
-
-
-@pytest.mark.slow
-def test_a_replica_waits_for_another_process_and_builds_when_that_is_killed(
-    small_program: Callable[..., Program], tmp_path: Path, start: Callable[[str], subprocess.Popen[str]]
+def test_the_service_leaves_out_the_buckets_that_there_is_no_memory_for(
+    small_program: Callable[..., Program], tmp_path: Path
 ) -> None:
-    """A lock ends with who holds it, and what was left half built is swept away."""
-    probe = build(small_program(), tmp_path / "probe").kept
-    cache = tmp_path / "cache"
-    (cache / f".{probe.path.stem}.building").mkdir(parents=True)
-    (cache / f".{probe.path.stem}.building" / "engine").write_bytes(b"half")
-    other = start(
-        f"""
-        import fcntl, threading
-        with open({str(cache / probe.path.stem) + ".lock"!r}, "wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            print("held", flush=True)
-            threading.Event().wait()
-        """
+    """It says so, and the next start takes what is there instead of failing again for minutes."""
+    notices: list[str] = []
+    buckets = (16, 64, 256)
+    first = compile_largest(
+        small_program(), LIBRARY, "fp32", buckets, tmp_path, notice=notices.append, builder=hungry(64)
     )
-    assert other.stdout is not None
-    assert other.stdout.readline() == "held\n"
-    waits = threading.Event()
-
-    def progress(doing: str, _: float) -> None:
-        if doing.startswith("waiting for another process"):
-            waits.set()
-
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(build, small_program(), cache, progress=progress)
-        assert waits.wait(LONGEST_S)
-        assert not asked.done()
-        other.kill()
-        assert asked.result(LONGEST_S).was_built
-    assert left(cache) == [".engine", ".json"]
+    assert first.was_built
+    assert first.kept.record.key["buckets"] == [16, 64]
+    assert notices[1].endswith("(out of memory); take smaller buckets than 16,64,256; trying without batches of 256")
+    notices.clear()
+    second = compile_largest(
+        small_program(), LIBRARY, "fp32", buckets, tmp_path, notice=notices.append, builder=hungry(0)
+    )
+    assert not second.was_built
+    assert second.kept.path == first.kept.path
+    assert len(notices) == 1
+    assert notices[0].endswith("an engine for batches up to 64 is there, none for larger ones")
 
 
-@pytest.mark.slow
-def test_a_builder_ends_with_the_process_that_asked(
-    tmp_path: Path, start: Callable[[str], subprocess.Popen[str]], until: Callable[[Callable[[], bool]], None]
+def test_a_card_too_small_for_the_smallest_bucket_is_no_card_for_the_program(
+    small_program: Callable[..., Program], tmp_path: Path
 ) -> None:
-    """Nobody's builder goes on taking memory after a replica was killed."""
-    asker = start(
-        f"""
-        import sys
-        from pathlib import Path
-        from classifiers.bundle.folder import load_bundle
-        from classifiers.runtimes.program import Program
-        from classifiers.runtimes.tensorrt.compiling import compile_ahead
-        from classifiers.suite import default_bundles
-
-        code = ("import os, runpy; print(os.getpid(), file=open({str(tmp_path / "pid")!r}, 'w'), flush=True);"
-                "runpy.run_module('classifiers.runtimes.tensorrt.building', run_name='__main__')")
-        program = Program.of([load_bundle(folder) for folder in default_bundles() if "spectral" in folder.name])
-        tell = lambda doing, fraction: print(fraction, flush=True)
-        compile_ahead(program, "tensorrt_rtx", "fp32", (16, 64), Path({str(tmp_path)!r}), tell,
-                      builder=(sys.executable, "-c", code))
-        """
-    )
-    assert asker.stdout is not None
-    assert asker.stdout.readline().strip() == "0.0", "the build has begun"
-    builder = int((tmp_path / "pid").read_text())
-    assert is_running(builder)
-    asker.kill()
-    until(lambda: not is_running(builder))
-
-
-def is_running(process: int) -> bool:
-    """Return whether a process is there and has not ended."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    """Each bucket is tried once; what is no matter of memory is tried once at all."""
+    notices: list[str] = []
+    with pytest.raises(BuildFailed, match=r"take smaller buckets than 16$"):
+        compile_largest(small_program(), LIBRARY, "fp32", (16, 64), tmp_path, notice=notices.append, builder=hungry(0))
+    assert sum(notice.startswith("building") for notice in notices) == 2
+    notices.clear()
+    with pytest.raises(BuildFailed, match="unsupported node"):
+        compile_largest(small_program("Det"), LIBRARY, "fp32", (16, 64), tmp_path, notice=notices.append)
+    assert sum(notice.startswith("building") for notice in notices) == 1
 
 
 def test_what_was_timed_is_kept_by_library_and_gpu_not_by_program() -> None:
