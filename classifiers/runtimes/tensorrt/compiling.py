@@ -153,7 +153,7 @@ def compile_largest(
 ) -> Compiled:
     """Return an engine of a program for as many of the buckets as there is memory for, from the smallest on.
 
-    One that the cache holds is taken before any is built. Where memory does not suffice, the largest bucket is left out
+    One for fewer buckets that the cache holds is taken before one for all of them is built. Where memory does not suffice, the largest bucket is left out
     and the rest is built; see ``compile_ahead``.
 
     Raises:
@@ -163,11 +163,11 @@ def compile_largest(
     sizes, tell = checked_buckets(library_name, buckets), notice or _silent
     wanted = _Wanted.of(program, library_name, dtype, cache_folder)
     manner = Manner(None, tell, bounds or Limits(), tuple(builder))
-    for count in range(len(sizes), 0, -1):
-        if isinstance(_found(wanted, sizes[:count]), Kept):
-            if count < len(sizes):
+    if not wanted.cache.path(wanted.key(sizes)).exists():
+        for count in range(len(sizes) - 1, 0, -1):
+            if isinstance(_found(wanted, sizes[:count]), Kept):
                 tell(f"{program.name}: an engine for batches up to {sizes[count - 1]} is there, none for larger ones")
-            return _compile(wanted, sizes[:count], manner)
+                return _compile(wanted, sizes[:count], manner)
     while True:
         try:
             return _compile(wanted, sizes, manner)

@@ -219,6 +219,11 @@ def test_the_service_leaves_out_the_buckets_that_there_is_no_memory_for(
     assert second.kept.path == first.kept.path
     assert len(notices) == 1
     assert notices[0].endswith("an engine for batches up to 64 is there, none for larger ones")
+    whole = compile_ahead(small_program(), LIBRARY, "fp32", buckets, tmp_path).kept
+    assert compile_largest(small_program(), LIBRARY, "fp32", buckets, tmp_path).kept.path == whole.path
+    whole.path.write_bytes(b"damaged")
+    again = compile_largest(small_program(), LIBRARY, "fp32", buckets, tmp_path)
+    assert (again.was_built, again.kept.path) == (True, whole.path)
 
 
 def test_a_card_too_small_for_the_smallest_bucket_is_no_card_for_the_program(
