@@ -153,8 +153,8 @@ def compile_largest(
 ) -> Compiled:
     """Return an engine of a program for as many of the buckets as there is memory for, from the smallest on.
 
-    One for fewer buckets that the cache holds is taken before one for all of them is built. Where memory does not suffice, the largest bucket is left out
-    and the rest is built; see ``compile_ahead``.
+    One for fewer buckets that the cache holds is taken before one for all of them is built. Where memory does not
+    suffice, the largest bucket is left out and the rest is built; see ``compile_ahead``.
 
     Raises:
         RuntimeUnavailable: the library is not there, or the folder cannot be written.
