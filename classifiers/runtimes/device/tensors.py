@@ -1,8 +1,8 @@
 """A ``Device`` of torch tensors: a GPU with streams and captured graphs, or the CPU with neither, on the same path.
 
-Each slot has a stream, an event, and for each bucket in use: pinned host arrays, device tensors and a captured graph.
-``begin`` copies the caller's rows into pinned memory, enqueues upload, computation and download on the slot's stream
-and returns; ``wait`` waits for the slot's event. So one slot uploads while another computes and a third downloads.
+Each slot has a lane (``streams``), and for each bucket in use: pinned host arrays, device tensors and a captured graph.
+``begin`` copies the caller's rows into pinned memory, enqueues upload, computation and download on the slot's lane and
+returns; ``wait`` waits for them. So one slot uploads while another computes and a third downloads.
 A row that an array repeats (a stride of 0) goes up once and is repeated there, padding likewise. Only results come
 back, and of them only the rows that were asked for.
 """
@@ -25,10 +25,10 @@ from classifiers.runtimes.contract import Declared
 from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.launcher import Launcher, Preparation
 from classifiers.runtimes.device.rows import Column, Rows
+from classifiers.runtimes.device.streams import Act, Cpu, Cuda, Lane, Streams
 
 _MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
 _DEVICE = ("CUDA error", "CUDA driver error", "CUDNN_STATUS", "CUBLAS_STATUS", "device-side assert")
-_WARM_UPS = 2
 _BINDING = threading.Lock()
 """One thread at a time allocates, captures or frees."""
 
@@ -62,26 +62,27 @@ class _Answers:
     outputs: dict[str, Tensor]
     landed: dict[str, Tensor]
 
+    def of(self, name: str) -> Tensor:
+        """Return the device tensor of an answer; prepared inputs are among them."""
+        return self.outputs[name] if name in self.outputs else self.inputs[name]
+
 
 @dataclass(slots=True)
 class _Entry:
-    """One form of inputs of a (slot, bucket): pinned and device tensors, and the captured graph."""
+    """One form of inputs of a (slot, bucket): pinned and device tensors, and what computes from them."""
 
     pinned: dict[str, Tensor]
     raw: dict[str, Tensor]
     answers: _Answers
     names: tuple[str, ...]
-    prepared: bool
-    graph: Any = None
+    compute: Act
 
 
 @dataclass(slots=True)
 class _Slot:
-    """One stream of work, and what is bound to it."""
+    """One lane of work, and what is bound to it."""
 
-    stream: Any = None
-    event: Any = None
-    pool: Any = None
+    lane: Lane
     answers: dict[int, _Answers] = field(default_factory=dict)
     entries: dict[tuple[int, Any], _Entry] = field(default_factory=dict)
     current: _Entry | None = None
@@ -101,7 +102,7 @@ class TensorDevice:
         *,
         slots: int = SLOTS,
         preparation: Preparation | None = None,
-        graphs: bool = True,
+        streams: Streams | None = None,
     ) -> None:
         """Make slots; buffers come when a bucket is first used.
 
@@ -112,17 +113,13 @@ class TensorDevice:
             device: ``cpu``, ``cuda`` or ``cuda:N``.
             slots: computations in flight.
             preparation: of raw inputs, where they are to be prepared on the device.
-            graphs: whether launches are captured once and replayed; on a GPU only.
+            streams: where to compute instead of the ordinary streams of ``device``.
         """
         self._launcher, self._preparation = launcher, preparation
         self._reads = {tensor.name: tensor for tensor in inputs}
         self._answers = dict(outputs)
-        self._device = torch.device(device)
-        self._cuda = self._device.type == "cuda"
-        if device == "cuda":  # whichever is current when another thread calls
-            self._device = torch.device("cuda", torch.cuda.current_device())
-        self._graphs = graphs and self._cuda
-        self._slots = [self._slot() for _ in range(slots)]
+        self._streams = streams or (Cpu() if device == "cpu" else Cuda(device))
+        self._slots = [_Slot(self._streams.lane()) for _ in range(slots)]
 
     @property
     def slots(self) -> int:
@@ -134,20 +131,17 @@ class TensorDevice:
         own = self._slots[slot]
         with _BINDING:
             own.busy = True
-        with self._failures(own, bucket), self._on(own):
+        with self._failures(own, bucket), own.lane.current():
             entry = self._entry(slot, bucket, inputs)
             rows = 0
             for name, array in inputs.items():
                 rows = len(array)
                 self._upload(entry, name, array)
-            if entry.graph is not None:
-                entry.graph.replay()
-            else:
-                self._launch(slot, bucket, entry)
-            if self._cuda:
+            entry.compute()
+            if self._streams.apart:
                 for name in entry.names:
-                    entry.answers.landed[name][:rows].copy_(self._computed(entry, name)[:rows], non_blocking=True)
-                own.event.record(own.stream)
+                    entry.answers.landed[name][:rows].copy_(entry.answers.of(name)[:rows], non_blocking=True)
+            own.lane.mark()
         own.current, own.bucket = entry, bucket
 
     def wait(self, slot: int) -> dict[str, NDArray[Any]]:
@@ -156,28 +150,10 @@ class TensorDevice:
         entry, own.current = own.current, None
         if entry is None:
             raise ValueError(f"slot {slot} was not begun")
-        if self._cuda:
-            with self._failures(own, own.bucket):
-                own.event.synchronize()
+        with self._failures(own, own.bucket):
+            own.lane.wait()
         own.busy = False
         return {name: entry.answers.landed[name].numpy() for name in entry.names}
-
-    def _slot(self) -> _Slot:
-        if not self._cuda:
-            return _Slot()
-        stream: Any = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
-        event: Any = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-        return _Slot(stream, event, torch.cuda.graph_pool_handle())
-
-    @contextmanager
-    def _on(self, own: _Slot) -> Iterator[None]:
-        """Compute on a slot's stream, without gradients."""
-        if not self._cuda:
-            with torch.no_grad():
-                yield
-            return
-        with torch.cuda.device(self._device), torch.cuda.stream(own.stream), torch.no_grad():
-            yield
 
     @contextmanager
     def _failures(self, own: _Slot, bucket: int) -> Iterator[None]:
@@ -205,8 +181,7 @@ class TensorDevice:
                     for large in [found for found in each.answers if found >= bucket]:
                         del each.answers[large]
                         self._launcher.forget(number, large)
-            if self._cuda:
-                torch.cuda.empty_cache()
+            self._streams.free()
 
     def _entry(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> _Entry:
         """Return the buffers for inputs of this form, made when first needed."""
@@ -232,32 +207,32 @@ class TensorDevice:
         pinned, raw = {}, {}
         for name, array in inputs.items():
             shape, dtype = (bucket, *array.shape[1:]), torch.from_numpy(np.empty(0, array.dtype)).dtype
-            raw[name] = torch.zeros(shape, dtype=dtype, device=self._device) if prepared else answers.inputs[name]
-            pinned[name] = torch.zeros(shape, dtype=dtype, pin_memory=True) if self._cuda else raw[name]
-        entry = _Entry(pinned, raw, answers, names, prepared)
-        if self._graphs:
-            entry.graph = self._capture(slot, bucket, entry)
-        return entry
+            raw[name] = self._zeros(shape, dtype) if prepared else answers.inputs[name]
+            pinned[name] = self._streams.host(shape, dtype) if self._streams.apart else raw[name]
+
+        def act() -> None:
+            if self._preparation is not None and prepared:
+                self._preparation.launch(raw, answers.inputs, answers.outputs)
+            self._launcher.launch(slot, bucket)
+
+        return _Entry(pinned, raw, answers, names, own.lane.captured(act))
 
     def _bind(self, slot: int, bucket: int) -> _Answers:
         """Allocate what a (slot, bucket) computes from and into, and have the launcher bound to it."""
-
-        def made(tensors: Mapping[str, Declared], **where: Any) -> dict[str, Tensor]:
-            kinds = {name: getattr(torch, tensor.dtype) for name, tensor in tensors.items()}
-            return {n: torch.zeros((bucket, *tensors[n].shape), dtype=kind, **where) for n, kind in kinds.items()}
-
         said = {} if self._preparation is None else dict(self._preparation.outputs)
-        inputs = made(self._reads, device=self._device)
-        outputs = made({**self._answers, **said}, device=self._device)
-        landed = made({**self._answers, **said}, pin_memory=True) if self._cuda else dict(outputs)
-        if said:  # prepared inputs are answers, too
-            landed |= made(self._reads, pin_memory=True) if self._cuda else inputs
+        inputs = {name: self._zeros(*_form(tensor, bucket)) for name, tensor in self._reads.items()}
+        answered = {**self._answers, **said}
+        outputs = {name: self._zeros(*_form(tensor, bucket)) for name, tensor in answered.items()}
+        # Prepared inputs are answers, too.
+        landing = {**answered, **(self._reads if said else {})}
+        landed = {**inputs, **outputs}
+        if self._streams.apart:
+            landed = {name: self._streams.host(*_form(tensor, bucket)) for name, tensor in landing.items()}
         self._launcher.prepare(slot, bucket, inputs, {name: outputs[name] for name in self._answers})
-        return _Answers(inputs, outputs, landed)
+        return _Answers(inputs, outputs, {name: landed[name] for name in landing})
 
-    def _computed(self, entry: _Entry, name: str) -> Tensor:
-        outputs = entry.answers.outputs
-        return outputs[name] if name in outputs else entry.answers.inputs[name]
+    def _zeros(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return torch.zeros(shape, dtype=dtype, device=self._streams.device)
 
     def _upload(self, entry: _Entry, name: str, array: Column) -> None:
         """Copy rows into pinned memory and on to the device; repeat the first one behind them."""
@@ -268,26 +243,16 @@ class TensorDevice:
             array.copy_to(target)
         else:
             np.copyto(target, array[:rows])
-        if self._cuda:
+        if self._streams.apart:
             raw[:rows].copy_(pinned[:rows], non_blocking=True)
         if rows < len(raw):
             raw[rows:].copy_(raw[:1].expand(len(raw) - rows, *raw.shape[1:]))
 
-    def _launch(self, slot: int, bucket: int, entry: _Entry) -> None:
-        if self._preparation is not None and entry.prepared:
-            self._preparation.launch(entry.raw, entry.answers.inputs, entry.answers.outputs)
-        self._launcher.launch(slot, bucket)
 
-    def _capture(self, slot: int, bucket: int, entry: _Entry) -> Any:
-        """Return the graph of preparation and computation; run them before, since libraries set up when first used."""
-        own = self._slots[slot]
-        for _ in range(_WARM_UPS):
-            self._launch(slot, bucket, entry)
-        own.stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=own.pool, stream=own.stream, capture_error_mode="thread_local"):
-            self._launch(slot, bucket, entry)
-        return graph
+def _form(tensor: Declared, bucket: int) -> tuple[tuple[int, ...], torch.dtype]:
+    """Return the shape of a bucket's tensor and its dtype."""
+    dtype: torch.dtype = getattr(torch, tensor.dtype)
+    return (bucket, *tensor.shape), dtype
 
 
 def _says(error: BaseException, words: Sequence[str]) -> bool:

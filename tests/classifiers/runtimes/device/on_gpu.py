@@ -27,6 +27,7 @@ from classifiers.runtimes.device.contract import OutOfMemory
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.prepare import DevicePreparation
 from classifiers.runtimes.device.preparing import PreparingPipeline
+from classifiers.runtimes.device.streams import Cuda
 from classifiers.runtimes.device.tensors import TensorDevice
 from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.opening import RuntimeOptions, open_engines
@@ -119,8 +120,8 @@ def test_captured_graphs_answer_as_launches_do(program: Program) -> None:
     launcher = torch_launcher(program, "fp32", "cuda")
     outputs = {each.name: each.tensor for each in program.outputs}
     found = [
-        Pipeline(program, TensorDevice(launcher, program.inputs, outputs, "cuda", graphs=graphs), BUCKETS).run(inputs)
-        for graphs in (True, False)
+        Pipeline(program, TensorDevice(launcher, program.inputs, outputs, streams=streams), BUCKETS).run(inputs)
+        for streams in (Cuda("cuda"), Cuda("cuda", graphs=False))
     ]
     for name, answers in found[0].items():
         for output, values in answers.items():

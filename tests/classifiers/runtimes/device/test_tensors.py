@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -162,3 +163,94 @@ def test_a_capture_that_ends_after_a_lack_of_memory_is_a_lack_of_memory() -> Non
     ended = RuntimeError("CUDA error: operation failed due to a previous error during capture")
     ended.__context__ = torch.OutOfMemoryError("CUDA out of memory.")
     assert isinstance(failure(ended, 64), OutOfMemory)
+
+
+class Recorded:
+    """Streams of the CPU that behave as a GPU's: memory apart, acts captured, and notes of what happened."""
+
+    device = torch.device("cpu")
+    apart = True
+
+    def __init__(self) -> None:
+        self.lanes: list[RecordedLane] = []
+        self.freed = 0
+
+    def lane(self) -> RecordedLane:
+        self.lanes.append(RecordedLane())
+        return self.lanes[-1]
+
+    def host(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        return torch.full(shape, 77, dtype=dtype)
+
+    def free(self) -> None:
+        self.freed += 1
+
+
+class RecordedLane:
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self._inside = False
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        self._inside = True
+        with torch.no_grad():
+            yield
+        self._inside = False
+
+    def captured(self, act: Callable[[], None]) -> Callable[[], None]:
+        assert self._inside
+        self.events.append("capture")
+        act()
+
+        def replay() -> None:
+            assert self._inside
+            self.events.append("replay")
+            act()
+
+        return replay
+
+    def mark(self) -> None:
+        assert self._inside
+        self.events.append("mark")
+
+    def wait(self) -> None:
+        self.events.append("wait")
+
+
+def test_a_form_is_captured_once_and_replayed_between_upload_and_mark() -> None:
+    streams = Recorded()
+    found = TensorDevice(TorchLauncher(compute), [X], OUTPUTS, slots=2, streams=streams)
+    for value in (1.0, 2.0):
+        found.begin(0, 4, rows(value, 5.0))
+        assert found.wait(0)["p/first"][:2].tolist() == [value, 5.0]
+    found.begin(0, 2, rows(3.0))
+    assert found.wait(0)["p/first"][0] == 3.0
+    again = ["replay", "mark", "wait"]
+    assert streams.lanes[0].events == ["capture", *again, *again, "capture", *again]
+    assert streams.lanes[1].events == []
+
+
+def test_only_the_rows_asked_for_come_down_where_memory_is_apart() -> None:
+    found = TensorDevice(TorchLauncher(compute), [X], OUTPUTS, slots=1, streams=Recorded())
+    found.begin(0, 4, rows(1.0, 2.0))
+    answers = found.wait(0)
+    assert answers["p/first"].tolist() == [1, 2, 77, 77]
+    assert answers["p/sum"].tolist() == [2.0, 3.0, 77.0, 77.0]
+
+
+def test_what_is_prepared_on_a_device_apart_comes_down_with_the_answers() -> None:
+    found = TensorDevice(TorchLauncher(compute), [X], OUTPUTS, slots=1, preparation=Halver(), streams=Recorded())
+    found.begin(0, 4, {"raw": np.broadcast_to(np.array([2.0, 4.0, 9.0], np.float32), (3, 3))})
+    answers = found.wait(0)
+    assert answers["x"][:3].tolist() == [[1.0, 2.0]] * 3
+    assert answers["prepared/most"][:3].tolist() == [9.0] * 3
+    assert answers["p/sum"].tolist() == [3.0, 3.0, 3.0, 77.0]
+
+
+def test_memory_goes_back_where_a_bucket_did_not_fit() -> None:
+    streams = Recorded()
+    found = TensorDevice(Full(), [X], OUTPUTS, slots=2, streams=streams)
+    with pytest.raises(OutOfMemory):
+        found.begin(0, 8, rows(1.0))
+    assert streams.freed == 1
