@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,15 +13,32 @@ from classifiers.runtimes.device.contract import BUCKETS, SLOTS, OutOfMemory
 from classifiers.runtimes.device.launcher import Preparation
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.tensors import TensorDevice
+from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.torch_modules import ProgramModule
 
+FIRST_WITH_TF32_AND_BF16: Final = (8, 0)
+"""Compute capability of the first cards whose matrix units know these formats (Ampere)."""
 Compute = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
 def version() -> str:
     """Return the version of torch."""
     return str(torch.__version__)
+
+
+def no_format(dtype: Dtype, card: str, capability: tuple[int, int]) -> str:
+    """Return why a card does not compute in a number format, in one line; "" where it does.
+
+    Args:
+        dtype: asked for.
+        card: its name.
+        capability: its compute capability.
+    """
+    if dtype not in ("tf32", "bf16") or capability >= FIRST_WITH_TF32_AND_BF16:
+        return ""
+    has = f"{card} (compute capability {capability[0]}.{capability[1]})"
+    return f"expected dtype = fp32 or fp16 on {has}, received {dtype}"
 
 
 class TorchLauncher:
@@ -57,8 +75,14 @@ def torch_launcher(
     """Return the launcher of a program's modules; see ``open_torch``.
 
     Raises:
+        RuntimeUnavailable: the card cannot compute in this number format.
         BundleError: a bundle cannot be rebuilt.
     """
+    if torch.device(device).type == "cuda":
+        card = torch.cuda.get_device_properties(device)
+        reason = no_format(dtype, card.name, (card.major, card.minor))
+        if reason:
+            raise RuntimeUnavailable("torch", reason)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # but in layers that ask for it
     module = ProgramModule(program.bundles, dtype).to(device)
     if torch.device(device).type == "cuda":
@@ -90,6 +114,7 @@ def open_torch(
         compiled: whether ``torch.compile`` fuses the modules' kernels: minutes at the first use of each bucket.
 
     Raises:
+        RuntimeUnavailable: the card cannot compute in this number format.
         BundleError: a bundle cannot be rebuilt.
     """
     launcher = torch_launcher(program, dtype, device, compiled=compiled)

@@ -22,7 +22,7 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.torch_modules import ARCHITECTURES, ProgramModule, rebuilt
-from classifiers.runtimes.torch_runtime import open_torch, version
+from classifiers.runtimes.torch_runtime import no_format, open_torch, version
 from classifiers.suite import MODELS, default_bundles
 from classifiers.training.tolerances import TOLERANCES
 
@@ -173,6 +173,18 @@ def test_every_named_layer_of_an_architecture_is_there() -> None:
         module = architecture.make()
         for name in architecture.half:
             module.get_submodule(name)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "capability", "serves"),
+    [("fp32", (7, 5), True), ("fp16", (7, 5), True), ("tf32", (7, 5), False), ("bf16", (7, 5), False),
+     ("tf32", (8, 0), True), ("bf16", (12, 0), True)],
+)  # fmt: skip
+def test_a_card_is_asked_for_no_format_that_it_lacks(dtype: Dtype, capability: tuple[int, int], serves: bool) -> None:
+    reason = no_format(dtype, "Some Card", capability)
+    assert (reason == "") == serves
+    if reason:
+        assert reason == f"expected dtype = fp32 or fp16 on Some Card (compute capability 7.5), received {dtype}"
 
 
 def test_the_version_is_torchs() -> None:
