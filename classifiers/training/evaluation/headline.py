@@ -2,7 +2,10 @@
 
 These are development spectra, and their numbers are optimistic: noise shapes of the simulator come from their inverse
 variances, and after a first version was scored on them the BROADLINE threshold and the line strengths and ratios of
-simulated starbursts were changed. No weight was fitted to them and no calibration uses them.
+simulated starbursts were changed. That templates may speak against P(OTHER) was thought of because of A0 and K5 stars
+flagged here; their weight against M dwarfs, and a larger sample for the thresholds of short spectra, were taken from
+simulations after a first, heavier weight had lost 5 of 38 M dwarfs. No weight was fitted to them and no calibration
+uses them.
 """
 
 from __future__ import annotations
