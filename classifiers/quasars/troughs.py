@@ -17,7 +17,7 @@ where s is the error with what the model itself gets wrong.
 
 from __future__ import annotations
 
-from math import erf, exp, log, sqrt
+import math
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,8 @@ def _factor(normal: Floats, right: Floats, solution: Floats) -> None:
             pivot -= normal[k, j] * normal[k, j]
             value -= normal[k, j] * solution[j]
         known = pivot > _RIDGE * whole and pivot > 0.0
-        inverse = 1.0 / sqrt(pivot) if known else 0.0
-        normal[k, k] = sqrt(pivot) if known else 0.0
+        inverse = 1.0 / np.sqrt(pivot) if known else 0.0
+        normal[k, k] = np.sqrt(pivot) if known else 0.0
         solution[k] = value * inverse
         for i in range(k + 1, size):
             value = normal[i, k]
@@ -140,12 +140,12 @@ def _mean_factor(along: Floats, widths: NDArray[np.int64], noise: float, floor: 
                 left -= value * value
             left = max(left, 1e-6 * trough)
             depth = (last[_LACKING] - before[_LACKING]) / left
-            error = sqrt(noise / left + floor * floor)
+            error = np.sqrt(noise / left + floor * floor)
             x = depth / error
-            between = 0.5 * (erf((1.0 / error - x) / _ROOT2) + erf(x / _ROOT2))
-            total += share * exp(min(0.5 * x * x, _LARGEST)) * _ROOT2PI * error * max(between, 0.0)
+            between = 0.5 * (math.erf((1.0 / error - x) / _ROOT2) + math.erf(x / _ROOT2))
+            total += share * np.exp(min(0.5 * x * x, _LARGEST)) * _ROOT2PI * error * max(between, 0.0)
             tried += share
-    return log(max(total / tried, 1e-30)) if tried > 0.0 else np.nan
+    return np.log(max(total / tried, 1e-30)) if tried > 0.0 else np.nan
 
 
 @compiled
