@@ -3,8 +3,8 @@
 The memory that a context computes in is a tensor, too: torch's allocator then knows of all memory on the card, contexts
 of small buckets do not take what the largest needs, and RTX can be captured into CUDA graphs only so.
 
-RTX compiles kernels when a context is made. What it compiled is kept beside the engine (``.kernels``), and the library
-itself refuses what was compiled for another card, driver or version.
+RTX compiles kernels for a context, at its first launch at the latest. What it compiled is kept beside the engine
+(``.kernels``), and the library itself refuses what was compiled for another card, driver or version.
 """
 
 from __future__ import annotations
@@ -90,14 +90,15 @@ class TensorrtLauncher:
             BundleError: it has other inputs, outputs or profiles.
         """
         self._library, self._file, self._stream = library, file, stream
-        self._logger, self._words = listen(library)
+        logger, self._words = listen(library)
+        self._words.take()  # what was said before is of something else
         self._inputs, self._outputs = dict(inputs), dict(outputs)
         self._profiles = {bucket: i for i, bucket in enumerate(buckets)}
         self._bound: dict[tuple[int, int], _Bound] = {}
         self._kernels: Any = None
         self._kernels_file = Path(file).with_suffix(".kernels")
         try:
-            self._runtime = library.module.Runtime(self._logger)
+            self._runtime = library.module.Runtime(logger)
         except (TypeError, RuntimeError) as error:  # how the binding says that there is no driver
             raise RuntimeUnavailable(library.name, f"it does not start: {self._words.take()}") from error
         self._engine = self._runtime.deserialize_cuda_engine(engine)
@@ -117,6 +118,7 @@ class TensorrtLauncher:
             DeviceLost: the library failed.
             RuntimeUnavailable: the engine cannot be captured into a CUDA graph.
         """
+        self._words.take()
         profile = self._profiles[bucket]
         _check_tensors(inputs, self._inputs, bucket)
         _check_tensors(outputs, self._outputs, bucket)
@@ -134,9 +136,8 @@ class TensorrtLauncher:
         for name, tensor in (*inputs.items(), *outputs.items()):
             self._call(bucket, context.set_tensor_address, name, tensor.data_ptr())
         self._check_shapes(context, bucket)
-        if self._library.compiles_when_loaded and not context.is_stream_capturable(stream.cuda_stream):
-            raise RuntimeUnavailable(self._library.name, f"its engine {self._file} cannot be captured as a CUDA graph")
-        self._keep_kernels()
+        if self._library.compiles_when_loaded:
+            self._compile(context, bucket, stream)
         self._bound[slot, bucket] = _Bound(context, (workspace, *inputs.values(), *outputs.values()))
 
     def launch(self, slot: int, bucket: int) -> None:
@@ -178,10 +179,11 @@ class TensorrtLauncher:
         config.set_runtime_cache(self._kernels)
         return self._engine.create_execution_context(config)
 
-    def _keep_kernels(self) -> None:
-        """Write what RTX has compiled beside the engine, so that the next process need not; else do nothing."""
-        if self._kernels is None:
-            return
+    def _compile(self, context: Any, bucket: int, stream: Stream) -> None:
+        """Have RTX compile what it has not, by a first launch, and keep it beside the engine for the next process."""
+        self._call(bucket, context.execute_async_v3, stream.cuda_stream)
+        if not context.is_stream_capturable(stream.cuda_stream):
+            raise RuntimeUnavailable(self._library.name, f"its engine {self._file} cannot be captured as a CUDA graph")
         content = bytes(self._kernels.serialize())
         try:
             write_whole(self._kernels_file, content)

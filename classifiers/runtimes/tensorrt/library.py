@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any, Final
 
@@ -34,6 +36,7 @@ VERSIONS: Final[Mapping[str, tuple[tuple[int, int], tuple[int, int]]]] = {
 """Versions that serve, from the first (included) to the second (excluded)."""
 EXTRAS: Final[Mapping[str, str]] = {"tensorrt": "tensorrt", "tensorrt_rtx": "tensorrt-rtx"}
 LONGEST_WORDS: Final = 400
+KEPT_WORDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,11 @@ class Library:
 
 
 class Words:
-    """What a library said at warning level and above since it was last asked; written from any thread."""
+    """The last that a library said at warning level and above since it was asked for it; written from any thread."""
 
     def __init__(self) -> None:
-        self._errors: list[str] = []
-        self._warnings: list[str] = []
+        self._errors: deque[str] = deque(maxlen=KEPT_WORDS)
+        self._warnings: deque[str] = deque(maxlen=KEPT_WORDS)
 
     def add(self, message: str, *, is_error: bool) -> None:
         """Keep a message."""
@@ -69,8 +72,9 @@ class Words:
 
     def take(self) -> str:
         """Return the errors in one line, or the warnings where there are none, and forget them."""
-        said = self._errors or self._warnings or ["the library gave no reason"]
-        self._errors, self._warnings = [], []
+        said = list(self._errors or self._warnings) or ["the library gave no reason"]
+        self._errors.clear()
+        self._warnings.clear()
         return one_line("; ".join(dict.fromkeys(said)))
 
 
@@ -132,8 +136,13 @@ def check_version(name: str, version: str) -> None:
         raise RuntimeUnavailable(name, f"expected a version {wanted}, found {version or 'none'}")
 
 
+@cache
 def listen(library: Library) -> tuple[Any, Words]:
-    """Return a logger for the library's objects, and what it hears."""
+    """Return the logger for a library's objects, the same in all of the process, and what it hears.
+
+    A library keeps the address of the first logger that it is given for as long as the process lives, whatever it is
+    given later: a logger that Python frees makes it hang or crash.
+    """
     words = Words()
     interface = library.module.ILogger
     loud = (interface.INTERNAL_ERROR, interface.ERROR)

@@ -93,6 +93,7 @@ def build(
             or no kernel fits.
     """
     logger, words = listen(library)
+    words.take()  # what was said before is of something else
     trt = library.module
     try:
         builder = trt.Builder(logger)

@@ -51,6 +51,7 @@ def test_a_bucket_is_bound_once_and_launched_many_times(vendor: Any, name: str) 
     inputs, outputs = tensors(64)
     launcher.prepare(0, 64, inputs, outputs)
     (context,) = made.engine.contexts
+    compiled = [("execute_async_v3",)] if name == "tensorrt_rtx" else []
     assert context.calls == [
         ("set_optimization_profile_async", 1),
         ("set_device_memory", 64 * vendor.WORKSPACE_PER_ROW),
@@ -59,13 +60,15 @@ def test_a_bucket_is_bound_once_and_launched_many_times(vendor: Any, name: str) 
         ("set_tensor_address", "y"),
         ("set_tensor_address", "k"),
         ("infer_shapes",),
+        *compiled,
     ]
+    bound = len(context.calls)
     for factor in (1.0, 3.0):
         inputs["x"].fill_(factor)
         launcher.launch(0, 64)
         assert torch.equal(outputs["y"], 2.0 * inputs["x"])
     assert torch.equal(outputs["k"], torch.arange(64))
-    assert [call[0] for call in context.calls[7:]] == ["execute_async_v3"] * 2
+    assert [call[0] for call in context.calls[bound:]] == ["execute_async_v3"] * 2
 
 
 def test_slots_and_buckets_have_contexts_and_memory_of_their_own(vendor: Any) -> None:
@@ -153,6 +156,13 @@ def test_a_call_that_fails_while_binding_is_named(vendor: Any, call: str, how: s
         with pytest.raises(kind) as failure:
             launcher.prepare(0, 16, *tensors(16))
         assert words in str(failure.value)
+
+
+def test_rtx_compiles_while_it_is_bound(vendor: Any) -> None:
+    """What fails then fails before a graph is captured."""
+    launcher = opened(vendor, vendor.Vendor(vendor.Faults(failing={"execute_async_v3": LOST})), "tensorrt_rtx")
+    with pytest.raises(DeviceLost, match="illegal memory access"):
+        launcher.prepare(0, 16, *tensors(16))
 
 
 def test_a_launch_that_fails_is_named(vendor: Any) -> None:

@@ -91,6 +91,19 @@ def test_errors_are_heard_before_warnings_and_only_once() -> None:
     assert words.take() == "beware"
 
 
+def test_a_library_has_one_logger_in_a_process() -> None:
+    """It keeps the address of the first for ever, so that one must never be freed."""
+    assert listen(load("tensorrt_rtx"))[0] is listen(load("tensorrt_rtx"))[0]
+
+
+def test_a_library_that_goes_on_warning_fills_no_memory() -> None:
+    """The last words are kept, which tell of what failed last."""
+    words = Words()
+    for number in range(1000):
+        words.add(f"warning {number}", is_error=False)
+    assert words.take().split("; ") == [f"warning {number}" for number in range(992, 1000)]
+
+
 def test_long_words_are_cut() -> None:
     """Kernel names fill pages; a line stays a line."""
     words = Words()
