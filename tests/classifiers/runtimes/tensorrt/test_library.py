@@ -81,6 +81,7 @@ def test_errors_are_heard_before_warnings_and_only_once() -> None:
     """The logger keeps what explains a failure, in one line, and forgets it when asked."""
     logger, words = listen(load("tensorrt_rtx"))
     interface = load("tensorrt_rtx").module.ILogger
+    words.take()
     logger.log(interface.INFO, "chatter")
     logger.log(interface.WARNING, "beware")
     logger.log(interface.ERROR, "it\n broke")
