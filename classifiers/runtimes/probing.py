@@ -23,8 +23,8 @@ PACKAGES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "torch": (("torch", "gpu"), ("safetensors", "gpu")),
 }
 """What each runtime imports, and the extra of specstream that brings it."""
-NOT_FOR_RTX: Final = frozenset({"8.0", "9.0", "10.0", "10.3"})
-"""Compute capabilities that TensorRT for RTX has no kernels for: data-centre cards of Ampere, Hopper and Blackwell."""
+NOT_FOR_RTX: Final = frozenset({"9.0", "10.0", "10.3"})
+"""Compute capabilities that TensorRT for RTX has no kernels for: data-centre cards of Hopper and Blackwell."""
 PROBE_TIMEOUT_S: Final = 120.0
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]

@@ -16,8 +16,8 @@ from classifiers.runtimes.device.rows import Column
 
 BUCKETS = (16, 64, 256, 1024, 4096)
 """Batch sizes that devices compute at: a batch is padded to the next one, or cut where it is larger than the last."""
-SLOTS = 2
-"""Streams at least, each with buffers of its own: one batch is copied while another is computed."""
+SLOTS = 3
+"""Streams, each with buffers of its own: while one batch is computed another comes and a third goes."""
 
 
 class OutOfMemory(ClassifierError):
