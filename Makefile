@@ -32,7 +32,7 @@ demo: $(BIN)/specstream ## simulate an exposure, classify it, draw pictures (nee
 test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 	@sh ops/setup/java.sh
 	@$(BIN)/python -c "from ops.kafka.jars import resolve_jars; resolve_jars()"
-	@$(PYTEST) -n $$(($(WORKERS) + 1))
+	@$(PYTEST) -n $$(($(WORKERS) + 1)) --durations 15 --durations-min 10
 
 check: $(VENV)/.developer ## the fast subset without the training room, within a minute on 2 cores: the inner loop
 	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training
