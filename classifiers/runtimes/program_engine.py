@@ -51,9 +51,7 @@ class ProgramEngine:
         preparing: the same program behind its preparation of raw spectra; None where it has none.
     """
 
-    def __init__(
-        self, name: str, runtime: str, dtype: Dtype, program: Runs, preparing: Prepares | None = None
-    ) -> None:
+    def __init__(self, name: str, runtime: str, dtype: Dtype, program: Runs, preparing: Prepares | None = None) -> None:
         self.name = name
         self.runtime = runtime
         self.dtype: str = dtype
