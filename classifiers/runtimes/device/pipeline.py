@@ -185,9 +185,8 @@ class Pipeline:
         except DeviceLost as error:
             self._lose(error)
             return False
-        except (
-            BaseException
-        ) as error:  # whatever it was, nobody knows what the slot holds now: no other may wait for it
+        except BaseException as error:
+            # Whatever it was, nobody knows what the slot holds now: no other may wait for it.
             self._lose(DeviceLost(f"its use broke off: {type(error).__name__}: {error}"))
             raise
         return True
