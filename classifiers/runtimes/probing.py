@@ -92,8 +92,10 @@ def answer(runtime: str) -> str:
         return f"expected the package torch (extra gpu of specstream), found: {error}"
     if torch.cuda.is_available():
         return ""
-    built = torch.version.cuda or "no CUDA"
-    return f"expected a GPU that torch {torch.__version__} (built with {built}) can use, found none"
+    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
+    card = find_card()
+    found = "none" if card is None else _named(card)
+    return f"expected a GPU and driver that torch {torch.__version__} (built with {built}) can use, found {found}"
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def verify(
 ) -> None:
     """Check every file's digest, load the graph, and compare its answers to the golden outputs.
 
-    Example: `specstream bundles verify --runtime tensorrt --dtype fp16`
+    Example: `specstream bundles verify`
     """
     options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES))
     failed = False

@@ -26,7 +26,7 @@ def test_the_probe_itself_runs_in_a_process_of_its_own() -> None:
     script = "import sys; from classifiers.runtimes import probing"
     script += "; print(probing.asked('torch'), 'torch' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert said.startswith("expected a GPU that torch")
+    assert said.startswith("expected a GPU and driver that torch")
     assert said.endswith("found none False\n")
 
 
