@@ -39,9 +39,11 @@ class FolderMachine(RuleBasedStateMachine):
 
     @rule(writer=st.integers(0, 1), topics=st.lists(st.sampled_from(TOPICS), min_size=1, max_size=6), data=st.data())
     def append(self, writer: int, topics: list[str], data: st.DataObject) -> None:
+        there = list_topics(self.folder)
+        # Drawn before anything changes: an example may end within a draw, and is torn down as it is then.
+        partitions = [data.draw(st.integers(0, there.get(topic, 1) - 1)) for topic in topics]
         outputs = []
-        for topic in topics:
-            partition = data.draw(st.integers(0, list_topics(self.folder).get(topic, 1) - 1))
+        for topic, partition in zip(topics, partitions, strict=True):
             value = b"%d" % self.count
             self.count += 1
             outputs.append(Output(topic, None, value, partition=partition))
@@ -90,18 +92,18 @@ class FolderMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "stack"):
             return
-        while not self.transport.at_end():
-            self.poll(5)
-        self.commit(1.0)
-        assert set(self.transport.lag().values()) <= {0}
-        while not self.reader.at_end():
-            self.read(9)
-        expected = sorted(value for values in self.appended.values() for value in values)
-        assert sorted(self.committed) == expected
-        assert self.seen.get(TopicPartition("out", 0), []) == self.committed
-        self.transport.close()
-        self.reader.close()
-        self.stack.close()
+        with self.stack:
+            while not self.transport.at_end():
+                self.poll(5)
+            self.commit(1.0)
+            assert set(self.transport.lag().values()) <= {0}
+            while not self.reader.at_end():
+                self.read(9)
+            expected = sorted(value for values in self.appended.values() for value in values)
+            assert sorted(self.committed) == expected
+            assert self.seen.get(TopicPartition("out", 0), []) == self.committed
+            self.transport.close()
+            self.reader.close()
 
 
 TestFolderMachine = pytest.mark.slow(FolderMachine.TestCase)
