@@ -61,6 +61,15 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
+def base_install(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return the environment of a Python that finds nothing of what only extras bring, but matplotlib."""
+    hiding = tmp_path_factory.mktemp("absent")
+    for name in ("torch", "onnxscript", "safetensors", "tensorrt", "tensorrt_rtx", "scipy"):
+        (hiding / f"{name}.py").write_text(f"raise ModuleNotFoundError('hidden', name={name!r})\n")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(hiding), str(ROOT)])}
+
+
+@pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     """Return the embedded schemas."""
     return Catalogue.embedded()

@@ -19,14 +19,19 @@ from torch import Tensor, nn
 
 from classifiers.networks.channels import Channels, row_sum
 from classifiers.networks.correlation import Correlation, evidence, peaks
+from classifiers.networks.declared import (
+    ALTERNATIVES,
+    CLASSIFIER_OUTPUTS,
+    GALAXY_BIN,
+    GALAXY_BINS,
+    QSO_BIN,
+    QSO_BINS,
+)
 from classifiers.networks.trunk import RowConvolution, Trunk
 
 CLASSES = 13
 GALAXY, QSO, STAR = slice(0, 4), slice(4, 6), slice(6, 13)
 OTHER_TYPES = 7
-LN_STEP = 3e-4 * math.log(10.0)
-GALAXY_BINS, GALAXY_BIN = 384, 3 * LN_STEP
-QSO_BINS, QSO_BIN = 312, 9 * LN_STEP
 GALAXY_WINDOW, QSO_WINDOW = 4, 3
 GALAXY_MAPS, QSO_MAPS = 4, 6
 NOVEL_HIDDEN = 48
@@ -103,23 +108,7 @@ class SpectralClassifier(nn.Module):
 class ExportedClassifier(nn.Module):
     """The graph: flux and inverse variance to the outputs of role spectral_classifier, in the order of ``NAMES``."""
 
-    NAMES = (
-        "class_logits",
-        "other_type_probability",
-        "entropy",
-        "aleatoric_entropy",
-        "mutual_information",
-        "energy",
-        "redshift",
-        "redshift_error",
-        "redshift_margin",
-        "alternative_class",
-        "alternative_redshift",
-        "alternative_probability",
-        "radial_velocity_km_s",
-        "radial_velocity_error_km_s",
-    )
-    ALTERNATIVES = 3
+    NAMES = CLASSIFIER_OUTPUTS
     group: Tensor
     columns: Tensor
 
@@ -178,7 +167,7 @@ class ExportedClassifier(nn.Module):
         share = torch.stack([g[2], g[4], q[2], q[4], zero + 1.0], dim=1)
         parts = families[:, self.columns]
         taken = torch.stack([chosen[:, 0], zero, chosen[:, 1], zero, chosen[:, 2]], dim=1)
-        probability, order = torch.topk(parts * share - 2.0 * taken, self.ALTERNATIVES, dim=1)
+        probability, order = torch.topk(parts * share - 2.0 * taken, ALTERNATIVES, dim=1)
         names = torch.cat(
             [
                 torch.argmax(known[:, part], dim=1, keepdim=True) + part.start

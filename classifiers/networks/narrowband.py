@@ -18,15 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-BANDS = 56
+from classifiers.networks.declared import BANDS, NARROWBAND_OUTPUTS, REDSHIFT_THRESHOLD
+
 HIDDEN, BLOCKS, BOTTLENECK, DECODER = 200, 3, 16, 96
 QSO_BIN, LOW_Z_BINS, HIGH_Z_BINS = 0.02, 55, 38
 """Width in ln(1 + z), and the number of bins below and from z = 2.1 on, at which a bin begins: z = 0.03 to 5.6."""
 GALAXY_BIN, GALAXY_BINS = 0.015, 57
 QSO_BINS = LOW_Z_BINS + HIGH_Z_BINS
 OUTPUTS = QSO_BINS + GALAXY_BINS + 1
-HIGH_REDSHIFT = 2.1
-_QSO_START = math.log1p(HIGH_REDSHIFT) - LOW_Z_BINS * QSO_BIN
+_QSO_START = math.log1p(REDSHIFT_THRESHOLD) - LOW_Z_BINS * QSO_BIN
 _RELATIVE_ERROR, _ABSOLUTE_ERROR = 0.04, 0.02
 """Least uncertainty of a reconstruction, of its value and of the row's scale: what zero points and templates owe."""
 _LARGEST_LOG_VARIANCE = 4.0
@@ -40,8 +40,8 @@ def target_bins(kind: NDArray[np.int64], redshift: NDArray[np.float64]) -> NDArr
     logarithm = np.log1p(redshift)
     # the edge at z = 2.1 decides the class, so it is taken from the redshift itself
     low = np.clip((logarithm - _QSO_START) / QSO_BIN, 0, LOW_Z_BINS - 1e-9)
-    high = np.clip((logarithm - math.log1p(HIGH_REDSHIFT)) / QSO_BIN, 0, HIGH_Z_BINS - 1e-9) + LOW_Z_BINS
-    quasar = np.where(redshift >= HIGH_REDSHIFT, high, low)
+    high = np.clip((logarithm - math.log1p(REDSHIFT_THRESHOLD)) / QSO_BIN, 0, HIGH_Z_BINS - 1e-9) + LOW_Z_BINS
+    quasar = np.where(redshift >= REDSHIFT_THRESHOLD, high, low)
     galaxy = np.clip(logarithm / GALAXY_BIN, 0, GALAXY_BINS - 1e-9) + QSO_BINS
     star = np.full(kind.shape, OUTPUTS - 1.0)
     chosen = [quasar, galaxy, star]
@@ -108,15 +108,7 @@ def residuals(flux: Tensor, inverse_variance: Tensor, decoded: Tensor) -> Residu
 class ExportedNarrowband(nn.Module):
     """The graph of the bundle: role ``narrowband`` of ``classifiers.engine``."""
 
-    NAMES = (
-        "class_logits",
-        "redshift",
-        "redshift_error",
-        "redshift_qso",
-        "redshift_qso_error",
-        "score",
-        "contribution",
-    )
+    NAMES = NARROWBAND_OUTPUTS
 
     def __init__(self, net: NarrowbandNet) -> None:
         super().__init__()

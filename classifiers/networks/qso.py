@@ -9,19 +9,15 @@ quasars its negative log likelihood was 0.071 against 0.032, and 2.6 % against 1
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from classifiers.networks.channels import row_sum
-from classifiers.networks.classifier import QSO_BIN, QSO_WINDOW, SpectralClassifier
+from classifiers.networks.classifier import QSO_WINDOW, SpectralClassifier
 from classifiers.networks.correlation import evidence, peaks
+from classifiers.networks.declared import QSO_BIN, QSO_OUTPUTS, REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS
 
-REDSHIFT_THRESHOLD = 2.1
-SURVEY_THRESHOLDS: Mapping[str, float] = {"WEAVE": 2.2}
-"""Surveys with a threshold of their own: WEAVE-QSO selects Lyman-alpha forests at z > 2.2 (Pieri et al. 2016,
-arXiv:1611.09388)."""
 _LEAST = 1e-6  # of a probability
 
 
@@ -68,7 +64,7 @@ def beyond(redshift_logits: Tensor, threshold: float) -> Tensor:
 class ExportedQsoFinder(nn.Module):
     """The graph: flux and inverse variance to ``NAMES``; (b,), but ``survey_high_z_logit`` (b, surveys)."""
 
-    NAMES = ("qso_logit", "high_z_logit", "bal_logit", "redshift_qso", "redshift_qso_error", "survey_high_z_logit")
+    NAMES = QSO_OUTPUTS
 
     def __init__(self, network: QsoFinder) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.networks.channels import PIXELS, compress, normalise, row_sum, sum_bins
+from classifiers.networks.declared import ANOMALY_OUTPUTS
 from classifiers.networks.latent_map import LatentMap
 
 ERROR_FLOOR = 0.08
@@ -94,7 +95,7 @@ def score(chi_square_of_bins: Tensor, significance: Tensor) -> Tensor:
 class ExportedVae(nn.Module):
     """The graph: flux and inverse variance to ``NAMES``."""
 
-    NAMES = ("score", "contribution", "map")
+    NAMES = ANOMALY_OUTPUTS
 
     def __init__(self, network: SpectralVae, place: LatentMap) -> None:
         super().__init__()

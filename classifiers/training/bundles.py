@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from classifiers.networks.classifier import GALAXY_BIN, GALAXY_BINS, QSO_BIN, QSO_BINS, ExportedClassifier
-from classifiers.networks.qso import REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS, ExportedQsoFinder
-from classifiers.networks.vae import ExportedVae
+from classifiers.networks.declared import (
+    ALTERNATIVES,
+    ANOMALY_OUTPUTS,
+    CLASSIFIER_OUTPUTS,
+    GALAXY_BIN,
+    GALAXY_BINS,
+    QSO_BIN,
+    QSO_BINS,
+    QSO_OUTPUTS,
+    REDSHIFT_THRESHOLD,
+    SURVEY_THRESHOLDS,
+)
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
 from classifiers.training.tolerances import TOLERANCES
@@ -15,11 +24,7 @@ from classifiers.training.tolerances import TOLERANCES
 SPECTRAL_CLASSIFIER, ANOMALY, QSO = "spectral-classifier", "spectral-anomaly", "qso-finder"
 BUNDLES = (SPECTRAL_CLASSIFIER, ANOMALY, QSO)
 ROLES = {SPECTRAL_CLASSIFIER: "spectral_classifier", ANOMALY: "anomaly", QSO: "qso"}
-NAMES = {
-    SPECTRAL_CLASSIFIER: ExportedClassifier.NAMES,
-    ANOMALY: ExportedVae.NAMES,
-    QSO: ExportedQsoFinder.NAMES,
-}
+NAMES = {SPECTRAL_CLASSIFIER: CLASSIFIER_OUTPUTS, ANOMALY: ANOMALY_OUTPUTS, QSO: QSO_OUTPUTS}
 ARCHITECTURES = {
     SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-2",
     ANOMALY: "specstream-spectral-anomaly-3",
@@ -30,9 +35,9 @@ PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),
     "other_type_probability": (len(OTHER_TYPES),),
-    "alternative_class": (ExportedClassifier.ALTERNATIVES,),
-    "alternative_redshift": (ExportedClassifier.ALTERNATIVES,),
-    "alternative_probability": (ExportedClassifier.ALTERNATIVES,),
+    "alternative_class": (ALTERNATIVES,),
+    "alternative_redshift": (ALTERNATIVES,),
+    "alternative_probability": (ALTERNATIVES,),
     "contribution": (COMMON_GRID.n,),
     "map": (2,),
     "survey_high_z_logit": (len(SURVEY_THRESHOLDS),),

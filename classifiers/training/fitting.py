@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from classifiers.networks.channels import normalise
 from classifiers.networks.classifier import SpectralClassifier
-from classifiers.networks.qso import REDSHIFT_THRESHOLD, QsoFinder, beyond
+from classifiers.networks.declared import REDSHIFT_THRESHOLD
+from classifiers.networks.qso import QsoFinder, beyond
 from classifiers.networks.vae import LARGEST_CHI2, SpectralVae, binned_chi_square, score
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, joined, reliability, same_distribution, top_class

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from classifiers.networks.channels import normalise
-from classifiers.networks.classifier import GALAXY_BIN, QSO_BIN
+from classifiers.networks.declared import GALAXY_BIN, QSO_BIN
 from classifiers.networks.vae import SpectralVae, binned_chi_square, chi_square
 from classifiers.training.journal.history import TOTAL
 from classifiers.training.samples import Samples

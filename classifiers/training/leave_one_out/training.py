@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
 from classifiers.networks.classifier import ExportedClassifier
+from classifiers.networks.declared import CLASSIFIER_OUTPUTS
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.evaluation.answers import GROUP_OF, GROUPS
@@ -32,9 +33,7 @@ SIMULATIONS, EPOCHS = 20_480, 4
 HELD_OUT_N, _HELD_OUT_SEED = 4096, 3_000_017
 NOVEL_SHARE = 0.01
 _REDSHIFT_LIMIT = 0.0033
-_CLASS_LOGITS, _ENERGY, _REDSHIFT = (
-    ExportedClassifier.NAMES.index(name) for name in ("class_logits", "energy", "redshift")
-)
+_CLASS_LOGITS, _ENERGY, _REDSHIFT = (CLASSIFIER_OUTPUTS.index(name) for name in ("class_logits", "energy", "redshift"))
 Real = tuple[list[Spectrum], list[RealLabel]]
 
 

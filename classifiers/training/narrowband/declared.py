@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from classifiers.networks.narrowband import BANDS, HIGH_REDSHIFT, ExportedNarrowband
+from classifiers.networks.declared import BANDS, NARROWBAND_OUTPUTS, REDSHIFT_THRESHOLD
 from classifiers.training.narrowband.bands import NAMES, SHIPPED
 from classifiers.training.narrowband.simulator import CLASS_SCHEME, CLASSES, MAXIMUM_REDSHIFT
 from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
@@ -43,7 +43,7 @@ def manifest(
         "star_classes": ("STAR",),
         "qso_classes": ("QSO_LOW_Z", "QSO_HIGH_Z"),
         "high_z_classes": ("QSO_HIGH_Z",),
-        "qso_z_threshold": HIGH_REDSHIFT,
+        "qso_z_threshold": REDSHIFT_THRESHOLD,
         "redshift_range": (0.0, MAXIMUM_REDSHIFT),
         "zwarn_snr": 3.0,
         "zwarn_coverage": 0.5,
@@ -57,7 +57,7 @@ def manifest(
             for name, wavelength in zip(NAMES, pivot_angstrom, strict=True)
         ],
         "inputs": [{"name": name, "shape": (BANDS,)} for name in ("flux", "inverse_variance")],
-        "outputs": [{"name": name, "shape": _SHAPES.get(name, ())} for name in ExportedNarrowband.NAMES],
+        "outputs": [{"name": name, "shape": _SHAPES.get(name, ())} for name in NARROWBAND_OUTPUTS],
         "domain": {
             "min_coverage": 0.35,
             "full_coverage": 0.75,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from classifiers.bundle.calibration import Calibration
 from classifiers.engine import Arrays, Engine
-from classifiers.networks.narrowband import HIGH_REDSHIFT
+from classifiers.networks.declared import REDSHIFT_THRESHOLD
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.outliers import detected
@@ -89,7 +89,7 @@ def measured(
         "sample": {
             "n_by_kind": n,
             "r_below": counts.FAINT,
-            "high_z_from": HIGH_REDSHIFT,
+            "high_z_from": REDSHIFT_THRESHOLD,
             "missing_bands": round(float(1.0 - scored.inputs.coverage.mean()), 4),
         },
         "balanced": {"with_missing_bands": classes(scored, rng), "all_bands": classes(full, rng)},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from classifiers.networks.narrowband import HIGH_REDSHIFT
+from classifiers.networks.declared import REDSHIFT_THRESHOLD
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.bands import NAMES, PIXELS, SHIPPED, UNIT_CGS, Photometry
 from classifiers.training.narrowband.galaxies import Galaxies
@@ -53,7 +53,7 @@ class Mocks:
 
     def class_index(self) -> Integers:
         """Return (n,) int64 into ``CLASSES``."""
-        quasar = np.where(self.redshift >= HIGH_REDSHIFT, 1, 0)
+        quasar = np.where(self.redshift >= REDSHIFT_THRESHOLD, 1, 0)
         return np.asarray(np.where(self.kind == KINDS.index("QSO"), quasar, self.kind + 1), dtype=np.int64)
 
 

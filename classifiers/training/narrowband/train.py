@@ -13,7 +13,8 @@ import torch
 
 from classifiers.bundle.calibration import calibration_file
 from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, load_bundle, write_bundle
-from classifiers.networks.narrowband import BANDS, ExportedNarrowband
+from classifiers.networks.declared import BANDS
+from classifiers.networks.narrowband import ExportedNarrowband
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest

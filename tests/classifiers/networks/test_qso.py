@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from classifiers.bundle.folder import load_bundle
-from classifiers.networks.classifier import QSO_BIN, SpectralClassifier
+from classifiers.networks.classifier import SpectralClassifier
+from classifiers.networks.declared import QSO_BIN
 from classifiers.networks.qso import beyond
 from classifiers.runtimes.joining import join
 from classifiers.suite import MODELS
