@@ -37,6 +37,7 @@ from classifiers.training.evaluation.other_samples import (
 from classifiers.training.evaluation.priors import priors
 from classifiers.training.evaluation.quasars import Absorbed, quasars
 from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.realism.samples import pairs
 from classifiers.training.evaluation.realism.section import realism
 from classifiers.training.evaluation.redshifts import redshifts
 from classifiers.training.evaluation.robustness import robustness
@@ -137,7 +138,7 @@ def evaluate_fully(
         sections.append(left_out(unseen))
     if progress is not None:
         progress("simulated beside real", 0.0)
-    sections.append(realism(spectra, labels, anomaly))
+    sections.append(realism(list(pairs(spectra, labels, anomaly))))
     if anomaly is not None:
         sections.append(worst(real, spectra, anomaly, reconstruct))
     if progress is not None:

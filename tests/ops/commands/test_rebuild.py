@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import Any
 
+import numpy as np
 import pytest
 
-from classifiers.bundle.folder import load_bundle
+from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
+from classifiers.bundle.manifest import OUTPUTS
+from classifiers.runtimes.independence import dependent_outputs
+from classifiers.runtimes.onnx_cpu import OnnxEngine
 
 pytestmark = pytest.mark.slow
 InTurn = Callable[..., list[tuple[int, str]]]
@@ -35,14 +39,6 @@ def command(models: Path, bundle: str, *more: str) -> list[str]:
     return [*words, "--epochs", "2", "--held-out", str(held_out), *more]
 
 
-def train(in_turn: InTurn, models: Path, bundles: Sequence[str] = BUNDLES) -> None:
-    """Train bundles in one process, the QSO finder on the classifier of the same folder."""
-    trunk = ("--classifier", str(models / "spectral-classifier"))
-    lines = [command(models, bundle, *(trunk if bundle == "qso-finder" else ())) for bundle in bundles]
-    for status, said in in_turn(lines, LONGEST_S):
-        assert status == 0, said
-
-
 def files(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder by its relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -50,9 +46,12 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def models(in_turn: InTurn, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train every bundle into one folder."""
+    """Train every bundle into one folder in one process, the QSO finder on the classifier of that folder."""
     folder = tmp_path_factory.mktemp("rebuild") / "models"
-    train(in_turn, folder)
+    trunk = ("--classifier", str(folder / "spectral-classifier"))
+    lines = [command(folder, bundle, *(trunk if bundle == "qso-finder" else ())) for bundle in BUNDLES]
+    for status, said in in_turn(lines, LONGEST_S):
+        assert status == 0, said
     return folder
 
 
@@ -64,6 +63,26 @@ def test_every_bundle_is_built_calibrated_and_verified(in_turn: InTurn, models: 
         calibration = load_bundle(models / name).calibration("onnxruntime", "fp32")
         assert calibration.domain == "SIMULATED"
         assert calibration.id
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_a_graph_answers_as_torch_does_and_each_row_by_itself(models: Path, name: str) -> None:
+    """The golden answers are torch's; blank and fully masked rows get finite ones too."""
+    bundle = load_bundle(models / name)
+    engine = OnnxEngine(bundle)
+    with np.load(models / name / GOLDEN_FILE, allow_pickle=False) as golden:
+        arrays = dict(golden)
+    inputs = {name: arrays[f"input_{name}"] for name in ("flux", "inverse_variance")}
+    found = engine.run(inputs)
+    assert set(OUTPUTS[bundle.manifest.role]) <= set(found)
+    for output, value in found.items():
+        np.testing.assert_allclose(value, arrays[f"output_{output}"], rtol=1e-4, atol=1e-5, err_msg=output)
+    assert dependent_outputs(engine, inputs, np.random.default_rng(1)) == ()
+    flux = np.zeros((2, inputs["flux"].shape[1]), dtype=np.float32)
+    inverse_variance = np.stack([np.zeros_like(flux[0]), np.ones_like(flux[0])])
+    for output, value in engine.run({"flux": flux, "inverse_variance": inverse_variance}).items():
+        if not output.startswith("radial_velocity"):
+            assert np.isfinite(value).all(), output
 
 
 def test_a_journal_lies_beside_each_bundle(models: Path) -> None:
@@ -123,33 +142,24 @@ def test_a_finished_training_is_not_taken_for_another(in_turn: InTurn, models: P
     assert files(models) == before
 
 
-def test_training_again_with_the_same_seed_gives_the_same_bytes(in_turn: InTurn, models: Path, tmp_path: Path) -> None:
-    """Every file of two bundles, of their journals and of what is calibrated with them, in another process and folder.
+def test_the_same_command_gives_the_same_bytes(in_turn: InTurn, models: Path, tmp_path: Path) -> None:
+    """A training from the start, a map made anew and a finished training resumed, in another process and folder.
 
-    What the process trained before them is not the same either: it leaves no trace.
+    Compared is every file of every bundle, of their journals and of what is calibrated with them. What the process
+    trained before them is not the same either: it leaves no trace. A resumed training that is done only writes.
     """
-    bundles = ("jpas-qso-finder", "spectral-classifier")
-    again = tmp_path / "models"
-    gone = [name for bundle in bundles for name in (bundle, f"{bundle}.training")]
+    again, gone = tmp_path / "models", ("spectral-classifier", "spectral-classifier.training")
     copytree(models, again, ignore=ignore_patterns(*gone))
     assert not any((again / name).exists() for name in gone)
-    train(in_turn, again, bundles)
+    for status, said in in_turn(
+        [
+            command(again, "jpas-qso-finder", "--resume"),
+            command(again, "spectral-classifier"),
+            command(again, "spectral-anomaly", "--map-only"),
+        ],
+        LONGEST_S,
+    ):
+        assert status == 0, said
     first, second = files(models), files(again)
     assert second.keys() == first.keys()
     assert [name for name in first if first[name] != second[name]] == []
-
-
-def test_the_map_alone_made_anew_and_a_finished_training_resumed_give_the_same_bytes(
-    in_turn: InTurn, models: Path, tmp_path: Path
-) -> None:
-    """The map depends on the weights and the simulations alone; a resumed training that is done only writes."""
-    before = files(models)
-    copies = {more: tmp_path / more / "models" for more in ("--map-only", "--resume")}
-    for copy in copies.values():
-        copytree(models, copy)
-    lines = [command(copy, "spectral-anomaly", more) for more, copy in copies.items()]
-    for copy, (status, said) in zip(copies.values(), in_turn(lines, LONGEST_S), strict=True):
-        assert status == 0, said
-        after = files(copy)
-        assert after.keys() == before.keys()
-        assert [name for name in before if before[name] != after[name]] == []

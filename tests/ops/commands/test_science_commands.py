@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib.metadata
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,9 @@ from ops.command_line import COMMANDS, SUMMARIES, app
 from schemas.codec import Codec
 from stream.transports.contract import Message
 
+InTurn = Callable[..., list[tuple[int, str]]]
+FILES_OF_SIX = {"sdss": 6, "desi": 1, "4most-lrs": 6, "4most-hrs": 6, "weave": 2}
+"""How many files hold six simulated spectra, by layout."""
 SUBCOMMANDS = {
     "dead-letters": ("list", "show", "redrive"),
     "ledger": ("verify",),
@@ -65,73 +67,80 @@ def test_the_program_knows_its_version_and_its_commands(specstream: Any) -> None
 
 @pytest.mark.slow
 def test_simulations_repeat_with_their_seed(
-    specstream: Any, codec: Codec, committed: Callable[[str, str], list[Message]], tmp_path: Path
+    specstream: Any, in_turn: InTurn, codec: Codec, committed: Callable[[str, str], list[Message]], tmp_path: Path
 ) -> None:
     """The same seed gives the same bytes, another one others; the truth has a row for each; a second run adds none."""
-
-    def simulate(folder: str, seed: int, *more: object) -> list[bytes | None]:
-        broker = f"file:{tmp_path / folder}"
-        done = specstream("simulate", "--to", f"{broker}/l1", "-n", 12, "--seed", seed, *more)
-        assert done.returncode == 0, done.stderr
-        assert "12 simulated records" in done.stderr
-        return [message.value for message in committed(broker, "l1")]
-
-    first = simulate("a", 7, "--truth", tmp_path / "truth.csv")
-    assert len(first) == 12
-    assert simulate("b", 7) == first
-    assert simulate("a", 7) == first
-    assert not set(simulate("c", 8)) & set(first)
+    truth_file = str(tmp_path / "truth.csv")
+    words = ["simulate", "-n", "12", "--to"]
+    done = specstream(*words, f"file:{tmp_path}/a/l1", "--seed", "7", "--truth", truth_file)
+    runs = [
+        (done.returncode, done.stderr),
+        *in_turn(
+            [
+                [*words, f"file:{tmp_path}/{folder}/l1", "--seed", *more]
+                for folder, *more in (("b", "7"), ("a", "7"), ("c", "8"), ("d", "7", "--form", "alerts"))
+            ]
+        ),
+    ]
+    for status, said in runs:
+        assert status == 0, said
+        assert "12 simulated records" in said
+    first, same, other, alerts = (
+        [message.value for message in committed(f"file:{tmp_path}/{folder}", "l1")] for folder in "abcd"
+    )
+    assert len(first) == len(alerts) == 12
+    assert same == first
+    assert not set(other) & set(first)
     with (tmp_path / "truth.csv").open(newline="") as file:
         truths = list(csv.DictReader(file))
     assert [row["l1_id"] for row in truths] == [codec.decode(value or b"").record["l1_id"] for value in first]
     assert {row["kind"] for row in truths} <= {"GALAXY", "QSO", "STAR", "OTHER"}
-    assert len(simulate("d", 7, "--form", "alerts")) == 12
-    done = specstream("simulate", "--to", f"file:{tmp_path}/e/l1", "--form", "alerts", "--truth", tmp_path / "t.csv")
-    assert done.returncode == 2
-    assert "--truth" in done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("form", "files"), [("sdss", 6), ("desi", 1), ("4most-lrs", 6), ("4most-hrs", 6), ("weave", 2)]
-)
 def test_simulated_files_are_ingested_like_a_surveys(
-    specstream: Any,
-    codec: Codec,
-    committed: Callable[[str, str], list[Message]],
-    tmp_path: Path,
-    form: str,
-    files: int,
+    in_turn: InTurn, codec: Codec, committed: Callable[[str, str], list[Message]], tmp_path: Path
 ) -> None:
     """The same seed writes the same files; every spectrum in them becomes a record; the truth has a row for each."""
-    night, again, truth = tmp_path / "night", tmp_path / "again", tmp_path / "truth.csv"
-    done = specstream("simulate", "--fits", night, "-n", 6, "--seed", 3, "--form", form, "--truth", truth)
-    assert done.returncode == 0, done.stderr
-    assert specstream("simulate", "--fits", again, "-n", 6, "--seed", 3, "--form", form).returncode == 0
-    names = sorted(path.name for path in night.iterdir())
-    assert len(names) == files
-    assert [(again / name).read_bytes() for name in names] == [(night / name).read_bytes() for name in names]
-    broker = f"file:{tmp_path / 'spool'}"
-    done = specstream("ingest", night, "--to", f"{broker}/l1")
-    assert done.returncode == 0, done.stderr
-    objects = [codec.decode(message.value or b"").record["object_id"] for message in committed(broker, "l1")]
-    with truth.open(newline="") as file:
-        assert sorted(row["l1_id"] for row in csv.DictReader(file)) == sorted(objects)
+    lines = []
+    for form in FILES_OF_SIX:
+        folder = tmp_path / form
+        words = ["simulate", "-n", "6", "--seed", "3", "--form", form, "--fits"]
+        lines += [
+            [*words, str(folder / "night"), "--truth", str(folder / "truth.csv")],
+            [*words, str(folder / "again")],
+            ["ingest", str(folder / "night"), "--to", f"file:{folder / 'spool'}/l1"],
+        ]
+        folder.mkdir()
+    for status, said in in_turn(lines):
+        assert status == 0, said
+    for form, number in FILES_OF_SIX.items():
+        night, again = tmp_path / form / "night", tmp_path / form / "again"
+        names = sorted(path.name for path in night.iterdir())
+        assert len(names) == number
+        assert [(again / name).read_bytes() for name in names] == [(night / name).read_bytes() for name in names]
+        came = committed(f"file:{tmp_path / form / 'spool'}", "l1")
+        objects = [codec.decode(message.value or b"").record["object_id"] for message in came]
+        with (tmp_path / form / "truth.csv").open(newline="") as file:
+            assert sorted(row["l1_id"] for row in csv.DictReader(file)) == sorted(objects)
 
 
 @pytest.mark.slow
-def test_a_simulation_without_a_place_or_a_layout_is_refused_by_name(specstream: Any, tmp_path: Path) -> None:
+def test_a_simulation_without_a_place_or_a_layout_is_refused_by_name(in_turn: InTurn, tmp_path: Path) -> None:
     """One line says which option, and what was expected; nothing is written."""
-    for words, told in (
+    place, topic = ["--fits", str(tmp_path / "x")], ["--to", f"file:{tmp_path}/y/l1"]
+    cases = (
         ([], "--to"),
-        (["--to", "file:spool/l1", "--fits", tmp_path / "x"], "--to and --fits"),
-        (["--fits", tmp_path / "x", "--form", "jpas"], "received jpas"),
-        (["--fits", tmp_path / "x", "--form", "alerts"], "received alerts"),
-    ):
-        done = specstream("simulate", *words)
-        assert done.returncode == 2, words
-        assert told in " ".join(done.stderr.split()), words
-    assert not (tmp_path / "x").exists()
+        ([*topic, *place], "--to and --fits"),
+        ([*place, "--form", "jpas"], "received jpas"),
+        ([*place, "--form", "alerts"], "received alerts"),
+        ([*topic, "--form", "alerts", "--truth", str(tmp_path / "t.csv")], "--truth"),
+    )
+    ended = in_turn([["simulate", *words] for words, _ in cases])
+    for (words, told), (status, said) in zip(cases, ended, strict=True):
+        assert status == 2, words
+        assert told in " ".join(said.split()), words
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -143,28 +152,6 @@ def test_the_bundles_that_ship_are_listed_and_intact(specstream: Any) -> None:
     for name in ("spectral-classifier", "spectral-anomaly", "qso-finder", "stamp-anomaly", "jpas-qso-finder"):
         assert name in listed.stdout
         assert f"{name}: " in verified.stdout
-
-
-@pytest.mark.slow
-def test_evaluation_writes_a_page_and_its_numbers(data_dir: Path, tmp_path: Path) -> None:
-    """The table on the terminal, the page with its pictures inside, the same numbers as JSON."""
-    words = ["evaluate", "--data", str(data_dir), "--output", str(tmp_path / "report"), "--simulations", "256"]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    assert "| 13 classes |" in done.output
-    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
-    numbers = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
-    assert page.count("data:image/png;base64,") > 20
-    (entry,) = [each for each in numbers["proportions"] if each["name"] == "13 classes"]
-    assert f"{entry['successes']}/{entry['n']} = " in page
-    assert (tmp_path / "report" / "report.md").read_text(encoding="utf-8") in done.output + "\n"
-    assert {"spectral-classifier", "stamp-anomaly"} <= numbers["engines"].keys()
-    (section,) = [each for each in numbers["sections"] if each["title"] == "Map"]
-    rows = section["items"][0]["rows"]
-    assert [row[:2] for row in rows] == [
-        [sample, shown] for sample in ("simulated", "real") for shown in ("map", "principal plane")
-    ]
-    assert all(0.85 < cell["value"] <= 1 and cell["n"] > 300 for row in rows for cell in row[2:])
 
 
 @pytest.mark.slow

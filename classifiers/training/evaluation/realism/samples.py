@@ -69,7 +69,7 @@ def pairs(
     Args:
         spectra: the real ones.
         labels: theirs.
-        anomaly: engine of role ``anomaly``, for the features.
+        anomaly: engine of role ``anomaly``; without it residuals of the VAE are no features.
     """
     simulator = Simulator.load()
     labelled = [row for row in unique_objects(labels) if labels[row].group]

@@ -7,13 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.items import Spectrum
-from classifiers.loaded import LoadedEngine
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import PreparedBatch, prepare
 from classifiers.training.evaluation.binned import histogram
 from classifiers.training.evaluation.document import Cell, Curve, Item, Number, Plot, Section, Table
-from classifiers.training.evaluation.real_spectra import RealLabel
 from classifiers.training.evaluation.realism.features import (
     Float,
     in_bands,
@@ -21,7 +18,7 @@ from classifiers.training.evaluation.realism.features import (
     second_differences,
 )
 from classifiers.training.evaluation.realism.line_widths import WIDTH_LINES, line_widths
-from classifiers.training.evaluation.realism.samples import A_REAL_ONE, Pair, Side, pairs
+from classifiers.training.evaluation.realism.samples import A_REAL_ONE, Pair, Side
 from classifiers.training.evaluation.realism.two_sample import Auroc, auroc, kolmogorov_smirnov
 
 TITLE = "Simulated beside real"
@@ -43,15 +40,8 @@ _TEXT = (
 )
 
 
-def realism(spectra: Sequence[Spectrum], labels: Sequence[RealLabel], anomaly: LoadedEngine | None = None) -> Section:
-    """Return the section.
-
-    Args:
-        spectra: the real ones.
-        labels: theirs.
-        anomaly: engine of role ``anomaly``; without it residuals of the VAE are no features.
-    """
-    found = list(pairs(spectra, labels, anomaly))
+def realism(found: Sequence[Pair]) -> Section:
+    """Return the section on the samples of each survey, as ``pairs`` makes them."""
     widths = {group: [line_widths(_sides(found, side), group) for side in _SIDES] for group in WIDTH_LINES}
     items: list[Item] = [_told_apart(found), _statistics(found, widths)]
     for pair in found:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers.items import Spectrum
 from classifiers.training.evaluation.document import Number, Plot, Section, Table
-from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra
+from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.evaluation.realism.samples import A_REAL_ONE, INSTRUMENT_OF, Pair, pairs
 from classifiers.training.evaluation.realism.section import TITLE, realism
 from classifiers.training.simulation.instruments import NAMES
@@ -18,18 +17,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def sample(data_dir: Path) -> tuple[list[Spectrum], list[RealLabel]]:
-    return real_spectra(data_dir / "spectra")
+def found(data_dir: Path) -> list[Pair]:
+    return list(pairs(*real_spectra(data_dir / "spectra")))
 
 
 @pytest.fixture(scope="module")
-def found(sample: tuple[list[Spectrum], list[RealLabel]]) -> list[Pair]:
-    return list(pairs(*sample))
-
-
-@pytest.fixture(scope="module")
-def section(sample: tuple[list[Spectrum], list[RealLabel]]) -> Section:
-    return realism(*sample)
+def section(found: list[Pair]) -> Section:
+    return realism(found)
 
 
 def test_every_survey_is_simulated_by_an_instrument_that_there_is() -> None:

@@ -1,35 +1,58 @@
-"""The whole evaluation on the real spectra: every section has its items, and every number a size behind it."""
+"""``evaluate`` on the real spectra and alerts: the page and its numbers, and that every number has a size behind it."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import ops.commands.evaluate
 from classifiers.loaded import load_engines
 from classifiers.suite import MODELS, suites
 from classifiers.training.evaluation.document import Example, Matrix, Number, Plot, Proportion, Report, Table
-from classifiers.training.evaluation.evaluate import anomaly_engine, evaluate, evaluate_fully
-from classifiers.training.evaluation.left_out import SHIPPED, LeaveOneOut
-from classifiers.training.reconstruction import reconstructing
+from classifiers.training.evaluation.evaluate import evaluate
+from classifiers.training.stamps.evaluate import TITLE as IMAGES
+from ops.command_line import app
+from ops.report_page import page
 
+pytestmark = pytest.mark.slow
 SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
 
 
+class Evaluated(NamedTuple):
+    """The report as the page was given it, the folder that was written, and what the terminal showed."""
+
+    report: Report
+    folder: Path
+    shown: str
+
+
 @pytest.fixture(scope="module")
-def report(data_dir: Path) -> Report:
-    engines = load_engines([MODELS / name for name in SPECTRAL])
-    unseen = LeaveOneOut.from_json(SHIPPED.read_text(encoding="utf-8"))
-    anomaly = anomaly_engine(engines)
-    assert anomaly is not None
-    return evaluate_fully(
-        suites(engines)["spectrum"], data_dir / "spectra", anomaly, simulations=256, unseen=unseen,
-        reconstruct=reconstructing(anomaly.bundle.folder),
-    )  # fmt: skip
+def evaluated(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    """Run the command once, for minutes, and keep the report that the page is made of."""
+    folder, reports = tmp_path_factory.mktemp("evaluation") / "report", []
+
+    def keeping(report: Report, *more: Any) -> str:
+        reports.append(report)
+        return page(report, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ops.commands.evaluate, "page", keeping)
+        words = ["evaluate", "--data", str(data_dir), "--output", str(folder), "--simulations", "256"]
+        done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    (report,) = reports
+    return Evaluated(report, folder, done.output)
+
+
+@pytest.fixture(scope="module")
+def report(evaluated: Evaluated) -> Report:
+    return evaluated.report
 
 
 def section(report: Report, title: str) -> dict[str, Any]:
@@ -44,13 +67,12 @@ def cells(table: Table, row: str) -> list[Any]:
     return list(found)
 
 
-@pytest.mark.slow
 def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
     titles = [each.title for each in report.sections]
     assert titles == [
         "Beside classical methods", "Classes", "Redshifts", "Exposures against coadds", "Unknown", "Quasar finder",
         "Priors of sub-surveys", "DESI coadds", "Simulated 4MOST exposure", "Bad input", "Leave one survey out",
-        "Simulated beside real", "The worst errors",
+        "Simulated beside real", "The worst errors", "Map", "J-PAS pseudo-spectra", IMAGES,
     ]  # fmt: skip
     assert {"13 classes, real", "13 classes, simulated", "Reliability, real"} <= section(report, "Classes").keys()
     assert "Supernovae in the light of real galaxies" in section(report, "Unknown")
@@ -76,7 +98,33 @@ def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
         assert row[-2].value <= 0.03, row
 
 
-@pytest.mark.slow
+def test_the_page_the_table_and_the_numbers_are_those_of_the_report(evaluated: Evaluated) -> None:
+    """The table on the terminal, the page with its pictures inside, the same numbers as JSON."""
+    folder = evaluated.folder
+    assert "| 13 classes |" in evaluated.shown
+    assert (folder / "report.md").read_text(encoding="utf-8") in evaluated.shown + "\n"
+    page_text = (folder / "report.html").read_text(encoding="utf-8")
+    assert page_text.count("data:image/png;base64,") > 20
+    entry = evaluated.report.proportion("13 classes")
+    assert f"{entry.successes}/{entry.n} = " in page_text
+    assert (folder / "report.json").read_text(encoding="utf-8") == evaluated.report.to_json() + "\n"
+    assert {"spectral-classifier", "stamp-anomaly"} <= evaluated.report.engines.keys()
+
+
+def test_the_map_keeps_neighbours_better_than_chance_would(report: Report) -> None:
+    (found,) = [each for each in report.sections if each.title == "Map"]
+    table = found.items[0]
+    assert isinstance(table, Table)
+    assert [row[:2] for row in table.rows] == [
+        [sample, shown] for sample in ("simulated", "real") for shown in ("map", "principal plane")
+    ]
+    for row in table.rows:
+        for cell in row[2:]:
+            assert isinstance(cell, Number)
+            assert 0.85 < cell.value <= 1
+            assert cell.n > 300
+
+
 def test_sections_agree_with_the_headline(report: Report) -> None:
     matrix = section(report, "Classes")["13 classes, real"]
     right = sum(matrix.counts[index][index] for index in range(13))
@@ -90,7 +138,6 @@ def test_sections_agree_with_the_headline(report: Report) -> None:
     assert accuracy[2].successes == report.proportion("QSO redshift within 0.0033 (1+z)").successes
 
 
-@pytest.mark.slow
 def test_the_baselines_stand_in_the_same_table(report: Report) -> None:
     assert report.proportion("baseline: template fit: star type, exact").value > 0.6
     assert report.proportion("baseline: eigenspectra: QSO redshift within 0.01 (1+z)").value > 0.9
@@ -102,7 +149,6 @@ def test_the_baselines_stand_in_the_same_table(report: Report) -> None:
     assert cells(beside, "QSO recall")[3] == report.proportion("baseline: eigenspectra: QSO recall (no stars offered)")
 
 
-@pytest.mark.slow
 def test_json_holds_the_same_numbers_each_with_its_size_and_interval(report: Report) -> None:
     document = json.loads(report.to_json())
     assert [each["title"] for each in document["sections"]] == [each.title for each in report.sections]
@@ -124,7 +170,6 @@ def test_json_holds_the_same_numbers_each_with_its_size_and_interval(report: Rep
     assert counted > 150
 
 
-@pytest.mark.slow
 def test_the_headline_alone_is_the_same(report: Report, data_dir: Path) -> None:
     alone = evaluate(suites(load_engines([MODELS / name for name in SPECTRAL]))["spectrum"], data_dir / "spectra")
     assert alone.sections == ()
