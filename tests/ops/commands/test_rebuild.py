@@ -145,20 +145,19 @@ def test_a_finished_training_is_not_taken_for_another(in_turn: InTurn, models: P
 def test_the_same_command_gives_the_same_bytes(in_turn: InTurn, models: Path, tmp_path: Path) -> None:
     """A training from the start, a map made anew and a finished training resumed, in another process and folder.
 
-    Compared is every file of every bundle, of their journals and of what is calibrated with them. What the process
-    trained before them is not the same either: it leaves no trace. A resumed training that is done only writes.
+    Compared is every file of every bundle, of their journals and of what is calibrated with them: with the map, all the
+    spectral ones. What the process trained before them is not the same either: it leaves no trace. A resumed training
+    that is done only writes.
     """
-    again, gone = tmp_path / "models", ("spectral-classifier", "spectral-classifier.training")
+    again, gone = tmp_path / "models", ("jpas-qso-finder", "jpas-qso-finder.training")
     copytree(models, again, ignore=ignore_patterns(*gone))
     assert not any((again / name).exists() for name in gone)
-    for status, said in in_turn(
-        [
-            command(again, "jpas-qso-finder", "--resume"),
-            command(again, "spectral-classifier"),
-            command(again, "spectral-anomaly", "--map-only"),
-        ],
-        LONGEST_S,
-    ):
+    lines = [
+        command(again, "stamp-anomaly", "--resume"),
+        command(again, "jpas-qso-finder"),
+        command(again, "spectral-anomaly", "--map-only"),
+    ]
+    for status, said in in_turn(lines, LONGEST_S):
         assert status == 0, said
     first, second = files(models), files(again)
     assert second.keys() == first.keys()
