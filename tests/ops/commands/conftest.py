@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import threading
@@ -32,23 +34,43 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def specstream() -> Specstream:
-    """Return a function that runs a command to its end and returns status, output and messages."""
+def specstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Specstream]:
+    """Return a function that runs a command to its end and returns status, output and messages.
 
-    def run(
-        *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ops", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LONGEST_S,
-            env=clean_environment(env),
-            cwd=cwd,
-        )
+    Each has a process of its own; the imports they share (``commands_forked``).
+    """
+    program = Path(__file__).with_name("commands_forked.py")
+    said = {name: tmp_path_factory.mktemp("said") / name for name in ("stdout", "stderr")}
+    with subprocess.Popen(
+        [sys.executable, str(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        start_new_session=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        requests, answers = process.stdin, process.stdout
 
-    return run
+        def run(
+            *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        ) -> subprocess.CompletedProcess[str]:
+            words = [str(argument) for argument in arguments]
+            for path in said.values():
+                path.unlink(missing_ok=True)
+            request = {"words": words, "env": clean_environment(env), "cwd": str(cwd or Path.cwd())}
+            requests.write(json.dumps({**request, **{name: str(path) for name, path in said.items()}}) + "\n")
+            requests.flush()
+            if not select.select([answers], [], [], LONGEST_S)[0]:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(words, LONGEST_S)
+            status = int(answers.readline())
+            stdout, stderr = (path.read_text(encoding="utf-8") for path in said.values())
+            return subprocess.CompletedProcess(words, status, stdout, stderr)
+
+        yield run
+        requests.close()
 
 
 @pytest.fixture(scope="session")
