@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,61 +35,77 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "COLUMNS": "200", **(extra or {})}
 
 
+class Forked:
+    """Runs commands in processes of their own; the imports they share (``commands_forked``)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._numbers, self._lock = folder, itertools.count(), threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("commands_forked.py"))],
+            stdin=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+            start_new_session=True,
+        )
+
+    def run(
+        self, words: Sequence[str], lines: Sequence[Sequence[str]], env: Mapping[str, str], cwd: Path, longest_s: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, or lines in turn, and wait for the end; any thread may."""
+        own = self._folder / str(next(self._numbers))
+        own.mkdir()
+        stdout, stderr, status = (own / name for name in ("stdout", "stderr", "status"))
+        os.mkfifo(status)
+        places = {"cwd": str(cwd), "stdout": str(stdout), "stderr": str(stderr), "status": str(status)}
+        pipe = os.open(status, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            self._send({"words": words, "lines": lines, "env": env, **places})
+            if not select.select([pipe], [], [], longest_s)[0]:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired([*words], longest_s, *(each.read_text() for each in (stdout, stderr)))
+            code = int(os.read(pipe, 16))
+        finally:
+            os.close(pipe)
+        return subprocess.CompletedProcess([*words], code, stdout.read_text("utf-8"), stderr.read_text("utf-8"))
+
+    def _send(self, request: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End the process that forks."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(LONGEST_S)
+
+
 @pytest.fixture(scope="session")
-def specstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Specstream]:
-    """Return a function that runs a command to its end and returns status, output and messages.
-
-    Each has a process of its own; the imports they share (``commands_forked``).
-    """
-    program = Path(__file__).with_name("commands_forked.py")
-    said = {name: tmp_path_factory.mktemp("said") / name for name in ("stdout", "stderr")}
-    with subprocess.Popen(
-        [sys.executable, str(program)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=clean_environment(),
-        start_new_session=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        requests, answers = process.stdin, process.stdout
-
-        def run(
-            *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
-        ) -> subprocess.CompletedProcess[str]:
-            words = [str(argument) for argument in arguments]
-            for path in said.values():
-                path.unlink(missing_ok=True)
-            request = {"words": words, "env": clean_environment(env), "cwd": str(cwd or Path.cwd())}
-            requests.write(json.dumps({**request, **{name: str(path) for name, path in said.items()}}) + "\n")
-            requests.flush()
-            if not select.select([answers], [], [], LONGEST_S)[0]:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(words, LONGEST_S)
-            status = int(answers.readline())
-            stdout, stderr = (path.read_text(encoding="utf-8") for path in said.values())
-            return subprocess.CompletedProcess(words, status, stdout, stderr)
-
-        yield run
-        requests.close()
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
+    with closing(Forked(tmp_path_factory.mktemp("commands"))) as commands:
+        yield commands
 
 
 @pytest.fixture(scope="session")
-def in_turn() -> InTurn:
+def specstream(forked: Forked) -> Specstream:
+    """Return a function that runs a command to its end and returns status, output and messages."""
+
+    def run(
+        *arguments: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return forked.run([*map(str, arguments)], [], clean_environment(env), cwd or Path.cwd(), LONGEST_S)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def in_turn(forked: Forked) -> InTurn:
     """Return a function that runs command lines one after another in one process; status and messages of each."""
-    program = Path(__file__).with_name("commands_in_turn.py")
 
     def run(lines: Sequence[Sequence[str]], longest_s: float = LONGEST_S) -> list[tuple[int, str]]:
-        done = subprocess.run(
-            [sys.executable, str(program)],
-            input=json.dumps(lines),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=longest_s,
-            env=clean_environment(),
-        )
+        done = forked.run([], lines, clean_environment(), Path.cwd(), longest_s)
+        assert done.returncode == 0, done.stderr
         return [(status, said) for status, said in map(json.loads, done.stdout.splitlines())]
 
     return run
