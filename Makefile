@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPECSTREAM_DATA ?= ../shared/data
 export SPECSTREAM_DATA
-# Tests run in this many processes side by side. The whole suite gets two more, because a third of the time it waits
+# Tests run in this many processes side by side. The whole suite gets one more, because a fifth of the time it waits
 # for a broker's time-outs; each has a Kafka of its own (about 0.7 GB of memory). Threads of linear algebra in each of them
 # would only be in each other's way: they doubled the processor's time.
 WORKERS ?= 2
@@ -32,7 +32,7 @@ demo: $(BIN)/specstream ## simulate an exposure, classify it, draw pictures (nee
 test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 	@sh ops/setup/java.sh
 	@$(BIN)/python -c "from ops.kafka.jars import resolve_jars; resolve_jars()"
-	@$(PYTEST) -n $$(($(WORKERS) + 2)) --durations 15 --durations-min 10
+	@$(PYTEST) -n $$(($(WORKERS) + 1)) --durations 15 --durations-min 10
 
 check: $(VENV)/.developer ## the fast subset without the training room, within a minute on 2 cores: the inner loop
 	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 
 from classifiers.training.evaluation.document import Curve, Example, Matrix, Plot
-from ops.plots.spectrum import ALARM, ERROR, INK, LINE, load_matplotlib
+from ops.plots.spectrum import ALARM, ERROR, INK, LINE, load_matplotlib, png
 
 COLOURS = ("#1f5fa8", "#c8442b", "#2f8f5b", "#8a5fb0", "#c98a2b", "#4aa3b8", "#6b7480", "#b0508a", "#7a8f2b")
-_DOTS_PER_INCH = 110
 
 
 def draw(item: Plot | Matrix | Example) -> bytes:
@@ -22,9 +20,7 @@ def draw(item: Plot | Matrix | Example) -> bytes:
         figure = _example(item)
     else:
         figure = _plot(item)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _plot(item: Plot) -> Any:

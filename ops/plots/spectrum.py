@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ REMARKABLE_P = 0.01  # an anomaly at least this rare is drawn in the colour of a
 CHARACTER = 0.0072  # width of a label's character as a fraction of the flux axis
 ROW_POINTS = 11.0
 NAME_LENGTH, DIGEST_LENGTH = 120, 8
+_DOTS_PER_INCH = 110
 
 
 def verdict_line(l2: Mapping[str, Any]) -> str:
@@ -192,4 +194,15 @@ def file_name(l1_id: str) -> str:
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure as PNG."""
-    figure.savefig(path, dpi=110)
+    path.write_bytes(png(figure))
+
+
+def png(figure: Any) -> bytes:
+    """Return a figure as PNG, drawn once: ``savefig`` lays it out in a drawing of its own before."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(_DOTS_PER_INCH)
+    buffer = io.BytesIO()
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
