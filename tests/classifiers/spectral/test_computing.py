@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -51,16 +51,23 @@ def spectra() -> list[Spectrum]:
     return [*made, nowhere]
 
 
-def verdicts(options: RuntimeOptions, spectra: Sequence[Spectrum]) -> Verdicts:
-    """Return what the shipped bundles say on a runtime."""
-    return open_suites(FOLDERS, options)["spectrum"].classify(spectra)
+class Told(NamedTuple):
+    """What the shipped bundles say, prepared on the CPU and on the engines' device."""
+
+    host: Verdicts
+    device: Verdicts
+
+
+@pytest.fixture(scope="module")
+def told(spectra: list[Spectrum]) -> Told:
+    on = (RuntimeOptions("onnxruntime"), RuntimeOptions("torch", device="cpu"))
+    return Told(*(open_suites(FOLDERS, options)["spectrum"].classify(spectra) for options in on))
 
 
 @pytest.mark.slow
-def test_spectra_prepared_on_the_device_get_the_verdicts_of_those_prepared_on_the_cpu(spectra: list[Spectrum]) -> None:
+def test_spectra_prepared_on_the_device_get_the_verdicts_of_those_prepared_on_the_cpu(told: Told) -> None:
     """Flags, coverage and classes exactly; probabilities, redshifts and p-values to what fp32 allows."""
-    host = verdicts(RuntimeOptions("onnxruntime"), spectra)
-    device = verdicts(RuntimeOptions("torch", device="cpu"), spectra)
+    host, device = told
     np.testing.assert_array_equal(device.quality_flags, host.quality_flags)
     np.testing.assert_array_equal(device.columns["coverage"], host.columns["coverage"])
     np.testing.assert_array_equal(device.top_class, host.top_class)
@@ -73,10 +80,8 @@ def test_spectra_prepared_on_the_device_get_the_verdicts_of_those_prepared_on_th
 
 
 @pytest.mark.slow
-def test_what_prepares_is_told_as_part_of_the_engines(spectra: list[Spectrum]) -> None:
+def test_what_prepares_is_told_as_part_of_the_engines(told: Told) -> None:
     """On a device there is one stage; on the CPU preparation has its own."""
     engines = "spectral-classifier+spectral-anomaly+qso-finder"
-    host = verdicts(RuntimeOptions("onnxruntime"), spectra[:4]).stage_seconds
-    device = verdicts(RuntimeOptions("torch", device="cpu"), spectra[:4]).stage_seconds
-    assert list(host) == ["preprocess", engines, "lines", "verdict"]
-    assert list(device) == [engines, "lines", "verdict"]
+    assert list(told.host.stage_seconds) == ["preprocess", engines, "lines", "verdict"]
+    assert list(told.device.stage_seconds) == [engines, "lines", "verdict"]

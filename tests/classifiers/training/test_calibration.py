@@ -1,7 +1,4 @@
-"""Calibration on held-out simulations: factors worked by hand, and the three bundles made to fit together.
-
-``classifiers.training.calibration`` imports torch, which takes seconds: only the tests import it, not collection.
-"""
+"""Calibration on held-out simulations: factors worked by hand, and the three bundles made to fit together."""
 
 from __future__ import annotations
 
@@ -13,12 +10,15 @@ import pytest
 
 from classifiers.loaded import load_engines
 from classifiers.suite import MODELS, suites
+from classifiers.training.bundles import BUNDLES
+from classifiers.training.calibration import calibrate_bundles, error_factor
+
+ENOUGH = 4608
+"""Simulations, about the least with which the bundles can hold their rates."""
 
 
 @pytest.mark.slow
 def test_the_error_factor_brings_pulls_to_unit_width() -> None:
-    from classifiers.training.calibration import error_factor
-
     rng = np.random.default_rng(1)
     truth = rng.uniform(0.0, 3.0, 20_000)
     found = (truth + 0.02 * rng.standard_normal(truth.size)).astype(np.float32)
@@ -27,24 +27,19 @@ def test_the_error_factor_brings_pulls_to_unit_width() -> None:
 
 @pytest.mark.slow
 def test_no_redshifts_to_judge_by_leave_errors_as_they_are() -> None:
-    from classifiers.training.calibration import error_factor
-
     empty = np.zeros(0, np.float32)
     assert error_factor(empty, empty, np.zeros(0)) == 1.0
 
 
 @pytest.mark.slow
 def test_calibrated_bundles_fit_together_and_say_what_they_were_calibrated_on(tmp_path: Path) -> None:
-    from classifiers.training.bundles import BUNDLES
-    from classifiers.training.calibration import calibrate_bundles
-
     for name in BUNDLES:
         shutil.copytree(MODELS / name, tmp_path / name)
-    written = calibrate_bundles(tmp_path, n=6144, seed=77)
+    written = calibrate_bundles(tmp_path, n=ENOUGH, seed=77)
     assert set(written) == set(BUNDLES)
     engines = load_engines([tmp_path / name for name in BUNDLES])
     for use in suites(engines)["spectrum"].engines():
-        assert use.calibration_id == "simulated-77-6144"
+        assert use.calibration_id == f"simulated-77-{ENOUGH}"
         assert use.calibration_domain == "SIMULATED"
     assert written["spectral-classifier"].fused is not None
     assert 0.3 < written["spectral-classifier"].temperature < 3.0
@@ -52,9 +47,6 @@ def test_calibrated_bundles_fit_together_and_say_what_they_were_calibrated_on(tm
 
 @pytest.mark.slow
 def test_too_few_held_out_spectra_are_refused(tmp_path: Path) -> None:
-    from classifiers.training.bundles import BUNDLES
-    from classifiers.training.calibration import calibrate_bundles
-
     for name in BUNDLES:
         shutil.copytree(MODELS / name, tmp_path / name)
     with pytest.raises(ValueError, match="known objects"):
