@@ -48,6 +48,7 @@ def test_what_is_known_without_astropy_is_what_astropy_says(text: str) -> None:
     assert KNOWN[text] == parsed(text)
 
 
+@pytest.mark.slow
 def test_engines_open_and_classify_without_astropy(start: Callable[[str], subprocess.Popen[str]]) -> None:
     """A service that reads what our readers write never waits for it."""
     process = start(

@@ -21,6 +21,7 @@ def done(stdout: str = "", stderr: str = "", status: int = 0) -> subprocess.Comp
     return subprocess.CompletedProcess(["probe"], status, stdout, stderr)
 
 
+@pytest.mark.slow
 def test_the_probe_itself_runs_in_a_process_of_its_own() -> None:
     """On a machine without a GPU torch says so, and this process has imported nothing for it."""
     script = "import sys; from classifiers.runtimes import probing"

@@ -90,6 +90,7 @@ def test_what_cannot_be_compiled_is_one_line_and_status_2(
         assert expected in said.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_help_says_what_the_command_is_for(specstream: Any) -> None:
     """And names its options."""
     done = specstream("bundles", "compile", "--help")
