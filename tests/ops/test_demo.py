@@ -18,7 +18,7 @@ def test_the_demo_runs_end_to_end_and_keeps_to_its_own_folder(base_install: Mapp
     """
     folder = tmp_path / "demo"
     command = [sys.executable, "-m", "ops.demo", "--output", str(folder)]
-    done = subprocess.run(command, env=base_install, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=base_install, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "in 580 = out 580 + dead 0: holds" in done.stdout
     assert "simulated as" in done.stdout
@@ -28,7 +28,7 @@ def test_the_demo_runs_end_to_end_and_keeps_to_its_own_folder(base_install: Mapp
     assert all((folder / "pictures" / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
     mine = folder / "thesis.tex"
     mine.write_text("years of work")
-    done = subprocess.run(command, env=base_install, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=base_install, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert mine.read_text() == "years of work"

@@ -19,6 +19,8 @@ from classifiers.bundle.folder import GOLDEN_FILE, load_bundle
 from classifiers.bundle.manifest import OUTPUTS
 from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.training.samples import draw_samples
+from classifiers.training.simulation.simulator import Simulator
 
 pytestmark = pytest.mark.slow
 InTurn = Callable[..., list[tuple[int, str]]]
@@ -27,6 +29,7 @@ LONGEST_S = 600.0
 SPECTRAL = ("spectral-classifier", "qso-finder", "spectral-anomaly")
 """As they are trained; with the last one all three are calibrated."""
 BUNDLES = (*SPECTRAL, "stamp-anomaly", "jpas-qso-finder")
+RETRAINED = ("jpas-qso-finder", "spectral-classifier")
 SIZES = {"stamp-anomaly": (256, 600), "jpas-qso-finder": (1000, 600)}
 SPECTRAL_SIZE = (512, 4600)
 """Simulations to train on, and to calibrate on: the least with which the spectral bundles can hold their rates."""
@@ -77,7 +80,8 @@ def test_a_graph_answers_as_torch_does_and_each_row_by_itself(models: Path, name
     assert set(OUTPUTS[bundle.manifest.role]) <= set(found)
     for output, value in found.items():
         np.testing.assert_allclose(value, arrays[f"output_{output}"], rtol=1e-4, atol=1e-5, err_msg=output)
-    assert dependent_outputs(engine, inputs, np.random.default_rng(1)) == ()
+    more = draw_samples(Simulator.load(), 40, 7).inputs()  # more rows than are computed at once
+    assert dependent_outputs(engine, dict(zip(inputs, more, strict=True)), np.random.default_rng(1)) == ()
     flux = np.zeros((2, inputs["flux"].shape[1]), dtype=np.float32)
     inverse_variance = np.stack([np.zeros_like(flux[0]), np.ones_like(flux[0])])
     for output, value in engine.run({"flux": flux, "inverse_variance": inverse_variance}).items():
@@ -143,19 +147,20 @@ def test_a_finished_training_is_not_taken_for_another(in_turn: InTurn, models: P
 
 
 def test_the_same_command_gives_the_same_bytes(in_turn: InTurn, models: Path, tmp_path: Path) -> None:
-    """A training from the start, a map made anew and a finished training resumed, in another process and folder.
+    """Trainings from the start, a map made anew and a finished training resumed, in another process and folder.
 
-    Compared is every file of every bundle, of their journals and of what is calibrated with them: with the map, all the
-    spectral ones. What the process trained before them is not the same either: it leaves no trace. A resumed training
-    that is done only writes.
+    Compared is every file of every bundle, of their journals and of what is calibrated with them: with the classifier,
+    all the spectral ones. What the process trained before them is not the same either: it leaves no trace. A resumed
+    training that is done only writes.
     """
-    again, gone = tmp_path / "models", ("jpas-qso-finder", "jpas-qso-finder.training")
+    again, gone = tmp_path / "models", [name for each in RETRAINED for name in (each, f"{each}.training")]
     copytree(models, again, ignore=ignore_patterns(*gone))
     assert not any((again / name).exists() for name in gone)
     lines = [
         command(again, "stamp-anomaly", "--resume"),
         command(again, "jpas-qso-finder"),
         command(again, "spectral-anomaly", "--map-only"),
+        command(again, "spectral-classifier"),
     ]
     for status, said in in_turn(lines, LONGEST_S):
         assert status == 0, said
