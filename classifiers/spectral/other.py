@@ -5,7 +5,7 @@ Calibration makes the threshold of OTHER_KNOWN from what this returns, so that i
 Surveys call a star what template fits best. A network that learned from few libraries calls some A stars white dwarfs
 or B stars; where it is not nearly sure, templates of both are fitted, and the probability falls
 where those of the scheme fit better (``classifiers.stars.evidence``). Types without templates (L, T, cataclysmic
-variables) stay as they are.
+variables) and M dwarfs, for whose early types there is none, stay as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from classifiers.bundle.manifest import Manifest
 from classifiers.engine import Arrays
 from classifiers.spectral.stars import is_measured
-from classifiers.stars.evidence import outside_probability
+from classifiers.stars.evidence import OUTSIDE, outside_probability
 from classifiers.stars.outside import outside_misfits
 from classifiers.stars.templates import OUTSIDE_TYPES
 from classifiers.verdict.probabilities import ClassProbabilities, with_other
@@ -45,7 +45,8 @@ def published_probabilities(
     probabilities = with_other(outputs["class_logits"], temperature)
     if not is_measured(manifest) or manifest.lines or "other_type_probability" not in outputs:
         return probabilities
-    kinds = np.array([OUTSIDE_TYPES.index(name) if name in OUTSIDE_TYPES else -1 for name in manifest.other_types])
+    weighed = {name for name, (_, weight) in OUTSIDE.items() if weight > 0}
+    kinds = np.array([OUTSIDE_TYPES.index(name) if name in weighed else -1 for name in manifest.other_types])
     likeliest = kinds[outputs["other_type_probability"].argmax(axis=1)]
     low, high = LOOKED_AT
     doubtful = (probabilities.other > low) & (probabilities.other < high) & (likeliest >= 0)

@@ -14,9 +14,9 @@ it near 1, and then a real star that no template resembles gets a probability of
 Whether a star is outside the scheme is decided likewise, but templates only speak against it: what the network takes
 for a white dwarf must be fitted by white dwarfs as well. The other way round, a star poor in metals that a template of
 a B star fits best would be called one, as it is by the survey, and by nobody else. White dwarfs, carbon, O and B stars
-are judged as star types are. SDSS's templates have no M0, so that M0 fits K7 best: for M dwarfs T and w are those of
-the smallest negative log likelihood of simulated M and K5 stars, no templates, that the network is not sure of
-(``classifiers.training.outside_stars``).
+are judged as star types are. SDSS's templates have no M0, so that M0 fits K7 best, and nothing is taken from templates
+against M dwarfs: of simulated M and K5 stars, no templates, that the network is not sure of, w = 0 has the smallest
+negative log likelihood (``classifiers.training.outside_stars``).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ NETWORK_POWER = 0.3
 TEMPERATURE = 1.0
 WEIGHT = 0.85
 OUTSIDE: Mapping[str, tuple[float, float]] = {
-    "M": (32.0, 0.3),
+    "M": (TEMPERATURE, 0.0),
     "WD": (TEMPERATURE, WEIGHT),
     "OB": (TEMPERATURE, WEIGHT),
     "CARBON": (TEMPERATURE, WEIGHT),
 }
-"""T and w of stars outside the scheme, in the order of ``templates.OUTSIDE_TYPES``."""
+"""T and w of stars outside the scheme, in the order of ``templates.OUTSIDE_TYPES``; none is fitted for w = 0."""
 _LEAST = 1e-12
 _FARTHEST = 700.0
 

@@ -30,7 +30,7 @@ ARCHITECTURES = {
     ANOMALY: "specstream-spectral-anomaly-3",
     QSO: "specstream-qso-finder-3",
 }
-VERSION = "0.4.1"
+VERSION = "0.5.0"
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),
@@ -45,7 +45,7 @@ _SHAPES: Mapping[str, tuple[int, ...]] = {
 
 
 # Size of the simulated training set and passes over it of the bundles that ship.
-DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (79_872, 5), ANOMALY: (79_872, 20), QSO: (79_872, 3)}
+DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (239_616, 3), ANOMALY: (239_616, 7), QSO: (239_616, 1)}
 THREADS = 1
 
 
@@ -84,7 +84,7 @@ def manifest(
         "batch_buckets": (2, 64, 256),
         "domain": {
             "min_coverage": 0.35,
-            "full_coverage": 0.75,
+            "full_coverage": 0.65,
             "full_snr": 2.0,
             "min_resolving_power": 800.0,
             "max_resolving_power": 15_000.0,

@@ -9,9 +9,9 @@ from the probabilities of that fit: every tenth simulated A0 star is nearer to S
 dwarf, and the survey would call it so.
 
 Below it are, for each type with templates, the mean negative log likelihood of the simulated name where templates are
-fitted: of the network alone, of what is published, and of the best T and w (``stars.evidence.OUTSIDE``). Those that
-ship for M dwarfs are the best of 1,469 M and K5 stars. White dwarfs and B stars would want next to no weight by the
-names of their libraries, and all of it by what the survey calls them, which is followed, as for star types.
+fitted: of the network alone, of what is published, and of the best T and w (``stars.evidence.OUTSIDE``). That
+of M dwarfs, no weight, is the best of 1,091 M and K5 stars. White dwarfs and B stars would want next to no weight by
+the names of their libraries, and all of it by what the survey calls them, which is followed, as for star types.
 
 The range in which templates are fitted (``LOOKED_AT``) was chosen on such a table: with 0.9, 0.95 or 0.98 at its upper
 end half as many stars of the scheme are flagged, as surveys name them, and of each other type at most 0.02 fewer are

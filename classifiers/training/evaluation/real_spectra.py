@@ -134,7 +134,7 @@ def _label(row: dict[str, str], mapped: dict[str, str]) -> RealLabel:
     group, class_name, exact, other = _classify(row["cls"], subclass, mapped)
     if source == _SKY_SOURCE and number >= _REAL_ROWS_OF_SKY_SOURCE:
         group, class_name, exact, other = "SKY", None, False, "SKY"
-    repeated = _REPEATED_SOURCE in source and row["cls"] == "QSO" and row["survey"] == "BOSS"
+    repeated = _REPEATED_SOURCE in source and row["cls"] == "QSO"
     identity = f"{_REPEATED_SOURCE}-{redshift:.2f}" if repeated else row["key"]
     snr = float(row["sn_median"]) if row["sn_median"] else float("nan")
     return RealLabel(number, row["survey"], group, class_name, exact, other, redshift, identity, snr)

@@ -13,25 +13,35 @@ from classifiers.training.simulation.grid import (
     Float64,
 )
 
-# Vacuum rest wavelengths, Angstrom (NIST Atomic Spectra Database, observed).
+# Vacuum rest wavelengths, Angstrom (NIST Atomic Spectra Database, observed); H 8 is blended with He I 3889.
 REST_ANGSTROM = {
     "[O II] 3726": 3727.10,
     "[O II] 3729": 3729.86,
+    "H 9": 3836.47,
     "[Ne III] 3869": 3869.86,
+    "H 8": 3890.0,
+    "[Ne III] 3968": 3968.59,
+    "H epsilon": 3971.20,
     "H delta": 4102.892,
     "H gamma": 4341.692,
     "[O III] 4363": 4364.436,
+    "He I 4471": 4472.73,
     "H beta": 4862.71,
     "[O III] 4959": 4960.295,
     "[O III] 5007": 5008.240,
     "He I 5876": 5877.249,
     "[O I] 6300": 6302.046,
+    "[S III] 6312": 6313.8,
     "[N II] 6548": 6549.86,
     "H alpha": 6564.60,
     "[N II] 6583": 6585.27,
+    "He I 6678": 6679.99,
     "[S II] 6716": 6718.294,
     "[S II] 6731": 6732.674,
+    "He I 7065": 7067.14,
     "[Ar III] 7135": 7137.77,
+    "[O II] 7320": 7321.9,
+    "[O II] 7330": 7332.2,
     "[S III] 9069": 9071.1,
     "[S III] 9532": 9533.2,
 }
@@ -57,7 +67,7 @@ def line_ratios(nii_halpha: Float64, oiii_hbeta: Float64, ebv: Float64, rng: np.
         rng: of the scatter of the lines that these ratios do not fix.
 
     Returns:
-        (n, 19) float64 in the order of ``LINES``, 1 at H alpha.
+        (n, line) float64 in the order of ``LINES``, 1 at H alpha.
     """
     count = nii_halpha.size
     hbeta = np.full(count, 1.0 / CASE_B_HALPHA_HBETA)
@@ -68,21 +78,31 @@ def line_ratios(nii_halpha: Float64, oiii_hbeta: Float64, ebv: Float64, rng: np.
     by_name = {
         "[O II] 3726": 0.42 * oii,
         "[O II] 3729": 0.58 * oii,
+        "H 9": 0.073 * hbeta,
         "[Ne III] 3869": high,
+        "H 8": 0.2 * hbeta,
+        "[Ne III] 3968": 0.31 * high,
+        "H epsilon": 0.159 * hbeta,
         "H delta": 0.259 * hbeta,
         "H gamma": 0.468 * hbeta,
         "[O III] 4363": 0.1 * high,
+        "He I 4471": 0.04 * hbeta,
         "H beta": hbeta,
         "[O III] 4959": oiii / 2.98,
         "[O III] 5007": oiii,
         "He I 5876": 0.12 * hbeta,
         "[O I] 6300": 0.12 * sii,
+        "[S III] 6312": 0.02 * sii,
         "[N II] 6548": nii / 3.05,
         "H alpha": np.ones(count),
         "[N II] 6583": nii,
+        "He I 6678": 0.035 * hbeta,
         "[S II] 6716": 0.57 * sii,
         "[S II] 6731": 0.43 * sii,
+        "He I 7065": 0.04 * hbeta,
         "[Ar III] 7135": 0.3 * high,
+        "[O II] 7320": 0.012 * oii,
+        "[O II] 7330": 0.01 * oii,
         "[S III] 9069": 0.3 * sii,
         "[S III] 9532": 0.75 * sii,
     }
@@ -97,7 +117,7 @@ def add_lines(flux: Float32, line_flux: Float64, redshift: Float64, sigma_km_s: 
 
     Args:
         flux: (n, 4671) float32 on the native grid, observed-frame flux density per rest-frame Angstrom.
-        line_flux: (n, 19) integrated flux of each of ``LINES``, flux density times rest-frame Angstrom.
+        line_flux: (n, line) integrated flux of each of ``LINES``, flux density times rest-frame Angstrom.
         redshift: (n,).
         sigma_km_s: (n,) velocity dispersion including the instrument's.
     """
@@ -127,7 +147,7 @@ def line_significance(
     The free continuum and width of a real fit cost about 20 %.
 
     Args:
-        line_flux: (n, 19) as in ``add_lines``.
+        line_flux: (n, line) as in ``add_lines``.
         columns: indices of the wanted lines.
         redshift: (n,).
         sigma_km_s: (n,).

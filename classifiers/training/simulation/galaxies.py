@@ -21,6 +21,7 @@ from classifiers.training.simulation.grid import (
     Float32,
     Float64,
     Integers,
+    NDBool,
     rows_at,
     smooth_rows,
 )
@@ -32,11 +33,16 @@ _DISPERSIONS_KM_S = (80.0, 150.0, 230.0, 310.0)
 INSTRUMENT_SIGMA_KM_S = 64.0
 PASSIVE, STAR_FORMING, STARBURST, ACTIVE = range(4)
 _MIX = (0.26, 0.27, 0.19, 0.28)
+# Starbursts and active galaxies whose lines outshine the stars: extreme emission-line galaxies (Cardamone et al. 2009,
+# MNRAS 399, 1191) and obscured quasars (Reyes et al. 2008, AJ 136, 2373).
+_EXTREME_SHARE = 0.12
+_EXTREME_HALPHA_ANGSTROM = {STARBURST: 450.0, ACTIVE: 90.0}
+_EXTREME_SCATTER_DEX = 0.35
 
 
 @dataclass(frozen=True, slots=True)
 class GalaxyTruth:
-    """What the label rule needs of n galaxies: (n, 19) line fluxes, (n,) redshift, width, H alpha equivalent width."""
+    """What the label rule needs of n galaxies: (n, line) fluxes, redshift, width and equivalent width of H alpha."""
 
     redshift: Float64
     line_flux: Float64
@@ -88,7 +94,7 @@ class Galaxies:
         Returns:
             log10 of the vacuum wavelength [Angstrom] (pixel,) and flux (count, pixel) float32, any scale.
         """
-        rest, _ = self._continuum(rng.choice(4, count, p=_MIX), rng)
+        rest, _ = self._continuum(rng.choice(4, count, p=_MIX), np.zeros(count, np.bool_), rng)
         return np.log10(self._wavelength), rest
 
     def _draw_redshift(self, family: Integers, rng: np.random.Generator) -> Float64:
@@ -101,17 +107,20 @@ class Galaxies:
     def at(self, redshift: Float64, family: Integers, rng: np.random.Generator) -> tuple[Float32, GalaxyTruth]:
         """Draw galaxies of given families at given redshifts; see ``draw``."""
         count = redshift.size
-        rest, ebv = self._continuum(family, rng)
+        extreme = rng.random(count) < _EXTREME_SHARE
+        rest, ebv = self._continuum(family, extreme & (family == STARBURST), rng)
         offset = (LOG10_START - np.log10(1.0 + redshift) - self._start) / LOG10_STEP
         flux = rows_at(rest, offset)
-        line_flux, sigma, ew = self._lines(rest, family, ebv, rng)
+        line_flux, sigma, ew = self._lines(rest, family, extreme, ebv, rng)
         add_lines(flux, line_flux, redshift, sigma)
         return flux, GalaxyTruth(redshift.reshape(count), line_flux, sigma, ew)
 
-    def _continuum(self, family: Integers, rng: np.random.Generator) -> tuple[Float32, Float64]:
+    def _continuum(self, family: Integers, newborn: NDBool, rng: np.random.Generator) -> tuple[Float32, Float64]:
+        """Draw stars and dust; nearly all stars of newborn galaxies are young."""
         count = family.size
         weights = np.zeros((count, self._levels[0].shape[0]), dtype=np.float32)
         young = np.select([family == PASSIVE, family == STARBURST], [0.02, 0.6], 0.25) * rng.uniform(0.2, 1.6, count)
+        young = np.where(newborn, np.maximum(young, 0.9), young)
         middle = np.select([family == PASSIVE, family == STARBURST], [0.08, 0.5], 0.4) * rng.uniform(0.0, 1.5, count)
         shares = np.stack([young, middle * (1.0 - np.minimum(young, 0.95)), np.ones(count)], axis=1)
         shares[:, 2] = np.maximum(1.0 - shares[:, 0] - shares[:, 1], 0.03)
@@ -128,7 +137,7 @@ class Galaxies:
         return rest, ebv
 
     def _lines(
-        self, rest: Float32, family: Integers, ebv: Float64, rng: np.random.Generator
+        self, rest: Float32, family: Integers, extreme: NDBool, ebv: Float64, rng: np.random.Generator
     ) -> tuple[Float64, Float64, Float64]:
         count = family.size
         median = np.select([family == PASSIVE, family == STARBURST, family == ACTIVE], [0.5, 85.0, 12.0], 17.0)
@@ -136,10 +145,15 @@ class Galaxies:
         ew = median * 10.0 ** rng.normal(0.0, scatter)
         nii = -0.42 - np.abs(rng.normal(0.0, 0.32, count))
         nii -= np.where(family == STARBURST, rng.uniform(0.0, 0.9, count), 0.0)
+        nii -= np.where(extreme & (family == STARBURST), rng.uniform(0.2, 1.0, count), 0.0)
         oiii = 0.61 / (nii + 0.08) + 1.1 + rng.normal(0.0, 0.2, count)
         active = (family == ACTIVE) | ((family == PASSIVE) & (rng.random(count) < 0.5))
         nii = np.where(active, rng.normal(-0.05, 0.15, count), nii)
         oiii = np.where(active, rng.normal(0.6, 0.28, count), oiii)
+        strong = 10.0 ** rng.normal(0.0, _EXTREME_SCATTER_DEX, count)
+        for kind, halpha in _EXTREME_HALPHA_ANGSTROM.items():
+            ew = np.where(extreme & (family == kind), halpha * strong, ew)
+        oiii = np.where(extreme & (family == ACTIVE), rng.normal(1.0, 0.12, count), oiii)
         at_halpha = rest[:, int(np.searchsorted(self._wavelength, 6564.6))]
         line_flux = (ew * at_halpha)[:, None] * line_ratios(nii, oiii, ebv, rng)
         gas = np.where(active, rng.uniform(80, 220, count), rng.uniform(30, 130, count))

@@ -62,7 +62,7 @@ class Pair:
 
 
 def pairs(
-    spectra: Sequence[Spectrum], labels: Sequence[RealLabel], anomaly: LoadedEngine | None = None
+    spectra: Sequence[Spectrum], labels: Sequence[RealLabel], anomaly: LoadedEngine | None = None, seed: int = SEED
 ) -> Iterator[Pair]:
     """Yield the samples of each survey of which there are enough; the same arguments give the same samples.
 
@@ -70,6 +70,7 @@ def pairs(
         spectra: the real ones.
         labels: theirs.
         anomaly: engine of role ``anomaly``; without it residuals of the VAE are no features.
+        seed: of the simulated ones.
     """
     simulator = Simulator.load()
     labelled = [row for row in unique_objects(labels) if labels[row].group]
@@ -81,7 +82,7 @@ def pairs(
         members = [spectra[row] for row in rows]
         redshift = np.array([label.redshift for label in own])
         real = Side(members, measure(members, anomaly), np.array([label.group for label in own]), redshift)
-        rng = np.random.default_rng((SEED, number))
+        rng = np.random.default_rng((seed, number))
         batch = simulator.draw(_DRAWN_A_REAL_ONE * len(rows), rng, instrument, _mixture(real.group))
         drawn = native_spectra(batch.flux, batch.inverse_variance)
         names, groups = _names(batch)

@@ -61,3 +61,25 @@ def test_widths_of_ultraviolet_lines_scatter_as_published_ones() -> None:
         low, middle, high = np.percentile(np.log10(found.sigma[strong, column]), (16.0, 50.0, 84.0))
         assert 3.2 < middle < 3.5, name
         assert 0.08 < 0.5 * (high - low) < 0.16, name
+
+
+@pytest.mark.slow
+def test_balmer_lines_of_near_quasars_are_as_different_as_published_ones() -> None:
+    basis = Basis.load()
+    flux, redshift, _ = Quasars(basis, Galaxies(basis)).draw(1500, np.random.default_rng(5))
+    near = (redshift > 0.05) & (redshift < 0.5)
+    flux, redshift = flux[near] / np.median(flux[near], axis=1, keepdims=True), redshift[near]
+    weight, unknown = np.full_like(flux, 2500.0), np.full(len(flux), np.nan)
+    noisy = flux + np.random.default_rng(6).standard_normal(flux.shape, dtype=np.float32) / np.float32(50.0)
+    found = measure_lines(*plain_bins(noisy, weight), redshift, np.ones(len(flux), np.bool_), unknown)
+    beta, alpha = NAMES.index("H beta"), NAMES.index("H alpha")
+    width = found.equivalent_width[:, beta]
+    seen = (found.flux[:, beta] > 5.0 * found.flux_error[:, beta]) & np.isfinite(found.flux[:, alpha]) & (width > 0)
+    low, middle, high = np.percentile(np.log10(width[seen]), (16.0, 50.0, 84.0))
+    assert 1.2 < middle < 2.0
+    assert 0.2 < 0.5 * (high - low) < 0.5
+    assert np.percentile(width[seen], 97.5) > 100.0
+    assert 2.3 < np.median(found.flux[seen, alpha] / found.flux[seen, beta]) < 5.0
+    low, middle, high = np.percentile(np.log10(found.sigma[seen, beta]), (16.0, 50.0, 84.0))
+    assert 2.9 < middle < 3.5
+    assert 0.5 * (high - low) > 0.1

@@ -173,7 +173,7 @@ def test_foreign_files_are_no_basis(tmp_path) -> None:  # type: ignore[no-untype
 
 def test_active_galaxies_lie_above_the_star_forming_sequence() -> None:
     galaxies = Galaxies(Basis.load())
-    _, truth = galaxies.at(np.full(60, 0.1), np.full(60, ACTIVE), np.random.default_rng(6))
+    _, truth = galaxies.at(np.full(2000, 0.1), np.full(2000, ACTIVE), np.random.default_rng(6))
     index = {name: LINES.index(name) for name in ("[O III] 5007", "H beta", "H alpha", "[N II] 6583")}
     flux = truth.line_flux
     oiii = np.log10(flux[:, index["[O III] 5007"]] / flux[:, index["H beta"]])
