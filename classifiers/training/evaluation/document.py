@@ -152,14 +152,17 @@ class Report:
     sections: Sequence[Section] = field(default=())
 
     def to_markdown(self) -> str:
-        """Return a markdown table: measure, value, n, exact 95 % interval."""
+        """Return a markdown table: measure, value, n, 95 % interval (exact for proportions)."""
         lines = [f"**{self.title}**", "", "| measure | value | n | 95 % interval |", "| --- | --- | --- | --- |"]
         for entry in self.proportions:
             if entry.n:
                 low, high = entry.interval
                 share = f"{entry.successes}/{entry.n} = {entry.value:.3f}"
                 lines.append(f"| {entry.name} | {share} | {entry.n} | {low:.3f} .. {high:.3f} |")
-        lines += [f"| {number.name} | {number.value:.3g} | {number.n} | |" for number in self.numbers if number.n]
+        for number in self.numbers:
+            if number.n:
+                interval = "" if number.interval is None else "{:.3g} .. {:.3g}".format(*number.interval)
+                lines.append(f"| {number.name} | {number.value:.3g} | {number.n} | {interval} |")
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> str:

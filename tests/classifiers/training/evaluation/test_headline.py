@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from classifiers.classifier import Verdicts
 from classifiers.training.evaluation.answers import Answers
+from classifiers.training.evaluation.document import Number, Report
 from classifiers.training.evaluation.headline import calibration_error, score
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra, star_class_by_type, unique_objects
 from classifiers.training.simulation.scheme import CLASSES
@@ -58,6 +60,10 @@ def test_recalls_star_neighbours_redshifts_and_false_unknowns_are_counted() -> N
     assert counted["STAR recall"] == (2, 2)
     assert counted["13 classes"] == (2, 5)
     assert counted["13 classes, each object once"] == (2, 4)
+    assert counted["QSO recall, each object once"] == (1, 1)
+    assert counted["class QSO_nan, each object once"] == (1, 1)
+    assert counted["false unknown, known objects, each object once"] == (1, 5)
+    assert "STAR recall, each object once" not in counted
     assert counted["star type, exact"] == (0, 2)
     assert counted["star type, within one"] == (1, 2)
     assert counted["GALAXY redshift within 0.01 (1+z)"] == (1, 2)
@@ -92,9 +98,17 @@ def test_real_labels_count_epochs_of_one_quasar_once_and_sky_fibres_as_sky(data_
     assert len(spectra) == len(labels) == 558
     assert sum(label.group == "SKY" for label in labels) == 76
     assert len(unique_objects(labels)) < 500
+    assert max(Counter(label.object_id for label in labels).values()) == 78  # epochs of one quasar, of SDSS and BOSS
     assert {label.class_name for label in labels} <= {None, *CLASSES}
 
 
 def test_mk_types_map_to_templates_in_order_of_temperature(data_dir: Path) -> None:
     mapped = star_class_by_type(data_dir / "spectra")
     assert (mapped["A5"], mapped["F6"], mapped["G8"], mapped["K5"]) == ("A0", "F5", "G2", "K5")
+
+
+def test_the_table_shows_the_interval_of_a_number_that_has_one() -> None:
+    numbers = [Number("error", 0.0621, 427, (0.0436, 0.112)), Number("scatter", 1.35e-4, 173)]
+    table = Report("title", {}, [], numbers, {}).to_markdown()
+    assert "| error | 0.0621 | 427 | 0.0436 .. 0.112 |" in table
+    assert "| scatter | 0.000135 | 173 |  |" in table
