@@ -28,6 +28,8 @@ _LIMITS = {
     ),
     "anomaly": (
         "A high score says that the spectrum is unlike the simulations, which a fault of the instrument is too.",
+        "It draws continua and no emission lines, whose places its 32 numbers cannot hold: of any object with strong "
+        "lines these contribute most, and what has the wrong lines is found by the classifier's novelty, not here.",
         "A transient that gives less than half of the light of its host is seldom found.",
     ),
     "qso": ("The probability is that of the training mixture: apply the prior of your targets before a cut.",),
