@@ -86,7 +86,7 @@ def _simulate(settings: Settings, codec: Codec, folder: Path) -> list[Truth]:
     broker = FolderBroker(folder)
     truths: list[Truth] = []
     plan = (
-        (settings.topics.l1_spectrum, "SDSS", SPECTRA),
+        (settings.topics.l1_spectrum, "BOSS", SPECTRA),
         (settings.topics.l1_spectrum, "4MOST_LRS", LOW_RESOLUTION),
         (settings.topics.image_alert[0], ALERTS_FORM, ALERTS),
     )

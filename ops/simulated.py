@@ -26,6 +26,8 @@ from stream.transports.contract import Output, Publisher
 EXPOSURE_FORM, ALERTS_FORM = "EXPOSURE", "ALERTS"
 FORMS: Final[Mapping[str, str]] = {
     "sdss": "SDSS",
+    "boss": "BOSS",
+    "lamost": "LAMOST",
     "desi": "DESI",
     "4most-lrs": "4MOST_LRS",
     "4most-hrs": "4MOST_HRS",

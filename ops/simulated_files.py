@@ -12,16 +12,19 @@ from ops.simulated import EXPOSURE_FORM, exposure_size, simulated_spectra
 from stream.fits.writing.desi import write_desi
 from stream.fits.writing.fourmost import write_fourmost
 from stream.fits.writing.hdus import Cards
+from stream.fits.writing.lamost import write_lamost
 from stream.fits.writing.sdss import write_sdss
 from stream.fits.writing.weave import write_weave
 
 FILE_SPECTRA: Final[Mapping[str, int]] = {"DESI": 500, "WEAVE": 500}
 """Most spectra in one file of the forms that hold many; the others hold one."""
-FILE_FORMS: Final = ("SDSS", *EXPOSURE, EXPOSURE_FORM, *FILE_SPECTRA)
+FILE_FORMS: Final = ("SDSS", "BOSS", "LAMOST", *EXPOSURE, EXPOSURE_FORM, *FILE_SPECTRA)
 """Forms that have a FITS layout."""
 
 _ONE: Final[Mapping[str, Callable[[Mapping[str, Any], Path, Cards], None]]] = {
     "SDSS": write_sdss,
+    "BOSS": write_sdss,
+    "LAMOST": write_lamost,
     **dict.fromkeys(EXPOSURE, write_fourmost),
 }
 

@@ -18,7 +18,7 @@ def main() -> None:
     """Feed; print how many messages were appended."""
     bootstrap, topic, rate, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
     total = int(rate * seconds)
-    messages = list(spectra_messages(Codec(Catalogue.embedded()), "SDSS", min(total, 2000)))
+    messages = list(spectra_messages(Codec(Catalogue.embedded()), "BOSS", min(total, 2000)))
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "message.max.bytes": 33_554_432})
     began = time.monotonic()
     sent = 0

@@ -20,7 +20,7 @@ def memory(bench: Bench) -> Iterator[Measurement]:
     """Yield the peak resident memory of a service that finds ``bench.backlog`` spectra waiting."""
     idle = _peak_gb(bench_settings(bench, "memory-idle"))
     settings = bench_settings(bench, "memory")
-    n = fill(bench.bootstrap, settings.topics.l1_spectrum, spectra_messages(bench.codec, "SDSS", bench.backlog))
+    n = fill(bench.bootstrap, settings.topics.l1_spectrum, spectra_messages(bench.codec, "BOSS", bench.backlog))
     peak = _peak_gb(settings)
     yield Measurement(
         "g", f"peak resident memory at a backlog of {n} spectra", peak, "GB", "with nothing to do", idle,

@@ -22,7 +22,7 @@ def replicas(bench: Bench) -> Iterator[Measurement]:
     count = len(os.sched_getaffinity(0))
     one = bench_settings(bench, "one-replica")
     topic = one.topics.l1_spectrum
-    n = fill(bench.bootstrap, topic, spectra_messages(bench.codec, "SDSS", bench.records))
+    n = fill(bench.bootstrap, topic, spectra_messages(bench.codec, "BOSS", bench.records))
     alone_s = _seconds(bench, one, 1, n)
     all_s = _seconds(bench, with_input(bench_settings(bench, "replicas"), topic, "replicas"), count, n)
     yield Measurement(

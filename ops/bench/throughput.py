@@ -23,21 +23,21 @@ ROUNDS = 5
 
 
 def throughput(bench: Bench, classifiers: Mapping[Lane, Classifier]) -> Iterator[Measurement]:
-    """Yield (a), (b) and (c) on one topic of SDSS-like spectra of 4,600 pixels."""
+    """Yield (a), (b) and (c) on one topic of BOSS-like spectra of 4,600 pixels."""
     settings = bench_settings(bench, "spectra")
     topic = settings.topics.l1_spectrum
-    n = fill(bench.bootstrap, topic, spectra_messages(bench.codec, "SDSS", bench.records))
+    n = fill(bench.bootstrap, topic, spectra_messages(bench.codec, "BOSS", bench.records))
     plain, null, size = _without_engines(bench, settings, n)
     yield Measurement(
         "a", f"pipeline without engines, {n} spectra of 4,600 px ({size / 1e3:.0f} kB)", null, "/s",
         "plain librdkafka consume of the topic", plain, ">= 0.5", null / plain >= 0.5,
         f"the middle one of {ROUNDS} rounds, each of both",
     )  # fmt: skip
-    before = _engines_alone(bench, classifiers[LANE], "SDSS", settings.batching.max_records)
+    before = _engines_alone(bench, classifiers[LANE], "BOSS", settings.batching.max_records)
     settings = with_input(settings, topic, "full")
     recorder = run_to_end(settings, {LANE: classifiers[LANE]}, bench.codec, n)
     full = n / recorder.elapsed_s
-    after = _engines_alone(bench, classifiers[LANE], "SDSS", settings.batching.max_records)
+    after = _engines_alone(bench, classifiers[LANE], "BOSS", settings.batching.max_records)
     alone = 2.0 / (1.0 / before + 1.0 / after)
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in sorted(recorder.stages_s.items()))
     yield Measurement(

@@ -27,6 +27,8 @@ class Form(StrEnum):
     """What is simulated."""
 
     SDSS = "sdss"
+    BOSS = "boss"
+    LAMOST = "lamost"
     DESI = "desi"
     FOURMOST_LRS = "4most-lrs"
     FOURMOST_HRS = "4most-hrs"

@@ -104,7 +104,7 @@ def _record(
         uncertainty_kind="IVAR",
         quality=_quality(flux, mask),
         frame=_frame(header),
-        l1_id=f"{stem}-{header.text('VERSPIPE') or ''}",
+        l1_id="-".join(part for part in (stem, header.text("VERSPIPE")) if part),
         survey="LAMOST",
         instrument="LAMOST LRS",
         spec_uid=obsid,

@@ -12,7 +12,8 @@ import numpy as np
 
 from classifiers.training.narrowband.noise import observe
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
-from classifiers.training.simulation.l1_records import FLUX_UNIT, MASKED_BIT, SimulatedRecord, Truth
+from classifiers.training.simulation.forms import FLUX_UNIT
+from classifiers.training.simulation.l1_records import MASKED_BIT, SimulatedRecord, Truth
 
 FORM = "JPAS"
 DEFAULT_SHARES: Mapping[str, float] = {"QSO": 0.3, "GALAXY": 0.4, "STAR": 0.3}

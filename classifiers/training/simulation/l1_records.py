@@ -1,10 +1,6 @@
 """Simulated spectra as records with the fields of ``l1_spectrum``, truth apart: for the demo and the load generator.
 
-Five forms of record, as surveys deliver them: ``SDSS`` (4,600 px, LOG10 grid, vacuum), ``DESI`` (three arms joined,
-7,781 px, LINEAR grid, vacuum), ``4MOST_LRS`` (23,201 px, LINEAR grid, air), ``WEAVE`` (both low-resolution arms joined,
-23,721 px, LINEAR grid, air, detector gaps masked) and ``4MOST_HRS`` (three arms of 13,761 px with gaps, inline
-wavelengths, air; stars only). The templates resolve R of about 2,000, so the high-resolution form has that instrument's
-pixels, windows and noise but no narrower lines.
+``classifiers.training.simulation.forms`` says which forms there are, as surveys deliver them.
 The truth never enters a record.
 """
 
@@ -16,39 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP
-from classifiers.training.simulation.instruments import BY_NAME, Instrument
+from classifiers.training.simulation.forms import EXPOSURE_S, Layout
 from classifiers.training.simulation.labelling import Labels
-from classifiers.training.simulation.resample import (
-    DESI_PIXELS,
-    DESI_START_ANGSTROM,
-    DESI_STEP_ANGSTROM,
-    LRS_PIXELS,
-    LRS_START_ANGSTROM,
-    LRS_STEP_ANGSTROM,
-    WEAVE_PIXELS,
-    WEAVE_START_ANGSTROM,
-    WEAVE_STEP_ANGSTROM,
-    Resampling,
-    desi_wavelength,
-    high_resolution_wavelength,
-    low_resolution_wavelength,
-    weave_wavelength,
-)
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, Simulator
 from classifiers.training.simulation.truth import NoiselessBatch
 
-FORMS = ("SDSS", "DESI", "4MOST_LRS", "WEAVE", "4MOST_HRS")
 EXPOSURE = {"4MOST_LRS": 1624, "4MOST_HRS": 812}
-FLUX_UNIT = "1e-17 erg/s/cm2/Angstrom"
 MASKED_BIT = 1
-_SDSS_FIRST, _SDSS_PIXELS = 40, 4600
-_CHUNK = {"SDSS": 256, "DESI": 128, "4MOST_LRS": 64, "WEAVE": 64, "4MOST_HRS": 32}
-_RESOLVING_POWER = {"SDSS": 2000.0, "DESI": 3500.0, "4MOST_LRS": 6500.0, "WEAVE": 5000.0, "4MOST_HRS": 20_000.0}
 _FIELD_CENTRE_DEG, _FIELD_RADIUS_DEG = (150.1, 2.2), 1.2
 _FIRST_MJD = 61_000.2
-_EXPOSURE_S = 1200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +67,20 @@ def simulated_records(
         simulator: the forward simulator.
         n: how many.
         seed: chunk i uses the generator of (seed, i).
-        form: one of ``FORMS``.
+        form: one of ``forms.FORMS``.
         kinds: relative frequency by kind; 4MOST_HRS draws stars only.
         prefix: of the l1_id, which is "<prefix>-<form>-<seed>-<number>".
 
     Raises:
         ValueError: unknown form or kind.
     """
-    if form not in FORMS:
-        raise ValueError(f"form: expected one of {', '.join(FORMS)}, got {form!r}")
+    layout = Layout.of(form)
     mixture = {"STAR": 1.0} if form == "4MOST_HRS" else kinds
-    axis = _Axis.of(form)
-    size = _CHUNK[form]
+    size = layout.chunk
     for start in range(0, n, size):
         rng = np.random.default_rng((seed, start // size))
         truth = simulator.draw_noiseless(size, rng, mixture)
-        yield from _chunk(simulator, truth, axis, range(start, min(start + size, n)), f"{prefix}-{form}-{seed}", rng)
+        yield from _chunk(simulator, truth, layout, range(start, min(start + size, n)), f"{prefix}-{form}-{seed}", rng)
 
 
 def simulated_exposure(
@@ -127,85 +98,28 @@ def simulated_exposure(
         yield from simulated_records(simulator, count, seed, form, prefix=prefix)
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """How a form of record lays out its pixels."""
-
-    form: str
-    instrument: Instrument
-    fields: Mapping[str, Any]
-    resampling: Resampling | None
-
-    @staticmethod
-    def of(form: str) -> _Axis:
-        if form == "SDSS":
-            start = round(LOG10_START + _SDSS_FIRST * LOG10_STEP, 6)
-            grid = {"kind": "LOG10", "start": start, "step": LOG10_STEP, "n": _SDSS_PIXELS}
-            return _Axis(form, BY_NAME["BOSS"], _axis_fields(form, "VACUUM", grid, None), None)
-        if form == "DESI":
-            grid = {"kind": "LINEAR", "start": DESI_START_ANGSTROM, "step": DESI_STEP_ANGSTROM, "n": DESI_PIXELS}
-            resampling = Resampling.to_vacuum(desi_wavelength())
-            return _Axis(form, BY_NAME[form], _axis_fields(form, "VACUUM", grid, None), resampling)
-        if form == "4MOST_LRS":
-            grid = {"kind": "LINEAR", "start": LRS_START_ANGSTROM, "step": LRS_STEP_ANGSTROM, "n": LRS_PIXELS}
-            resampling = Resampling.to_air(low_resolution_wavelength())
-            return _Axis(form, BY_NAME[form], _axis_fields(form, "AIR", grid, None), resampling)
-        if form == "WEAVE":
-            grid = {"kind": "LINEAR", "start": WEAVE_START_ANGSTROM, "step": WEAVE_STEP_ANGSTROM, "n": WEAVE_PIXELS}
-            return _Axis(
-                form, BY_NAME[form], _axis_fields(form, "AIR", grid, None), Resampling.to_air(weave_wavelength())
-            )
-        wavelength = high_resolution_wavelength()
-        wavelength.setflags(write=False)
-        fields = _axis_fields(form, "AIR", None, wavelength)
-        return _Axis(form, BY_NAME[form], fields, Resampling.to_air(wavelength))
-
-
-def _axis_fields(form: str, medium: str, grid: dict[str, Any] | None, wavelength: Any) -> dict[str, Any]:
-    return {
-        "survey": "SIMULATED",
-        "instrument": form,
-        "product_level": "JOINED",
-        "n_combine": 3,
-        "pipeline_name": "specstream simulate",
-        "exptime_s": _EXPOSURE_S,
-        "wavelength": wavelength,
-        "grid": grid,
-        "medium": medium,
-        "specsys": "BARYCENT",
-        "resolving_power": _RESOLVING_POWER[form],
-        "flux_unit": FLUX_UNIT,
-        "flux_calibration": "ABSOLUTE",
-        "uncertainty_kind": "IVAR",
-        "sky_subtracted": True,
-        "telluric_corrected": True,
-        "dereddened": False,
-        "sampling": "DISPERSED",
-    }
-
-
 def _chunk(
-    simulator: Simulator, truth: NoiselessBatch, axis: _Axis, numbers: range, prefix: str, rng: np.random.Generator
+    simulator: Simulator, truth: NoiselessBatch, layout: Layout, numbers: range, prefix: str, rng: np.random.Generator
 ) -> Iterator[SimulatedRecord]:
     count = len(truth.kind)
     labels, everything = Labels.blank(truth), np.arange(count)
-    seen = simulator.expose(truth, everything, axis.instrument, rng)
-    if axis.resampling is None:
-        simulator.noise_model.add_noise(seen.flux, seen.sigma, axis.instrument, rng)
+    seen = simulator.expose(truth, everything, layout.instrument, rng)
+    if layout.resampling is None:
+        simulator.noise_model.add_noise(seen.flux, seen.sigma, layout.instrument, rng)
         simulator.labeller.write(truth, everything, seen, labels, rng)
-        cut = slice(_SDSS_FIRST, _SDSS_FIRST + _SDSS_PIXELS)
+        cut = layout.cut
         flux, inverse_variance, good = seen.flux[:, cut], seen.inverse_variance[:, cut], seen.good[:, cut]
     else:
-        simulator.noise_model.add_residuals(seen.flux, seen.sigma, axis.instrument, rng)
+        simulator.noise_model.add_residuals(seen.flux, seen.sigma, layout.instrument, rng)
         # the record's noise is drawn on its own pixels: the label is that of another exposure as deep as this one
         noise = seen.sigma * rng.standard_normal(seen.flux.shape, dtype=np.float32)
         again = replace(seen, flux=seen.flux + noise)
         simulator.labeller.write(truth, everything, again, labels, rng)
-        flux = axis.resampling.flux(seen.flux)
-        sigma = axis.resampling.sigma(seen.sigma)
-        factor = rng.uniform(*axis.instrument.noise_factor, (count, 1)).astype(np.float32)
+        flux = layout.resampling.flux(seen.flux)
+        sigma = layout.resampling.sigma(seen.sigma)
+        factor = rng.uniform(*layout.instrument.noise_factor, (count, 1)).astype(np.float32)
         flux += factor * sigma * rng.standard_normal(flux.shape, dtype=np.float32)
-        good = axis.resampling.good(seen.good)
+        good = layout.resampling.good(seen.good)
         inverse_variance = np.where(good, 1.0 / sigma**2, np.float32(0.0))
     brightness = (10.0 ** rng.uniform(-0.3, 1.7, count)).astype(np.float32)
     flux = (flux * brightness[:, None]).astype(np.float32)
@@ -227,13 +141,13 @@ def _chunk(
             "ra_deg": float(position[row, 0]),
             "dec_deg": float(position[row, 1]),
             "mjd_start": _FIRST_MJD + (number // 2400) * 0.02,
-            "mjd_end": _FIRST_MJD + (number // 2400) * 0.02 + _EXPOSURE_S / 86_400.0,
+            "mjd_end": _FIRST_MJD + (number // 2400) * 0.02 + EXPOSURE_S / 86_400.0,
             "magnitudes": [] if blank else [_magnitude(float(brightness[row]))],
             "flux": _frozen(flux[row]),
             "uncertainty": _frozen(inverse_variance[row]),
             "quality": _frozen(quality[row]),
         }
-        yield SimulatedRecord({**axis.fields, **fields}, _truth(l1_id, truth, labels, seen.snr, int(row)))
+        yield SimulatedRecord({**layout.fields, **fields}, _truth(l1_id, truth, labels, seen.snr, int(row)))
 
 
 def _truth(l1_id: str, batch: NoiselessBatch, labels: Labels, snr: Any, row: int) -> Truth:

@@ -1,7 +1,8 @@
 """One spectrum in the layout of an SDSS or BOSS "lite" spec file: tables COADD and SPECOBJ.
 
 Layout: https://data.sdss.org/datamodel/files/BOSS_SPECTRO_REDUX/RUN2D/spectra/lite/PLATE4/spec.html. There is no plate,
-so that the reader names the spectrum after its file. The table's CLASS is empty: no pipeline has classified it.
+so that the reader names the spectrum after its file. The table's CLASS is empty: no pipeline has classified it. SURVEY
+and INSTRUMENT of the table say which of the two surveys it is, and PLATETYP, which files of SDSS do not have.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 
 from stream.alerts.time_scales import tai_to_utc_mjd
 from stream.fits.writing.fields import SECONDS_PER_DAY, is_sky, r_magnitude, shared_grid
-from stream.fits.writing.hdus import Cards, ColumnData, store, table
+from stream.fits.writing.hdus import Card, Cards, ColumnData, store, table
 
 NODATA: Final = 1 << 24
 """Bit of SPPIXMASK that a masked pixel gets (https://www.sdss.org/dr17/algorithms/bitmasks/#SPPIXMASK)."""
+_SURVEYS: Final = ("SDSS", "BOSS")
 _FWHM_PER_SIGMA: Final = 2.3548200450309493
 _DLOGLAM: Final = 1e-4
 _R_BAND: Final = 2
@@ -27,13 +29,16 @@ def write_sdss(record: Mapping[str, Any], path: Path, truth: Cards) -> None:
     """Write one spectrum.
 
     Args:
-        record: with a LOG10 grid in vacuum, flux in 1e-17 erg/s/cm2/Angstrom and inverse variances.
+        record: with a LOG10 grid in vacuum, flux in 1e-17 erg/s/cm2/Angstrom and inverse variances; its
+            ``instrument``, SDSS or BOSS, says whose file it becomes.
         path: the file; its stem becomes ``l1_id``.
         truth: keywords of the primary header.
 
     Raises:
-        ValueError: the grid is none of SDSS's.
+        ValueError: the grid is none of SDSS's, or the instrument is neither SDSS nor BOSS.
     """
+    if record["instrument"] not in _SURVEYS:
+        raise ValueError(f"instrument: expected one of {', '.join(_SURVEYS)}, got {record['instrument']!r}")
     grid = shared_grid([record], "LOG10")
     n = int(grid["n"])
     loglam = (grid["start"] + grid["step"] * np.arange(n)).astype(np.float32)
@@ -52,9 +57,10 @@ def write_sdss(record: Mapping[str, Any], path: Path, truth: Cards) -> None:
 
 def _primary(record: Mapping[str, Any]) -> Cards:
     start, end = record["mjd_start"], record["mjd_end"]
+    plate_type: dict[str, Card] = {"PLATETYP": "BOSS"} if record["instrument"] == "BOSS" else {}
     return {
         "TELESCOP": "SDSS 2.5-M",
-        "PLATETYP": "BOSS",
+        **plate_type,
         "MJD": int(start),
         "FIBERID": record["fibre_id"],
         "RUN2D": "simulated",
@@ -76,8 +82,8 @@ def _catalogue(record: Mapping[str, Any]) -> list[ColumnData]:
     if found is not None:
         magnitude[0, _R_BAND], error[0, _R_BAND] = found
     return [
-        ColumnData("SURVEY", "6A", ["boss"]),
-        ColumnData("INSTRUMENT", "4A", ["BOSS"]),
+        ColumnData("SURVEY", "6A", [record["instrument"].lower()]),
+        ColumnData("INSTRUMENT", "4A", [record["instrument"]]),
         ColumnData("PROGRAMNAME", "9A", ["simulated"]),
         ColumnData("OBJTYPE", "6A", ["SKY" if is_sky(record) else "OBJECT"]),
         ColumnData("CLASS", "6A", [""]),

@@ -20,7 +20,7 @@ from schemas.codec import Codec
 from stream.transports.contract import Message
 
 InTurn = Callable[..., list[tuple[int, str]]]
-FILES_OF_SIX = {"sdss": 6, "desi": 1, "4most-lrs": 6, "4most-hrs": 6, "weave": 2}
+FILES_OF_SIX = {"sdss": 6, "boss": 6, "lamost": 6, "desi": 1, "4most-lrs": 6, "4most-hrs": 6, "weave": 2}
 """How many files hold six simulated spectra, by layout."""
 SUBCOMMANDS = {
     "dead-letters": ("list", "show", "redrive"),

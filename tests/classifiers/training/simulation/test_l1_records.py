@@ -9,18 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers.training.simulation.l1_records import (
-    FORMS,
-    SimulatedRecord,
-    simulated_exposure,
-    simulated_records,
-)
+from classifiers.training.simulation.forms import FORMS
+from classifiers.training.simulation.l1_records import SimulatedRecord, simulated_exposure, simulated_records
 from classifiers.training.simulation.simulator import Simulator
 
 pytestmark = pytest.mark.slow
 
 SCHEMA = Path(__file__).resolve().parents[4] / "schemas" / "avro" / "l1_spectrum.avsc"
-PIXELS = {"SDSS": 4600, "DESI": 7781, "4MOST_LRS": 23_201, "WEAVE": 23_721, "4MOST_HRS": 3 * 13_761}
+PIXELS = {
+    "SDSS": 3872, "BOSS": 4600, "LAMOST": 3909, "DESI": 7781, "4MOST_LRS": 23_201, "WEAVE": 23_721,
+    "4MOST_HRS": 3 * 13_761,
+}  # fmt: skip
+# First and last good pixel of the surveys' real spectra, vacuum Angstrom.
+COVERAGE = {"SDSS": (3810.0, 9205.0), "BOSS": (3577.0, 10_356.0), "LAMOST": (3700.0, 9097.0)}
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,24 @@ def test_gaps_of_the_detectors_of_weave_hold_no_data(simulator: Simulator) -> No
             assert (record["uncertainty"][(wavelength > low) & (wavelength < high)] == 0).all()
         assert record["medium"] == "AIR"
         assert (record["uncertainty"] > 0).mean() > 0.8
+
+
+@pytest.mark.parametrize("form", COVERAGE)
+def test_a_survey_on_the_native_lattice_sees_the_wavelengths_that_its_real_spectra_have(
+    simulator: Simulator, form: str
+) -> None:
+    ends = []
+    for simulated in simulated_records(simulator, 24, 2, form):
+        record = simulated.record
+        assert (record["medium"], record["specsys"]) == ("VACUUM", "HELIOCEN")
+        good = np.flatnonzero(record["uncertainty"] > 0)[[0, -1]]
+        ends.append(10.0 ** (record["grid"]["start"] + record["grid"]["step"] * good))
+    np.testing.assert_allclose(np.median(ends, axis=0), COVERAGE[form], rtol=0.003)
+
+
+def test_the_flux_of_lamost_is_relative_and_has_no_unit(simulator: Simulator) -> None:
+    (simulated,) = simulated_records(simulator, 1, 2, "LAMOST")
+    assert (simulated.record["flux_unit"], simulated.record["flux_calibration"]) == ("", "RELATIVE")
 
 
 def test_an_exposure_holds_both_kinds_of_fibre(simulator: Simulator) -> None:
