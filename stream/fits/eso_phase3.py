@@ -5,8 +5,9 @@ No two collections agree on the names of extension and columns, so columns are c
 Phase 3 standard, GEN-SPE-ESO-33000-5335.
 
 Topocentric spectra get the barycentric velocity that the header states, else the one computed from position, time and
-site. Where the error column is empty (all zero or NaN, as in zCOSMOS), the noise is estimated by the DER_SNR formula,
-with which ESO itself computes the keyword SNR (Stoehr et al. 2008, ASPC 394, 505), and the record says so.
+site. Where the error column has no positive value (all NaN, or all zero as in zCOSMOS), the noise is estimated by the
+DER_SNR formula, with which ESO itself computes the keyword SNR (Stoehr et al. 2008, ASPC 394, 505), and the record says
+so.
 """
 
 from __future__ import annotations
@@ -90,10 +91,9 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
     values = np.ravel(rows.array(flux.name))
     sigma, assumptions = np.ravel(rows.array(error.name)), []
     if not np.any(np.isfinite(sigma) & (sigma > 0)):
+        why = "has no positive value" if np.isfinite(sigma).any() else "is empty"
+        assumptions.append(f"uncertainty: {error.name} {why}, estimated from the flux by DER_SNR (Stoehr et al. 2008)")
         sigma = der_snr_sigma(values)
-        assumptions.append(
-            f"uncertainty: {error.name} is empty, estimated from the flux by DER_SNR (Stoehr et al. 2008)"
-        )
     yield spectrum_record(
         table,
         axis=axis_fields(np.asarray(stored, dtype=np.float64) * scale, stored.dtype),

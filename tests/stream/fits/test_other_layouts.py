@@ -177,6 +177,18 @@ def test_topocentric_spectrum_takes_the_velocity_of_the_header(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("errors", "says"),
+    [(np.nan, "ERR is empty"), (0.0, "ERR has no positive value"), (-1.0, "ERR has no positive value")],
+)
+def test_estimated_noise_says_what_the_error_column_lacks(tmp_path: Path, errors: float, says: str) -> None:
+    flux = np.random.default_rng(1).normal(size=50)
+    columns = [WAVE, ("FLUX", "adu", "", "", flux), ("ERR", "adu", "", "", np.full(50, errors))]
+    (record,) = read_fits(write_phase3(tmp_path / "x.fits", columns))
+    (assumption,) = [each for each in record["assumptions"] if each.startswith("uncertainty")]
+    assert assumption == f"uncertainty: {says}, estimated from the flux by DER_SNR (Stoehr et al. 2008)"
+
+
+@pytest.mark.parametrize(
     ("change", "keyword", "says"),
     [
         ({"SPECSYS": "LSRK"}, "SPECSYS", "LSRK"),
