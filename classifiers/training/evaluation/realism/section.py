@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ _EDGES = np.geomspace(_LOWEST, _HIGHEST, _BANDS + 1)
 _LEAST_SEEN = 10
 _SIDES = ("real", "simulated")
 _COARSE_LAG = 5
+_LOWEST_SNR = 0.3  # of a histogram: what is fainter, or below zero, stands in its first bin
 _TEXT = (
     "Each real object of a survey is set beside {number} simulated spectra of the same label and nearest in S/N, so "
     "that what differs is the simulator's physics, noise and masks and not its mix. Noise power: spread of second "
@@ -110,10 +112,12 @@ def _quantities(side: Side) -> dict[str, Float]:
 
 
 def _brightness(pair: Pair) -> Plot:
-    values = [np.arcsinh(side.features.snr) for side in _halves(pair)]
+    values = [np.log10(np.maximum(side.features.snr, _LOWEST_SNR)) for side in _halves(pair)]
     edges = np.linspace(min(map(np.nanmin, values)), max(map(np.nanmax, values)), 16)
-    curves = [histogram(name, each, edges) for name, each in zip(_SIDES, values, strict=True)]
-    return Plot(f"S/N, {pair.survey}", "arcsinh of median S/N per bin", "density", curves, style="steps")
+    dex = [histogram(name, each, edges) for name, each in zip(_SIDES, values, strict=True)]
+    curves = [replace(curve, x=(10.0 ** np.asarray(curve.x)).tolist()) for curve in dex]
+    label = f"median S/N per bin, {_LOWEST_SNR:g} and below together"
+    return Plot(f"S/N, {pair.survey}", label, "density per dex", curves, style="steps", x_log=True)
 
 
 def _noise_power(survey: str, prepared: dict[str, PreparedBatch]) -> Plot:
@@ -123,7 +127,7 @@ def _noise_power(survey: str, prepared: dict[str, PreparedBatch]) -> Plot:
         bands = [robust_spread(part) for part in in_bands(differences, _EDGES.tolist())]
         curves.append(_by_wavelength(name, bands, lambda values: np.percentile(values, (16.0, 50.0, 84.0))))
     title = f"Noise power of neighbouring bins, {survey}: median and 16 to 84 %"
-    return Plot(title, "vacuum wavelength [Å]", "true over reported error", curves, y_range=(0.4, 4.0))
+    return Plot(title, "vacuum wavelength [Å]", "true over reported error", curves)
 
 
 def _masked(survey: str, prepared: dict[str, PreparedBatch]) -> Plot:

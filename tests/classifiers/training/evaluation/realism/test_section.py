@@ -74,6 +74,28 @@ def test_statistics_and_pictures_hold_finite_numbers(section: Section) -> None:
             assert np.isfinite([*curve.x, *curve.y, *curve.low, *curve.high]).all()
 
 
+def test_signal_to_noise_can_be_read_off_its_axis(section: Section, found: list[Pair]) -> None:
+    """The bin of a histogram that holds the median of the S/N stands at that S/N."""
+    plots = {item.title: item for item in section.items if isinstance(item, Plot)}
+    for pair in found:
+        plot = plots[f"S/N, {pair.survey}"]
+        assert plot.x_log
+        for curve, side in zip(plot.curves, (pair.real, pair.simulated), strict=True):
+            x, share = np.asarray(curve.x), np.cumsum(curve.n) / np.sum(curve.n)
+            middle = max(0.3, float(np.nanmedian(side.features.snr)))
+            assert np.log10(x[np.searchsorted(share, 0.5)] / middle) == pytest.approx(0.0, abs=np.log10(x[1] / x[0]))
+
+
+def test_no_median_of_the_noise_power_leaves_its_frame(section: Section) -> None:
+    plots = [item for item in section.items if isinstance(item, Plot) and item.title.startswith("Noise power")]
+    assert plots
+    for plot in plots:
+        low, high = plot.y_range or (0.0, np.inf)
+        for curve in plot.curves:
+            assert low <= min(curve.y), plot.title
+            assert max(curve.y) <= high, plot.title
+
+
 def test_the_simulator_reports_the_noise_that_surveys_report(data_dir: Path, found: list[Pair]) -> None:
     """Median noise power over bands and surveys agrees within a tenth; single bands within 0.35 in ln.
 
