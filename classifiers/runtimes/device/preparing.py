@@ -56,8 +56,9 @@ class PreparingPipeline:
         answers: dict[str, NDArray[Any]] = {}
         for batch in raw_batches(spectra, self._grid):
             found = self._pipeline.compute(len(batch.rows), batch.inputs, self._wanted)
+            whole = np.array_equal(batch.rows, np.arange(n))  # all of one form, as a survey's mostly are
             for name, output in self._outputs.items():
-                if len(batch.rows) == n:  # they are in order, and all of one form, as a survey's mostly are
+                if whole:
                     answers[name] = found[name]
                 else:
                     tensor = output.tensor

@@ -43,7 +43,7 @@ class RawBatch:
     """Spectra of one form.
 
     Attributes:
-        rows: their places among the spectra given, (n,) int64.
+        rows: their places among the spectra given, ascending, (n,) int64.
         inputs: see above; n rows each.
         flags: (n,) int64 bits of ``Quality`` that pixels do not decide.
         factor: (n,) float64, by which the scale is multiplied.
@@ -92,7 +92,7 @@ def raw_batches(spectra: Sequence[Spectrum], grid: CommonGrid) -> Iterator[RawBa
             forms.setdefault(form, []).extend(_Row(place, spectra[place], block) for place in block.rows)
             left -= set(block.rows)
     for form, rows in forms.items():
-        yield _batch(form, rows)
+        yield _batch(form, sorted(rows, key=lambda row: row.place))  # several groups may be of one form
     if left:
         yield _blank(sorted(left), grid)
 

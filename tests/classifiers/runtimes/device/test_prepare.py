@@ -42,6 +42,7 @@ FOURMOST = GridAxis("LINEAR", 3700.0, 0.25, 23201)
 COARSE = GridAxis("LINEAR", 3000.0, 25.0, 320)
 INPUTS = tuple(Declared(name=name, shape=(COMMON_GRID.n,)) for name in ("flux", "inverse_variance"))
 SUM = Output("fake", Declared(name="sum", shape=()), "fake/sum")
+COPY = Output("fake", Declared(name="copy", shape=(COMMON_GRID.n,)), "fake/copy")
 
 
 def inline(wavelength: np.ndarray) -> InlineAxis:
@@ -70,15 +71,17 @@ def spectrum(axis: Axis = BOSS, seed: int = 1, masked: float = 0.03, level: floa
 
 
 def _identity(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {SUM.name: inputs["flux"].sum(dim=1)}
+    return {SUM.name: inputs["flux"].sum(dim=1), COPY.name: inputs["flux"]}
 
 
 def on_device(buckets: Sequence[int] = (4, 16)) -> PreparingPipeline:
     """Return a pipeline of CPU tensors that prepares and computes next to nothing."""
     torch.set_num_threads(1)
     preparation = DevicePreparation()
-    device = TensorDevice(TorchLauncher(_identity), INPUTS, {SUM.name: SUM.tensor}, preparation=preparation)
-    return PreparingPipeline(Pipeline(Program((), b"", INPUTS, (SUM,)), device, buckets), preparation, COMMON_GRID)
+    outputs = {each.name: each.tensor for each in (SUM, COPY)}
+    device = TensorDevice(TorchLauncher(_identity), INPUTS, outputs, preparation=preparation)
+    pipeline = Pipeline(Program((), b"", INPUTS, (SUM, COPY)), device, buckets)
+    return PreparingPipeline(pipeline, preparation, COMMON_GRID)
 
 
 def check(spectra: Sequence[Spectrum], tolerance: float = TOLERANCE) -> PreparedBatch:
@@ -93,6 +96,7 @@ def check(spectra: Sequence[Spectrum], tolerance: float = TOLERANCE) -> Prepared
     np.testing.assert_allclose(prepared.scale, wanted.scale, rtol=tolerance)
     np.testing.assert_allclose(prepared.snr, wanted.snr, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(found.answers["fake"]["sum"], prepared.flux.sum(axis=1), rtol=1e-3, atol=1e-2)
+    np.testing.assert_array_equal(found.answers["fake"]["copy"], prepared.flux)  # each row's answers are its own
     return prepared
 
 
@@ -112,6 +116,57 @@ def test_spectra_of_all_forms_go_together_and_keep_their_places() -> None:
     ]
     spectra.insert(2, spectrum(COARSE, sampling="NARROWBAND"))
     spectra.insert(5, spectrum(GridAxis("LINEAR", 15000.0, 1.0, 2000)))
+    check(spectra)
+
+
+def check_alone(spectra: Sequence[Spectrum]) -> None:
+    """Compare what is computed of spectra together with what is computed of each by itself."""
+    pipeline = on_device()
+    together = pipeline.run(spectra).answers["fake"]["copy"]
+    alone = np.concatenate([pipeline.run([each]).answers["fake"]["copy"] for each in spectra])
+    np.testing.assert_allclose(together, alone, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_answers_are_their_spectrums_where_velocity_corrections_of_one_axis_alternate() -> None:
+    spectra = [spectrum(SDSS, seed, velocity_correction_km_s=(0.0, 15.0)[seed % 2]) for seed in range(6)]
+    assert len(list(raw_batches(spectra, COMMON_GRID))) == 1
+    check_alone(spectra)
+
+
+def test_answers_are_their_spectrums_where_two_axes_of_similar_length_alternate() -> None:
+    longer = replace(SDSS, n=SDSS.n + 11)
+    spectra = [spectrum((SDSS, longer)[seed % 2], seed) for seed in range(6)]
+    assert len(list(raw_batches(spectra, COMMON_GRID))) == 1
+    check_alone(spectra)
+
+
+SHORT = (
+    GridAxis("LINEAR", 5000.0, 2.0, 150),
+    GridAxis("LINEAR", 5000.0, 2.0, 155),
+    GridAxis("LINEAR", 5010.0, 2.0, 90),
+)
+
+
+@settings(max_examples=60)
+@given(
+    drawn=st.lists(
+        st.tuples(
+            st.sampled_from(SHORT), st.sampled_from([0.0, 15.0]), st.sampled_from(["SIGMA", "IVAR"]),
+            st.sampled_from(["DISPERSED", "DISPERSED", "DISPERSED", "NARROWBAND"]),
+        ),
+        min_size=1, max_size=12,
+    )
+)  # fmt: skip
+def test_spectra_in_any_order_are_batched_once_by_place_and_answered_in_that_order(
+    drawn: list[tuple[GridAxis, float, str, str]],
+) -> None:
+    spectra = [
+        spectrum(axis, seed, velocity_correction_km_s=velocity, uncertainty_kind=kind, sampling=sampling)
+        for seed, (axis, velocity, kind, sampling) in enumerate(drawn)
+    ]
+    batches = list(raw_batches(spectra, COMMON_GRID))
+    assert all((np.diff(batch.rows) > 0).all() for batch in batches)
+    assert sorted(np.concatenate([batch.rows for batch in batches])) == list(range(len(spectra)))
     check(spectra)
 
 
