@@ -10,8 +10,7 @@ back, and of them only the rows that were asked for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,38 +19,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifiers.errors import ClassifierError
 from classifiers.runtimes.contract import Declared
-from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
+from classifiers.runtimes.device.contract import SLOTS
+from classifiers.runtimes.device.failures import attempt
 from classifiers.runtimes.device.launcher import Launcher, Preparation
 from classifiers.runtimes.device.rows import Column, Rows
 from classifiers.runtimes.device.streams import Act, Cpu, Cuda, Lane, Streams
 
-_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
-_DEVICE = ("CUDA error", "CUDA driver error", "CUDNN_STATUS", "CUBLAS_STATUS", "device-side assert")
 _BINDING = threading.Lock()
 """One thread at a time allocates, captures or frees."""
-
-
-def failure(error: BaseException, bucket: int) -> ClassifierError | None:
-    """Return what an error of torch means for a device, or None where it is no failure of a device.
-
-    Args:
-        error: as raised; errors that it was raised on top of (a capture that ends after one) are looked at, too.
-        bucket: rows that were computed.
-    """
-    chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or link.__context__
-    for each in chain:
-        if isinstance(each, torch.OutOfMemoryError) or (isinstance(each, RuntimeError) and _says(each, _MEMORY)):
-            return OutOfMemory(bucket, _line(each))
-    for each in chain:
-        if isinstance(each, RuntimeError) and _says(each, _DEVICE):
-            return DeviceLost(_line(each))
-    return None
 
 
 @dataclass(slots=True)
@@ -131,7 +107,35 @@ class TensorDevice:
         own = self._slots[slot]
         with _BINDING:
             own.busy = True
-        with self._failures(own, bucket), own.lane.current():
+        short = attempt(lambda: self._enqueue(slot, bucket, inputs), bucket)
+        if short is not None:
+            self._forget(own, bucket)
+            try:
+                raise short
+            finally:
+                del short  # or this frame and the error would hold each other
+
+    def wait(self, slot: int) -> dict[str, NDArray[Any]]:
+        """Wait for what ``begin`` started; see ``Device``. Rows of padding hold anything."""
+        own = self._slots[slot]
+        entry, own.current = own.current, None
+        if entry is None:
+            raise ValueError(f"slot {slot} was not begun")
+        short = attempt(own.lane.wait, own.bucket)
+        if short is not None:
+            del entry
+            self._forget(own, own.bucket)
+            try:
+                raise short
+            finally:
+                del short
+        own.busy = False
+        return {name: entry.answers.landed[name].numpy() for name in entry.names}
+
+    def _enqueue(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> None:
+        """Upload, compute and download on a slot's lane."""
+        own = self._slots[slot]
+        with own.lane.current():
             entry = self._entry(slot, bucket, inputs)
             rows = 0
             for name, array in inputs.items():
@@ -143,33 +147,6 @@ class TensorDevice:
                     entry.answers.landed[name][:rows].copy_(entry.answers.of(name)[:rows], non_blocking=True)
             own.lane.mark()
         own.current, own.bucket = entry, bucket
-
-    def wait(self, slot: int) -> dict[str, NDArray[Any]]:
-        """Wait for what ``begin`` started; see ``Device``. Rows of padding hold anything."""
-        own = self._slots[slot]
-        entry, own.current = own.current, None
-        if entry is None:
-            raise ValueError(f"slot {slot} was not begun")
-        with self._failures(own, own.bucket):
-            own.lane.wait()
-        own.busy = False
-        return {name: entry.answers.landed[name].numpy() for name in entry.names}
-
-    @contextmanager
-    def _failures(self, own: _Slot, bucket: int) -> Iterator[None]:
-        """Turn torch's errors into those of a device; where memory was short, free what this bucket and larger take."""
-        try:
-            yield
-        except OutOfMemory:
-            self._forget(own, bucket)
-            raise
-        except RuntimeError as error:
-            found = failure(error, bucket)
-            if found is None:
-                raise
-            if isinstance(found, OutOfMemory):
-                self._forget(own, bucket)
-            raise found from error
 
     def _forget(self, own: _Slot, bucket: int) -> None:
         """Free a slot, and what slots that are free hold for a bucket and those above."""
@@ -253,12 +230,3 @@ def _form(tensor: Declared, bucket: int) -> tuple[tuple[int, ...], torch.dtype]:
     """Return the shape of a bucket's tensor and its dtype."""
     dtype: torch.dtype = getattr(torch, tensor.dtype)
     return (bucket, *tensor.shape), dtype
-
-
-def _says(error: BaseException, words: Sequence[str]) -> bool:
-    return any(word in str(error) for word in words)
-
-
-def _line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.bundle.manifest import Tensor as Declared
-from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory
-from classifiers.runtimes.device.tensors import TensorDevice, failure
+from classifiers.runtimes.device.contract import OutOfMemory
+from classifiers.runtimes.device.tensors import TensorDevice
 from classifiers.runtimes.torch_runtime import TorchLauncher
 
 X = Declared(name="x", shape=(2,))
@@ -139,30 +139,6 @@ def test_a_bucket_without_room_is_freed_and_the_slot_goes_on_with_a_smaller_one(
     found.begin(0, 2, rows(4.0))
     assert found.wait(0)["p/first"].tolist() == [4, 4]
     assert found.wait(1)["p/first"].tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory."), OutOfMemory),
-        (RuntimeError("CUDA error: out of memory"), OutOfMemory),
-        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), OutOfMemory),
-        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"), OutOfMemory),
-        (RuntimeError("CUDA error: an illegal memory access was encountered"), DeviceLost),
-        (RuntimeError("CUDA error: device-side assert triggered"), DeviceLost),
-        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), DeviceLost),
-        (RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"), type(None)),
-        (ValueError("CUDA error"), type(None)),
-    ],
-)
-def test_torch_errors_are_told_apart(error: Exception, kind: type) -> None:
-    assert type(failure(error, 64)) is kind
-
-
-def test_a_capture_that_ends_after_a_lack_of_memory_is_a_lack_of_memory() -> None:
-    ended = RuntimeError("CUDA error: operation failed due to a previous error during capture")
-    ended.__context__ = torch.OutOfMemoryError("CUDA out of memory.")
-    assert isinstance(failure(ended, 64), OutOfMemory)
 
 
 class Recorded:
