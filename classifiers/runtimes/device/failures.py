@@ -15,8 +15,29 @@ import torch
 from classifiers.errors import ClassifierError
 from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory
 
-_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory", "not enough memory")
-_DEVICE = ("CUDA error", "CUDA driver error", "CUDNN_STATUS", "CUBLAS_STATUS", "device-side assert")
+_MEMORY = (
+    "out of memory",
+    "ALLOC_FAILED",
+    "ALLOCATION_FAILED",  # of cuDNN 9, of the host's memory, too
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "NVML_SUCCESS",  # asserted while a lack of memory is being worded: github.com/pytorch/pytorch/issues/112377
+    "unable to find an engine",  # cuDNN found no plan that ran; plans that found no memory count as such
+    "unable to find a valid cuDNN algorithm",
+)
+_DEVICE = (
+    "CUDA error",
+    "CUDA driver error",
+    "cuda runtime error",
+    "cuDNN error",
+    "CUDNN_STATUS",
+    "CUBLAS_STATUS",
+    "device-side assert",
+    "no kernel image is available",
+    "CachingAllocator",  # an assertion of the allocator's: nobody knows what it holds now
+    "CachingHostAllocator",
+)
 
 
 def attempt(act: Callable[[], None], bucket: int) -> OutOfMemory | None:
@@ -31,7 +52,7 @@ def attempt(act: Callable[[], None], bucket: int) -> OutOfMemory | None:
     """
     try:
         act()
-    except (OutOfMemory, RuntimeError) as error:
+    except (OutOfMemory, RuntimeError, MemoryError) as error:
         found = failure(error, bucket)
         if found is None:
             raise
@@ -53,7 +74,9 @@ def failure(error: BaseException, bucket: int) -> ClassifierError | None:
     for each in chain:
         if isinstance(each, OutOfMemory):
             return OutOfMemory(each.bucket, each.reason)
-        if isinstance(each, torch.OutOfMemoryError) or (isinstance(each, RuntimeError) and _says(each, _MEMORY)):
+        if isinstance(each, torch.OutOfMemoryError | MemoryError):
+            return OutOfMemory(bucket, _line(each))
+        if isinstance(each, RuntimeError) and _says(each, _MEMORY):
             return OutOfMemory(bucket, _line(each))
     for each in chain:
         if isinstance(each, RuntimeError) and _says(each, _DEVICE):
@@ -79,7 +102,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _says(error: BaseException, words: Sequence[str]) -> bool:
-    return any(word in str(error) for word in words)
+    said = str(error).lower()
+    return any(word.lower() in said for word in words)
 
 
 def _line(error: BaseException) -> str:
