@@ -79,3 +79,14 @@ class Device(Protocol):
             DeviceLost: the device failed.
         """
         ...
+
+    def give_up(self, bucket: int) -> None:
+        """Drop what is bound to a bucket and larger ones for good; what is in flight may still be waited for.
+
+        Args:
+            bucket: had no room; ``begin`` refuses it and larger ones as out of memory from now on.
+
+        Raises:
+            DeviceLost: the device failed.
+        """
+        ...

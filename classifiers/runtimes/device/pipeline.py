@@ -179,8 +179,10 @@ class Pipeline:
             with self._changed:
                 smaller = self._ring.out_of_memory(taken.slot, error)
                 self._changed.notify_all()
-            if smaller is not None and self._on_smaller is not None:
-                self._on_smaller(error, smaller)
+            if smaller is not None:
+                self._give_up(taken.piece.bucket)
+                if self._on_smaller is not None:
+                    self._on_smaller(error, smaller)
             return False
         except DeviceLost as error:
             self._lose(error)
@@ -190,6 +192,13 @@ class Pipeline:
             self._lose(DeviceLost(f"its use broke off: {type(error).__name__}: {error}"))
             raise
         return True
+
+    def _give_up(self, bucket: int) -> None:
+        """Have the device drop a bucket that no piece is planned in any more."""
+        try:
+            self._device.give_up(bucket)
+        except DeviceLost as error:
+            self._lose(error)
 
     def _lose(self, error: DeviceLost) -> None:
         with self._changed:

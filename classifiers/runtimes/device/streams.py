@@ -25,6 +25,10 @@ class Lane(Protocol):
         """Return what does an act again on the same tensors; called within ``current``; may do the act."""
         ...
 
+    def renew(self) -> None:
+        """Note that nothing captured before is done again, so that the memory it computed in can be given back."""
+        ...
+
     def mark(self) -> None:
         """Mark the end of what was enqueued so far; called within ``current``."""
         ...
@@ -84,6 +88,9 @@ class Cpu:
     def captured(self, act: Act) -> Act:
         """Return the act."""
         return act
+
+    def renew(self) -> None:
+        """Do nothing: acts have no memory of their own."""
 
     def mark(self) -> None:
         """Do nothing: it is done."""
@@ -150,6 +157,10 @@ class _CudaLane:
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             act()
         return graph.replay
+
+    def renew(self) -> None:
+        """Have the next graphs compute in memory of their own: torch gives a pool back once no graph is left of it."""
+        self._pool = torch.cuda.graph_pool_handle()
 
     def mark(self) -> None:
         self._event.record(self._stream)

@@ -5,13 +5,14 @@ Each slot has a lane (``streams``), and for each bucket in use: pinned host arra
 returns; ``wait`` waits for them. So one slot uploads while another computes and a third downloads.
 A row that an array repeats (a stride of 0) goes up once and is repeated there, padding likewise. Only results come
 back, and of them only the rows that were asked for.
+Where memory is short what free slots hold of other forms and buckets goes first, and the bucket is tried once more.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,50 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.runtimes.contract import Declared
-from classifiers.runtimes.device.contract import SLOTS
+from classifiers.runtimes.device.contract import SLOTS, OutOfMemory
 from classifiers.runtimes.device.failures import attempt
 from classifiers.runtimes.device.launcher import Launcher, Preparation
 from classifiers.runtimes.device.rows import Column, Rows
-from classifiers.runtimes.device.streams import Act, Cpu, Cuda, Lane, Streams
+from classifiers.runtimes.device.slots import UNLIMITED, Answers, Entry, Form, Slot, form_of
+from classifiers.runtimes.device.streams import Cpu, Cuda, Streams
 
 _BINDING = threading.Lock()
 """One thread at a time allocates, captures or frees."""
-
-
-@dataclass(slots=True)
-class _Answers:
-    """What a (slot, bucket) computes from and into: device tensors, and where answers land on the host."""
-
-    inputs: dict[str, Tensor]
-    outputs: dict[str, Tensor]
-    landed: dict[str, Tensor]
-
-    def of(self, name: str) -> Tensor:
-        """Return the device tensor of an answer; prepared inputs are among them."""
-        return self.outputs[name] if name in self.outputs else self.inputs[name]
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One form of inputs of a (slot, bucket): pinned and device tensors, and what computes from them."""
-
-    pinned: dict[str, Tensor]
-    raw: dict[str, Tensor]
-    answers: _Answers
-    names: tuple[str, ...]
-    compute: Act
-
-
-@dataclass(slots=True)
-class _Slot:
-    """One lane of work, and what is bound to it."""
-
-    lane: Lane
-    answers: dict[int, _Answers] = field(default_factory=dict)
-    entries: dict[tuple[int, Any], _Entry] = field(default_factory=dict)
-    current: _Entry | None = None
-    bucket: int = 0
-    busy: bool = False
 
 
 class TensorDevice:
@@ -95,7 +61,8 @@ class TensorDevice:
         self._reads = {tensor.name: tensor for tensor in inputs}
         self._answers = dict(outputs)
         self._streams = streams or (Cpu() if device == "cpu" else Cuda(device))
-        self._slots = [_Slot(self._streams.lane()) for _ in range(slots)]
+        self._slots = [Slot(self._streams.lane(), partial(launcher.forget, number)) for number in range(slots)]
+        self._limit = UNLIMITED
 
     @property
     def slots(self) -> int:
@@ -106,10 +73,16 @@ class TensorDevice:
         """Start one computation; see ``Device``. Inputs are the program's, or raw ones that the preparation takes."""
         own = self._slots[slot]
         with _BINDING:
-            own.busy = True
-        short = attempt(lambda: self._enqueue(slot, bucket, inputs), bucket)
+            own.busy = bucket < self._limit
+        if not own.busy:
+            raise OutOfMemory(bucket, f"{self._limit} rows had no room before")
+        form = form_of(inputs)
+        enqueue = partial(self._enqueue, slot, bucket, form, inputs)
+        short = attempt(enqueue, bucket)
+        if short is not None and self._make_room(own, bucket, form):
+            short = attempt(enqueue, bucket)
         if short is not None:
-            self._forget(own, bucket)
+            self._refuse(own, bucket)
             try:
                 raise short
             finally:
@@ -124,19 +97,27 @@ class TensorDevice:
         short = attempt(own.lane.wait, own.bucket)
         if short is not None:
             del entry
-            self._forget(own, own.bucket)
+            self._refuse(own, own.bucket)
             try:
                 raise short
             finally:
                 del short
         own.busy = False
+        if own.limit > self._limit:
+            attempt(partial(self._clear, [own]), own.bucket)
         return {name: entry.answers.landed[name].numpy() for name in entry.names}
 
-    def _enqueue(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> None:
+    def give_up(self, bucket: int) -> None:
+        """Drop a bucket and larger ones for good; see ``Device``. Slots in flight do so when they are waited for."""
+        with _BINDING:
+            self._limit = min(self._limit, bucket)
+        attempt(partial(self._clear, self._slots), bucket)
+
+    def _enqueue(self, slot: int, bucket: int, form: Form, inputs: Mapping[str, Column]) -> None:
         """Upload, compute and download on a slot's lane."""
         own = self._slots[slot]
         with own.lane.current():
-            entry = self._entry(slot, bucket, inputs)
+            entry = self._entry(slot, bucket, form, inputs)
             rows = 0
             for name, array in inputs.items():
                 rows = len(array)
@@ -148,30 +129,54 @@ class TensorDevice:
             own.lane.mark()
         own.current, own.bucket = entry, bucket
 
-    def _forget(self, own: _Slot, bucket: int) -> None:
+    def _make_room(self, own: Slot, bucket: int, form: Form) -> bool:
+        """Drop all else that this slot and free ones hold; return whether there was anything, and so memory now."""
+        attempt(partial(_settle, own), bucket)
+        with _BINDING:
+            own.drop(lambda *_: False)  # what is left of an entry that was not made
+            others = [each for each in self._slots if each is own or not each.busy]
+            went = [each.drop(lambda *key: key != (bucket, form)) for each in others]
+            if any(went):
+                self._streams.free()
+        return any(went)
+
+    def _refuse(self, own: Slot, bucket: int) -> None:
         """Free a slot, and what slots that are free hold for a bucket and those above."""
+        attempt(partial(_settle, own), bucket)
         with _BINDING:
             own.busy = False
-            for number, each in enumerate(self._slots):
+            for each in self._slots:
                 if not each.busy:
-                    each.entries = {key: entry for key, entry in each.entries.items() if key[0] < bucket}
-                    for large in [found for found in each.answers if found >= bucket]:
-                        del each.answers[large]
-                        self._launcher.forget(number, large)
+                    each.drop(lambda size, _: size >= bucket)
             self._streams.free()
 
-    def _entry(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> _Entry:
+    def _clear(self, slots: Sequence[Slot]) -> None:
+        """Empty those slots that are free and hold what was given up.
+
+        All of it goes: a lane's graphs compute in the same memory, which is free only when the last of them is gone.
+        """
+        with _BINDING:
+            went = False
+            for each in slots:
+                if not each.busy:
+                    each.limit = self._limit
+                    if any(size >= each.limit for size in each.answers):
+                        went = each.drop(lambda *_: True)
+            if went:
+                self._streams.free()
+
+    def _entry(self, slot: int, bucket: int, form: Form, inputs: Mapping[str, Column]) -> Entry:
         """Return the buffers for inputs of this form, made when first needed."""
         own = self._slots[slot]
-        form = tuple((name, array.shape[1:], array.dtype.str) for name, array in sorted(inputs.items()))
-        entry = own.entries.get((bucket, form))
+        entry = own.used(bucket, form)
         if entry is None:
             with _BINDING:
+                own.make_place(form)
                 entry = self._bound(slot, bucket, inputs)
                 own.entries[bucket, form] = entry
         return entry
 
-    def _bound(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> _Entry:
+    def _bound(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> Entry:
         own = self._slots[slot]
         answers = own.answers.get(bucket)
         if answers is None:
@@ -192,9 +197,9 @@ class TensorDevice:
                 self._preparation.launch(raw, answers.inputs, answers.outputs)
             self._launcher.launch(slot, bucket)
 
-        return _Entry(pinned, raw, answers, names, own.lane.captured(act))
+        return Entry(pinned, raw, answers, names, own.lane.captured(act))
 
-    def _bind(self, slot: int, bucket: int) -> _Answers:
+    def _bind(self, slot: int, bucket: int) -> Answers:
         """Allocate what a (slot, bucket) computes from and into, and have the launcher bound to it."""
         said = {} if self._preparation is None else dict(self._preparation.outputs)
         inputs = {name: self._zeros(*_form(tensor, bucket)) for name, tensor in self._reads.items()}
@@ -206,12 +211,12 @@ class TensorDevice:
         if self._streams.apart:
             landed = {name: self._streams.host(*_form(tensor, bucket)) for name, tensor in landing.items()}
         self._launcher.prepare(slot, bucket, inputs, {name: outputs[name] for name in self._answers})
-        return _Answers(inputs, outputs, {name: landed[name] for name in landing})
+        return Answers(inputs, outputs, {name: landed[name] for name in landing})
 
     def _zeros(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.zeros(shape, dtype=dtype, device=self._streams.device)
 
-    def _upload(self, entry: _Entry, name: str, array: Column) -> None:
+    def _upload(self, entry: Entry, name: str, array: Column) -> None:
         """Copy rows into pinned memory and on to the device; repeat the first one behind them."""
         pinned, raw = entry.pinned[name], entry.raw[name]
         rows = 1 if array.strides[0] == 0 else len(array)
@@ -224,6 +229,13 @@ class TensorDevice:
             raw[:rows].copy_(pinned[:rows], non_blocking=True)
         if rows < len(raw):
             raw[rows:].copy_(raw[:1].expand(len(raw) - rows, *raw.shape[1:]))
+
+
+def _settle(slot: Slot) -> None:
+    """Wait until nothing that was enqueued uses what is bound to a slot."""
+    with slot.lane.current():
+        slot.lane.mark()
+    slot.lane.wait()
 
 
 def _form(tensor: Declared, bucket: int) -> tuple[tuple[int, ...], torch.dtype]:

@@ -26,12 +26,14 @@ class FakeDevice:
         begun: buckets in the order they were begun.
         most: computations that were in flight at once.
         too_large: buckets above this many rows do not fit; ``late`` says so only in ``wait``.
+        given_up: buckets as the pipeline told.
         dies_at: number of the ``begin`` or ``wait`` that finds the device lost; 0 for never.
     """
 
     def __init__(self, slots: int = 2, too_large: int = 10**9, *, late: bool = False, dies_at: int = 0) -> None:
         self.slots, self.too_large, self.late, self.dies_at = slots, too_large, late, dies_at
         self.begun: list[int] = []
+        self.given_up: list[int] = []
         self.most = 0
         self.calls = 0
         self.gate = threading.Semaphore(10**9)
@@ -61,6 +63,10 @@ class FakeDevice:
                 raise OutOfMemory(bucket, "full after all")
         flux = held["flux"]
         return {"fake/sum": flux.sum(axis=1), "fake/row": flux[:, 0].astype(np.int64)}
+
+    def give_up(self, bucket: int) -> None:
+        with self._lock:
+            self.given_up.append(bucket)
 
     def _count(self) -> None:
         self.calls += 1

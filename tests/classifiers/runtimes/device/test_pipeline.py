@@ -71,6 +71,7 @@ def test_a_bucket_too_large_is_halved_said_once_and_never_tried_again(
     assert max(device.begun[before:]) == 16
     assert told == [(64, 16)]
     assert pipeline.buckets == (4, 16)
+    assert device.given_up == [64]
 
 
 def test_a_device_that_holds_not_even_the_smallest_bucket_says_so_and_goes_on_with_the_next_batch(

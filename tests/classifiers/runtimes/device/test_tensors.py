@@ -186,6 +186,9 @@ class RecordedLane:
 
         return replay
 
+    def renew(self) -> None:
+        self.events.append("renew")
+
     def mark(self) -> None:
         assert self._inside
         self.events.append("mark")
