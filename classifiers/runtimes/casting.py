@@ -16,6 +16,8 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from classifiers.runtimes.graphs import load_graph, refusals
+
 Dtype: TypeAlias = Literal["fp32", "tf32", "fp16", "bf16"]
 DTYPES: Final[tuple[Dtype, ...]] = get_args(Dtype)
 LAYERS: Final = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
@@ -31,24 +33,29 @@ LEARNED_SIZE: Final = 32
 """Elements that learned weights have at least; tables of interpolation and sums have fewer."""
 
 
-def cast_graph(graph: bytes, dtype: Dtype) -> bytes:
+def cast_graph(graph: bytes, dtype: Dtype, name: str = "the graph") -> bytes:
     """Return the graph with its learned layers in another number format.
 
     Args:
         graph: serialised model in fp32, as bundles hold it.
         dtype: fp16 or bf16 casts; fp32 and tf32 return the graph itself.
+        name: of the graph, for errors.
+
+    Raises:
+        BundleError: it is no valid ONNX model, or none that can be in that format.
     """
     if dtype in ("fp32", "tf32"):
         return graph
     import onnx  # takes a third of a second, which only programs that classify spend
 
-    model = onnx.load_model_from_string(graph)
-    if dtype == "bf16":
-        model = onnx.version_converter.convert_version(model, BF16_OPERATORS)
-    half = onnx.TensorProto.FLOAT16 if dtype == "fp16" else onnx.TensorProto.BFLOAT16
-    _Casting(onnx, onnx.shape_inference.infer_shapes(model, data_prop=True), half, dtype).write(model)
-    del model.graph.value_info[:]
-    onnx.checker.check_model(model)
+    model = load_graph(name, graph)
+    with refusals(name, f"a graph that can be computed in {dtype}"):
+        if dtype == "bf16":
+            model = onnx.version_converter.convert_version(model, BF16_OPERATORS)
+        half = onnx.TensorProto.FLOAT16 if dtype == "fp16" else onnx.TensorProto.BFLOAT16
+        _Casting(onnx, onnx.shape_inference.infer_shapes(model, data_prop=True), half, dtype).write(model)
+        del model.graph.value_info[:]
+        onnx.checker.check_model(model)
     serialised: bytes = model.SerializeToString()
     return serialised
 

@@ -24,7 +24,7 @@ from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GRAPH_FILE, Bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.runtimes.contract import check_inputs, check_output, check_signature, chunk
-from classifiers.runtimes.joining import CannotJoin, join, output_name
+from classifiers.runtimes.joining import CannotJoin, join_bundles, output_name
 
 SMALLEST_CHUNK = 16
 """Rows computed at once, if the bundle has a bucket of that size or more."""
@@ -124,7 +124,7 @@ class JoinedOnnxEngines:
         if len(chunks) != 1:
             raise CannotJoin(f"chunks of {sorted(chunks)} rows")
         self.chunk = chunks.pop()
-        graph = join({bundle.manifest.name: bundle.graph for bundle in bundles})
+        graph = join_bundles(bundles)
         self._session = open_session(", ".join(str(bundle.folder / GRAPH_FILE) for bundle in bundles), graph)
         self._places = [(manifest, tensor) for manifest in self._manifests for tensor in manifest.outputs]
         self._outputs = [output_name(manifest.name, tensor.name) for manifest, tensor in self._places]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from classifiers.bundle.folder import Bundle
 from classifiers.bundle.manifest import Tensor
-from classifiers.runtimes.joining import CannotJoin, join, output_name
+from classifiers.runtimes.joining import CannotJoin, join_bundles, output_name
 from classifiers.runtimes.sharing import without_repetition
 
 
@@ -51,8 +51,9 @@ class Program:
 
         Raises:
             CannotJoin: they differ in inputs or operator sets.
+            BundleError: a graph is no valid ONNX model.
         """
-        graph = without_repetition(join({bundle.manifest.name: bundle.graph for bundle in bundles}))
+        graph = without_repetition(join_bundles(bundles))
         outputs = tuple(
             Output(bundle.manifest.name, tensor, output_name(bundle.manifest.name, tensor.name))
             for bundle in bundles
@@ -62,7 +63,11 @@ class Program:
 
 
 def programs(bundles: Sequence[Bundle]) -> tuple[Program, ...]:
-    """Return as few programs as the bundles' inputs allow, in the order of their first bundles."""
+    """Return as few programs as the bundles' inputs allow, in the order of their first bundles.
+
+    Raises:
+        BundleError: a graph is no valid ONNX model.
+    """
     groups: dict[tuple[Tensor, ...], list[Bundle]] = {}
     for bundle in bundles:
         groups.setdefault(bundle.manifest.inputs, []).append(bundle)

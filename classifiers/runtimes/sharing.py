@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from classifiers.runtimes.graphs import load_graph
 
-def without_repetition(graph: bytes) -> bytes:
+
+def without_repetition(graph: bytes, name: str = "the graph") -> bytes:
     """Return the graph with every repeated node removed and its readers led to the first one.
 
     Outputs of the graph keep their names: a node that repeats another and answers an output becomes an Identity.
+
+    Args:
+        graph: serialised model.
+        name: of the graph, for errors.
+
+    Raises:
+        BundleError: it is no valid ONNX model.
     """
     import onnx  # takes a third of a second, which only programs that classify spend
 
-    model = onnx.load_model_from_string(graph)
+    model = load_graph(name, graph)
     answers = {value.name for value in model.graph.output}
     renamed: dict[str, str] = {}
     first: dict[tuple[Any, ...], Any] = {}

@@ -96,7 +96,7 @@ class _Wanted:
     def of(cls, program: Program, library: str, dtype: Dtype, cache_folder: Path | None) -> _Wanted:
         version = installed_version(library)
         cache = EngineCache(cache_folder or default_folder(os.environ, Path.home()))
-        return cls(program, library, version, dtype, cast_graph(program.graph, dtype), find_card(), cache)
+        return cls(program, library, version, dtype, cast_graph(program.graph, dtype, program.name), find_card(), cache)
 
     def key(self, sizes: Sequence[int]) -> Key:
         return engine_key(self.graph, self.library, self.version, self.card, sizes, self.dtype)

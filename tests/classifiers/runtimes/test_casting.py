@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.bundle.manifest import Tolerance
 from classifiers.runtimes.casting import DTYPES, cast_graph
@@ -117,3 +118,15 @@ def test_golden_answers_hold_in_half_precision(program: Program) -> None:
         assert report is not None
         tolerance = Tolerance.model_validate(TOLERANCES["fp16"])
         assert report.excess(tolerance) is None, (bundle.manifest.name, report)
+
+
+def test_a_graph_that_cannot_be_converted_is_an_error_of_the_bundle() -> None:
+    """Operators of another domain alone, and bytes that are no graph: name, expected, found."""
+    with pytest.raises(BundleError, match="odd: expected a valid ONNX graph"):
+        cast_graph(b"garbage", "fp16", "odd")
+    model = onnx.load_model_from_string(layered())
+    for node in model.graph.node:
+        node.domain = "elsewhere"
+    model.opset_import[0].domain = "elsewhere"
+    with pytest.raises(BundleError, match="odd: expected a graph that can be computed in bf16"):
+        cast_graph(model.SerializeToString(), "bf16", "odd")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -143,3 +144,35 @@ def test_a_missing_folder_topic_is_named_with_those_there_are(specstream: Any, t
     line = one_line(done)
     assert "spectrum" in line
     assert "spectra" in line
+
+
+def with_file(folder: Path, name: str, content: bytes) -> Path:
+    """Make a bundle with another file whose digest is listed, and return its folder."""
+    shutil.copytree(default_bundles()[0], folder)
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "bundle.json").read_bytes())
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_a_file_that_is_no_graph_or_no_arrays_is_one_line_though_its_digest_agrees(
+    in_turn: Callable[..., list[tuple[int, str]]], tmp_path: Path, name: str
+) -> None:
+    """Whichever command and runtime reads it first: file, expected and found; 2, or 1 where it was to be checked."""
+    bundle = with_file(tmp_path / "b1", name, b"PK\x03\x04 garbage that was shipped as it is")
+    verify = ["bundles", "verify", "--device", "cpu", "--runtime"]
+    cases = [([*verify, "torch"], 1), ([*verify, "onnxruntime"], 1)]
+    if name == "model.onnx":
+        cases += [
+            (["bundles", "compile", "--runtime", "tensorrt_rtx", "--cache", str(tmp_path), "--dtype", dtype], 2)
+            for dtype in ("fp32", "bf16")
+        ]
+    ended = in_turn([[*words, str(bundle)] for words, _ in cases])
+    for (_, expected), (status, said) in zip(cases, ended, strict=True):
+        assert status == expected, said
+        assert "Traceback" not in said
+        (line,) = said.strip().splitlines()
+        assert f"{bundle / name}: expected " in line
