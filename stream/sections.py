@@ -137,7 +137,7 @@ class EnginesSettings(_Section):
         default="auto", description="Runtime; auto takes the first of the others that can serve, in this order."
     )
     dtype: Literal["fp32", "tf32", "fp16", "bf16"] = Field(
-        default="fp32", description="Number format of the networks' layers; onnxruntime has fp32 alone."
+        default="fp32", description="Number format of the networks' layers; onnxruntime has fp32, on CUDA also tf32."
     )
     device: Literal["auto", "cuda", "cpu"] = Field(
         default="auto", description="Where engines compute; cpu has torch compute on the processor."

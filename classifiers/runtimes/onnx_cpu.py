@@ -12,7 +12,7 @@ a column of ones; ``independence`` tests a bundle for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -149,8 +149,19 @@ def _chunk_size(manifest: Manifest) -> int:
     return next((bucket for bucket in buckets if bucket >= SMALLEST_CHUNK), buckets[-1])
 
 
-def open_session(file: str, graph: bytes, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Any:
+def open_session(
+    file: str,
+    graph: bytes,
+    providers: Sequence[str | tuple[str, Mapping[str, str]]] = ("CPUExecutionProvider",),
+    opener: Callable[..., Any] = onnxruntime.InferenceSession,
+) -> Any:
     """Open a graph on one thread.
+
+    Args:
+        file: names the graph in errors.
+        graph: serialised model.
+        providers: of onnxruntime, by name or as pairs of name and options.
+        opener: makes the session of graph, options and ``providers``.
 
     Raises:
         BundleError: the graph does not load; ``file`` names it.
@@ -162,7 +173,7 @@ def open_session(file: str, graph: bytes, providers: Sequence[str] = ("CPUExecut
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=list(providers))
+        return opener(graph, options, providers=list(providers))
     except _OPAQUE as error:
         raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
 

@@ -2,18 +2,19 @@
 
 The library copies arrays and waits itself, so this is slower than torch or TensorRT; it needs neither. It falls back to
 the CPU without an error where CUDA's libraries do not load: what a session really uses is therefore asked, and another
-provider refused.
+provider refused. It rounds fp32 products to TF32 unless it is told not to: it is told either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from classifiers.runtimes.casting import Dtype
 from classifiers.runtimes.contract import check_inputs, check_output, chunk
 from classifiers.runtimes.device.contract import BUCKETS
 from classifiers.runtimes.errors import RuntimeUnavailable
@@ -25,6 +26,18 @@ RUNTIME: Final = "onnxruntime_cuda"
 PROVIDER: Final = "CUDAExecutionProvider"
 
 
+DTYPES: Final[tuple[Dtype, ...]] = ("fp32", "tf32")
+"""Number formats that the provider computes in, which takes the types from a graph in fp32."""
+
+FIRST_WITH_TF32: Final = (8, 0)
+"""Compute capability of the first cards that know TF32 (Ampere); earlier ones compute in fp32 whatever is asked for."""
+
+
+def options(dtype: Dtype) -> dict[str, str]:
+    """Return the provider's options for a number format; its own default for ``use_tf32`` is 1."""
+    return {"use_tf32": "1" if dtype == "tf32" else "0"}
+
+
 def is_built_in() -> bool:
     """Return whether the installed onnxruntime has the provider."""
     return PROVIDER in onnxruntime.get_available_providers()
@@ -33,13 +46,23 @@ def is_built_in() -> bool:
 class OnnxProgram:
     """A program in one session; batches are cut to buckets and padded by repeating their first row."""
 
-    def __init__(self, program: Program, provider: str = PROVIDER, buckets: Sequence[int] = BUCKETS) -> None:
+    def __init__(
+        self,
+        program: Program,
+        provider: str = PROVIDER,
+        buckets: Sequence[int] = BUCKETS,
+        *,
+        dtype: Dtype = "fp32",
+        opener: Callable[..., Any] = onnxruntime.InferenceSession,
+    ) -> None:
         """Open the program's graph.
 
         Args:
             program: bundles that read the same.
-            provider: of onnxruntime.
+            provider: of onnxruntime; only that of CUDA is given options.
             buckets: rows to compute at once, ascending.
+            dtype: one of ``DTYPES``.
+            opener: makes the session; see ``open_session``.
 
         Raises:
             RuntimeUnavailable: the session does not use the provider.
@@ -47,7 +70,9 @@ class OnnxProgram:
         """
         self._program, self._buckets = program, tuple(buckets)
         self._names = [each.name for each in program.outputs]
-        self._session = open_session(program.name, program.graph, [provider])
+        self._session = open_session(
+            program.name, program.graph, [(provider, options(dtype) if provider == PROVIDER else {})], opener
+        )
         used = self._session.get_providers()[0]
         if used != provider:
             raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found {used}")

@@ -131,15 +131,20 @@ def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine,
 
 
 def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
-    if options.dtype != "fp32":
-        raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32, received {options.dtype}")
+    if options.dtype not in onnx_cuda.DTYPES:
+        known = " or ".join(onnx_cuda.DTYPES)
+        raise RuntimeUnavailable("onnxruntime", f"expected dtype = {known}, received {options.dtype}")
     if not onnx_cuda.is_built_in():
         raise RuntimeUnavailable("onnxruntime", "expected a build with the CUDA provider (onnxruntime-gpu), found none")
-    if find_card() is None:
+    card = find_card()
+    if card is None:
         raise RuntimeUnavailable("onnxruntime", "expected an NVIDIA GPU with its driver, found none")
+    if options.dtype == "tf32" and card.capability < onnx_cuda.FIRST_WITH_TF32:
+        has = f"{card.name} (compute capability {card.compute_capability})"
+        raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32 on {has}, received tf32")
     engines: dict[str, Engine] = {}
     for program in programs(bundles):
-        running = onnx_cuda.OnnxProgram(program)
+        running = onnx_cuda.OnnxProgram(program, dtype=options.dtype)
         names = (bundle.manifest.name for bundle in program.bundles)
         engines |= {name: ProgramEngine(name, onnx_cuda.RUNTIME, options.dtype, running) for name in names}
     return tuple(engines[bundle.manifest.name] for bundle in bundles)

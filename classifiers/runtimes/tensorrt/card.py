@@ -33,6 +33,12 @@ class Card:
     compute_capability: str
     driver: str
 
+    @property
+    def capability(self) -> tuple[int, int]:
+        """Return the compute capability as numbers, such as (9, 0)."""
+        major, _, minor = self.compute_capability.partition(".")
+        return int(major), int(minor)
+
 
 def find_card(device: int = 0) -> Card | None:
     """Return a GPU of this machine; None where there is no driver or no such device.
