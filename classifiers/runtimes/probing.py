@@ -2,7 +2,8 @@
 
 The vendor libraries must not meet in one process, and what a driver does to a process that asks it in vain is not to
 happen to the one that serves. What costs nothing is asked first and here: whether the package is installed, and whether
-there is a GPU at all.
+there is a GPU at all. The process then computes a sum on the card: a library that sees a card may have no kernels for
+it, and a card that is there may be broken or another process's alone.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.tensorrt.card import Card, find_card
+
+if TYPE_CHECKING:
+    from classifiers.runtimes.tensorrt.library import Library
 
 PACKAGES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "tensorrt": (("tensorrt", "tensorrt"), ("torch", "gpu")),
@@ -78,12 +82,13 @@ def _named(card: Card) -> str:
 
 
 def answer(runtime: str) -> str:
-    """Return what this process finds when it imports a runtime for good: the reason against it, or ""."""
+    """Return what this process finds when it imports a runtime for good and uses it: the reason against it, or ""."""
+    library = None
     if runtime in ("tensorrt", "tensorrt_rtx"):
         from classifiers.runtimes.tensorrt.library import load
 
         try:
-            load(runtime)
+            library = load(runtime)
         except RuntimeUnavailable as error:
             return error.reason
     try:
@@ -91,11 +96,43 @@ def answer(runtime: str) -> str:
     except (ImportError, OSError) as error:  # OSError: a shared library that it needs
         return f"expected the package torch (extra gpu of specstream), found: {error}"
     if torch.cuda.is_available():
-        return ""
+        return computes(torch) or ("" if library is None else starts(library))
     built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
     card = find_card()
     found = "none" if card is None else _named(card)
     return f"expected a GPU and driver that torch {torch.__version__} (built with {built}) can use, found {found}"
+
+
+def computes(torch: Any) -> str:
+    """Return why torch computes no sum on the first GPU, in the first line of its words; "" where it does.
+
+    Args:
+        torch: the module, which sees a GPU.
+    """
+    wanted = 8.0
+    try:
+        found = torch.zeros(int(wanted), device="cuda").add_(1).sum().item()
+    except RuntimeError as error:  # no kernels for the card, the card is another process's alone, or it is broken
+        return f"expected a GPU that torch {torch.__version__} computes on, found: {_first_line(error)}"
+    if found != wanted:
+        return f"expected a GPU that torch {torch.__version__} computes on, found {found:g} for a sum of {wanted:g}"
+    return ""
+
+
+def starts(library: Library) -> str:
+    """Return why a library makes no runtime on the first GPU, in its words; "" where it does."""
+    from classifiers.runtimes.tensorrt.library import listen
+
+    logger, words = listen(library)
+    try:
+        library.module.Runtime(logger)
+    except (TypeError, RuntimeError):  # TypeError: how the binding says that it was given nothing
+        return f"expected {library.name} {library.version} to start on this GPU, found: {words.take()}"
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 if __name__ == "__main__":
