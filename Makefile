@@ -38,6 +38,8 @@ check: $(VENV)/.developer ## the fast subset without the training room, within a
 	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training
 
 test-gpu: ## what only a GPU can show, with the Python at hand (PYTHON=...): torch, numpy, onnxruntime, pytest and ours
+	@$(PYTHON) -c "import sys; from classifiers.runtimes.probing import why_not; why = why_not('torch'); \
+		sys.exit('make test-gpu: ' + why if why else 0)"
 	@$(PYTHON) -m pytest -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py \
 		tests/classifiers/runtimes/tensorrt/on_gpu.py
 

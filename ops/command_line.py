@@ -131,7 +131,9 @@ def main() -> None:
         _end(WRONG_USAGE, _usage(error))
     except Fatal as error:
         _end(FATAL, str(error))
-    except (ConfigurationError, ClassifierError, SchemasError, StreamError) as error:
+    except ClassifierError as error:
+        _end(FATAL if _is_lost_device(error) else WRONG_USAGE, str(error))
+    except (ConfigurationError, SchemasError, StreamError) as error:
         _end(WRONG_USAGE, str(error))
     except OSError as error:
         _end(FATAL, f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -141,6 +143,12 @@ def main() -> None:
         if status == INTERRUPTED:
             _end(INTERRUPTED, "interrupted")
         sys.exit(status or 0)
+
+
+def _is_lost_device(error: ClassifierError) -> bool:
+    from classifiers.runtimes.device.contract import DeviceLost  # brings numpy, which --help needs none of
+
+    return isinstance(error, DeviceLost)
 
 
 def _usage(error: Any) -> str:

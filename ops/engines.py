@@ -10,10 +10,11 @@ from pathlib import Path
 from classifiers.classifier import Classifier, EngineUse
 from classifiers.errors import ClassifierError
 from classifiers.loaded import LoadedEngine, load_engines
+from classifiers.runtimes.device.contract import DeviceLost
 from classifiers.runtimes.opening import Notice, RuntimeOptions
 from classifiers.suite import default_bundles, suites
 from stream.decoded import Lane
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, Fatal
 from stream.settings import Settings
 
 
@@ -84,10 +85,13 @@ def open_classifiers(
 
     Raises:
         ConfigurationError: a bundle is not intact, or the runtime is not there.
+        Fatal: the device failed while the engines were opened: nothing in the configuration is wrong.
     """
     try:
         engines, threads = load_configured(settings, notice)
         by_lane = dict(suites(engines, threads))
+    except DeviceLost as error:
+        raise Fatal(f"engines: {error}") from error
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error
     if passed_over is not None:

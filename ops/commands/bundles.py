@@ -13,6 +13,7 @@ from classifiers.bundle.folder import load_bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.errors import ClassifierError
 from classifiers.runtimes.casting import DTYPES
+from classifiers.runtimes.device.contract import DeviceLost
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engine
@@ -66,6 +67,9 @@ def verify(
 ) -> None:
     """Check every file's digest, load the graph, and compare its answers to the golden outputs.
 
+    A bundle that fails any of these ends it with status 1, after the others were checked; a runtime that cannot serve
+    with 2, a device that fails with 3, at once.
+
     Example: `specstream bundles verify`
     """
     options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES))
@@ -73,7 +77,7 @@ def verify(
     for folder in paths or default_bundles():
         try:
             findings = _verified(folder, options)
-        except RuntimeUnavailable:
+        except (RuntimeUnavailable, DeviceLost):
             raise  # it would serve no other bundle either
         except ClassifierError as error:
             failed = True

@@ -147,8 +147,8 @@ def declare(registry: CollectorRegistry | None = None) -> Metrics:
         ready=Gauge("specstream_ready", "1 when assigned, bundles loaded and no commit stalled.", registry=registry),
         engine_info=Gauge(
             "specstream_engine_info",
-            "1 for each engine in use, with the runtime that computes it.",
-            ("engine", "version", "runtime", "dtype", "calibration_domain", "bundle_sha256"),
+            "1 for each engine in use, with the runtime that computes it; calibration_id tells a borrowed calibration.",
+            ("engine", "version", "runtime", "dtype", "calibration_domain", "calibration_id", "bundle_sha256"),
             registry=registry,
         ),
         build=Info("specstream_build", "Version of specstream and of the libraries it runs on.", registry=registry),

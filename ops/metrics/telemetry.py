@@ -42,6 +42,7 @@ class PrometheusTelemetry:
                 engine.runtime,
                 engine.dtype,
                 engine.calibration_domain,
+                engine.calibration_id,
                 engine.bundle_sha256,
             ).set(1)
 

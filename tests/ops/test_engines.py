@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from classifiers.runtimes import opening
+from classifiers.runtimes.device.contract import DeviceLost
 from classifiers.suite import default_bundles
+from ops.command_line import main
 from ops.engines import PassedOver, Serving, open_classifiers, serving
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, Fatal
 from stream.sections import EnginesSettings
 from stream.settings import Settings
 
@@ -52,3 +57,38 @@ def test_a_named_runtime_that_cannot_serve_is_refused_and_never_replaced() -> No
     with pytest.raises(ConfigurationError, match=r"engines: .*tensorrt_rtx"):
         open_classifiers(configured("tensorrt_rtx"), told.append)
     assert told == []
+
+
+@pytest.fixture
+def lost_device(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have torch's device fail whenever a program is opened on it; return the programs that were tried."""
+    tried: list[str] = []
+
+    def fail(program: Any, *_: object) -> Any:
+        tried.append(program.name)
+        raise DeviceLost("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(opening, "why_not", lambda *_: "")
+    monkeypatch.setattr(opening, "_OPENERS", {"torch": fail})
+    return tried
+
+
+def test_a_device_that_fails_at_start_up_is_fatal_and_no_wrong_configuration(lost_device: list[str]) -> None:
+    """A supervisor may start the service again on another machine: status 3, not 2."""
+    with pytest.raises(Fatal, match="engines: the device failed: CUDA error"):
+        open_classifiers(configured("torch"))
+    assert len(lost_device) == 1
+
+
+def test_bundles_are_not_verified_any_further_on_a_lost_device(
+    lost_device: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every later one would fail for the same reason: one line, status 3."""
+    monkeypatch.setattr(sys, "argv", ["specstream", "bundles", "verify", "--runtime", "torch"])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    assert len(lost_device) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "the device failed: CUDA error" in line

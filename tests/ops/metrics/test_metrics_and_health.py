@@ -76,7 +76,9 @@ def test_events_of_the_stream_appear_as_metrics(asked: Asked, server: HealthServ
     told.engine_seconds("stamp-anomaly", "onnxruntime", "fp32", 0.02)
     told.engine_faults("image", 2)
     told.ledger_imbalance(0)
-    told.engines([EngineUse("stamp-anomaly", "1.0", "ab" * 32, "onnxruntime", "fp32", "c", "SIMULATED")])
+    told.engines(
+        [EngineUse("stamp-anomaly", "1.0", "ab" * 32, "torch", "fp32", "sim-1+borrowed-for-torch-fp32", "SIMULATED")]
+    )
     read = asked.samples(server)
     ztf = (("lane", "image"), ("survey", "ZTF"))
     assert read["specstream_records_in_total", ztf] == 3
@@ -90,7 +92,7 @@ def test_events_of_the_stream_appear_as_metrics(asked: Asked, server: HealthServ
     assert read["specstream_engine_faults_total", (("lane", "image"),)] == 2
     assert read["specstream_ledger_imbalance_records", ()] == 0
     engine = next(labels for name, labels in read if name == "specstream_engine_info")
-    assert ("runtime", "onnxruntime") in engine
+    assert {("runtime", "torch"), ("calibration_id", "sim-1+borrowed-for-torch-fp32")} <= set(engine)
 
 
 def test_a_survey_of_any_name_makes_no_new_series(asked: Asked, server: HealthServer) -> None:
