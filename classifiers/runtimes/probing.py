@@ -27,8 +27,6 @@ PACKAGES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "torch": (("torch", "gpu"), ("safetensors", "gpu")),
 }
 """What each runtime imports, and the extra of specstream that brings it."""
-NOT_FOR_RTX: Final = frozenset({"9.0", "10.0", "10.3"})
-"""Compute capabilities that TensorRT for RTX has no kernels for: data-centre cards of Hopper and Blackwell."""
 PROBE_TIMEOUT_S: Final = 120.0
 
 Run = Callable[[Sequence[str]], "subprocess.CompletedProcess[str]"]
@@ -50,8 +48,6 @@ def why_not(runtime: str, device: str = "auto") -> str:
     card = find_card()
     if card is None:
         return "expected an NVIDIA GPU with its driver, found none"
-    if runtime == "tensorrt_rtx" and card.compute_capability in NOT_FOR_RTX:
-        return f"expected an RTX card, found {_named(card)}"
     return asked(runtime)
 
 
@@ -91,6 +87,10 @@ def answer(runtime: str) -> str:
             library = load(runtime)
         except RuntimeUnavailable as error:
             return error.reason
+    card = find_card()
+    unfit = library.why_not_on(card) if library is not None and card is not None else ""
+    if unfit:
+        return unfit
     try:
         import torch
     except (ImportError, OSError) as error:  # OSError: a shared library that it needs
@@ -98,7 +98,6 @@ def answer(runtime: str) -> str:
     if torch.cuda.is_available():
         return computes(torch) or ("" if library is None else starts(library))
     built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
-    card = find_card()
     found = "none" if card is None else _named(card)
     return f"expected a GPU and driver that torch {torch.__version__} (built with {built}) can use, found {found}"
 

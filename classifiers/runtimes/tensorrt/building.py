@@ -20,6 +20,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from classifiers.errors import ClassifierError
+from classifiers.runtimes.tensorrt.card import find_card
 from classifiers.runtimes.tensorrt.inspecting import inspect
 from classifiers.runtimes.tensorrt.library import load
 from classifiers.runtimes.tensorrt.network import Layer, build
@@ -106,6 +107,7 @@ def main(folder: Path) -> int:
             request.outputs,
             request.buckets,
             tf32=request.tf32,
+            card=find_card(),
             timing_cache=(folder / TIMING_FILE).read_bytes(),
             progress=_tell,
         )

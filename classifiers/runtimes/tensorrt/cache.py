@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from classifiers.runtimes.tensorrt.card import Card
 
-RECIPE: Final = 1
-"""Counted up when engines must be built in another way: part of every key."""
+RECIPES: Final[Mapping[str, int]] = {"tensorrt": 1, "tensorrt_rtx": 2}
+"""Counted up when a library's engines must be built in another way: part of every key."""
 READABLE: Final = 0o644
 """Replicas of other users may share a folder; digests are checked whoever wrote."""
 _SAME_PROGRAM: Final = ("onnx_sha256", "dtype", "buckets")
@@ -49,7 +49,7 @@ class Key:
         driver: version of the GPU's driver; "" without one.
         buckets: batch sizes, one profile each.
         dtype: fp32, tf32, fp16 or bf16.
-        recipe: ``RECIPE``.
+        recipe: of ``RECIPES``.
     """
 
     onnx_sha256: str
@@ -60,7 +60,7 @@ class Key:
     driver: str
     buckets: tuple[int, ...]
     dtype: str
-    recipe: int = RECIPE
+    recipe: int
 
     @property
     def name(self) -> str:
@@ -89,6 +89,7 @@ def engine_key(graph: bytes, library: str, version: str, card: Card | None, buck
         card.driver if card else "",
         tuple(buckets),
         dtype,
+        RECIPES[library],
     )
 
 

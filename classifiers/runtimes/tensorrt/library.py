@@ -12,6 +12,8 @@ How the versions differ, and what the room does about it:
 - Memory of a context: ``device_memory`` and ``device_memory_size`` are deprecated since 10.1 and gone from 11;
   ``set_device_memory(address, size)`` and ``get_device_memory_size_for_profile_v2`` serve all three.
 - Contexts share an optimisation profile since 10, without the preview feature of earlier versions.
+- An engine of RTX is for compute capabilities 8.0, 8.6, 8.9, 12.0 and later unless others are set: it is built for the
+  card that is there (``ComputeCapability.CURRENT``), Turing's 7.5 among them; without a card nothing is set.
 - RTX compiles kernels when a context is made, not when an engine is built: it builds without a GPU, its timing cache
   does nothing, and capture into a CUDA graph needs ``REQUIRE_USER_ALLOCATION`` and eager kernels.
 """
@@ -28,6 +30,7 @@ from importlib import import_module, metadata
 from typing import Any, Final
 
 from classifiers.runtimes.errors import RuntimeUnavailable
+from classifiers.runtimes.tensorrt.card import Card
 
 VERSIONS: Final[Mapping[str, tuple[tuple[int, int], tuple[int, int]]]] = {
     "tensorrt": ((10, 8), (12, 0)),
@@ -57,6 +60,22 @@ class Library:
     def compiles_when_loaded(self) -> bool:
         """Return whether kernels are compiled when a context is made (RTX) instead of when an engine is built."""
         return self.name == "tensorrt_rtx"
+
+    def why_not_on(self, card: Card) -> str:
+        """Return why engines do not run on a card, in one line; "" where they may.
+
+        RTX names the compute capabilities that it has kernels for (SM75 ...): neither Volta and what came before, nor
+        the data-centre cards of Hopper and Blackwell. TensorRT says so itself when it builds.
+        """
+        if not self.compiles_when_loaded:
+            return ""
+        named = (re.fullmatch(r"SM(\d+)(\d)", name) for name in dir(self.module.ComputeCapability))
+        known = sorted((int(each[1]), int(each[2])) for each in named if each)
+        if card.capability in known:
+            return ""
+        listed = ", ".join(f"{major}.{minor}" for major, minor in known)
+        found = f"{card.name} (compute capability {card.compute_capability}, driver {card.driver})"
+        return f"expected an RTX card of compute capability {listed}, found {found}"
 
 
 class Words:

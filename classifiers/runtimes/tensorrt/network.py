@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from classifiers.errors import ClassifierError
+from classifiers.runtimes.tensorrt.card import Card
 from classifiers.runtimes.tensorrt.library import Library, Words, listen, one_line
 from classifiers.runtimes.tensorrt.progress import Phases
 
@@ -73,6 +74,7 @@ def build(
     buckets: Sequence[int],
     *,
     tf32: bool = False,
+    card: Card | None = None,
     timing_cache: bytes = b"",
     progress: Callable[[str, float], None] | None = None,
 ) -> Built:
@@ -85,12 +87,13 @@ def build(
         outputs: what it must answer.
         buckets: batch sizes, one profile each, in ascending order.
         tf32: whether fp32 products may be rounded to TF32.
+        card: the GPU of this machine, which RTX builds for; None: for all that it builds for by default.
         timing_cache: of an earlier build, or empty.
         progress: told what is being done and the fraction done [0..1].
 
     Raises:
         CannotBuild: the graph is not ONNX, has an operator or type that the library lacks, other inputs or outputs,
-            or no kernel fits.
+            no kernel fits, or the library does not run on the card.
     """
     logger, words = listen(library)
     words.take()  # what was said before is of something else
@@ -104,7 +107,7 @@ def build(
     _check("input", inputs, [network.get_input(i) for i in range(network.num_inputs)])
     _check("output", outputs, [network.get_output(i) for i in range(network.num_outputs)])
     config = builder.create_builder_config()
-    _configure(library, config, tf32=tf32)
+    _configure(library, config, words, tf32=tf32, card=card)
     for bucket in buckets:
         _add_profile(builder, config, inputs, bucket, words)
     cache = _attach_timing_cache(library, config, timing_cache)
@@ -151,7 +154,7 @@ def _check(what: str, wanted: Shapes, tensors: Sequence[Any]) -> None:
         raise CannotBuild(f"expected no other {what}, found {', '.join(extra)}")
 
 
-def _configure(library: Library, config: Any, *, tf32: bool) -> None:
+def _configure(library: Library, config: Any, words: Words, *, tf32: bool, card: Card | None) -> None:
     trt = library.module
     if tf32:
         config.set_flag(trt.BuilderFlag.TF32)
@@ -161,6 +164,13 @@ def _configure(library: Library, config: Any, *, tf32: bool) -> None:
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # so that the inspector can tell formats
     if library.compiles_when_loaded:
         config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
+    if library.compiles_when_loaded and card is not None:
+        reason = library.why_not_on(card)
+        if reason:
+            raise CannotBuild(reason)
+        config.num_compute_capabilities = 1
+        if not config.set_compute_capability(trt.ComputeCapability.CURRENT, 0):
+            raise CannotBuild(f"it does not build for {card.name}: {words.take()}")
 
 
 def _add_profile(builder: Any, config: Any, inputs: Shapes, bucket: int, words: Words) -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from classifiers.runtimes.casting import DTYPES
-from classifiers.runtimes.probing import NOT_FOR_RTX
+from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.tensorrt.card import find_card
 
 pytestmark = pytest.mark.gpu
@@ -30,9 +30,8 @@ def library(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
     if find_spec(name) is None:
         pytest.skip(f"{name} is not installed")
-    card = find_card()
-    if name == "tensorrt_rtx" and card is not None and card.compute_capability in NOT_FOR_RTX:
-        pytest.skip(f"tensorrt_rtx has no kernels for {card.name}")
+    if reason := why_not(name):
+        pytest.skip(f"{name} is not tested: {reason}")
     return name
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from classifiers.runtimes.tensorrt.card import Card
 from classifiers.runtimes.tensorrt.library import load
 from classifiers.runtimes.tensorrt.network import CannotBuild, Layer, build
 
 READS = {"x": ("float32", (8,))}
 ANSWERS = {"y": ("float32", (8,))}
+TURING = Card("Tesla T4", "7.5", "570.86.15")
 
 
 def test_a_network_is_strongly_typed_with_a_profile_of_each_bucket(vendor_builder: Any) -> None:
@@ -35,6 +37,41 @@ def test_tf32_is_on_where_it_is_asked_for_alone(vendor_builder: Any, tf32: bool)
     made = vendor_builder.VendorBuilder()
     build(made.library(), b"graph", READS, ANSWERS, (16,), tf32=tf32)
     assert made.config.flags == ({vendor_builder.BuilderFlag.TF32} if tf32 else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "capabilities"),
+    [("tensorrt_rtx", TURING, {0: "CURRENT"}), ("tensorrt_rtx", None, {}), ("tensorrt", TURING, {})],
+)
+def test_rtx_builds_for_the_card_that_is_there(
+    vendor_builder: Any, name: str, card: Card | None, capabilities: dict[int, str]
+) -> None:
+    """Its default leaves Turing out; without a card the default serves, and TensorRT knows the card itself."""
+    made = vendor_builder.VendorBuilder()
+    build(made.library(name), b"graph", READS, ANSWERS, (16,), card=card)
+    assert {index: each.name for index, each in made.config.capabilities.items()} == capabilities
+    assert made.config.num_compute_capabilities == len(capabilities)
+
+
+@pytest.mark.parametrize(("model", "capability"), [("Tesla V100", "7.0"), ("Quadro P4000", "6.1"), ("H100", "9.0")])
+def test_rtx_refuses_a_card_that_it_names_no_kernels_for(vendor_builder: Any, model: str, capability: str) -> None:
+    """Whether older or for data centres: expected and found; TensorRT is not asked."""
+    made = vendor_builder.VendorBuilder()
+    card = Card(model, capability, "570.86.15")
+    found = rf"capability 7.5, 8.0, 12.0, found {model} \(compute capability {capability}, driver 570.86.15\)"
+    with pytest.raises(CannotBuild, match=found):
+        build(made.library("tensorrt_rtx"), b"graph", READS, ANSWERS, (16,), card=card)
+    assert made.library().why_not_on(card) == ""
+
+
+def test_the_real_library_names_what_it_builds_for(vendor_builder: Any) -> None:
+    """Turing is among them; names and calls are those of the library written by hand."""
+    rtx = load("tensorrt_rtx")
+    assert rtx.why_not_on(TURING) == ""
+    assert rtx.why_not_on(Card("Tesla V100", "7.0", "570.86.15"))
+    assert all(hasattr(rtx.module.ComputeCapability, each.name) for each in vendor_builder.ComputeCapability)
+    assert hasattr(rtx.module.IBuilderConfig, "set_compute_capability")
+    assert hasattr(rtx.module.IBuilderConfig, "num_compute_capabilities")
 
 
 def test_what_was_timed_goes_in_and_comes_out(vendor_builder: Any) -> None:

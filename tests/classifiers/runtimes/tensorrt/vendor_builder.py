@@ -16,6 +16,13 @@ class BuilderFlag(IntEnum):
     """Flags of TensorRT 11, which has none for number formats."""
 
     TF32 = 1
+    REQUIRE_USER_ALLOCATION = 2  # of RTX
+
+
+class ComputeCapability(IntEnum):
+    """What RTX builds for, by name."""
+
+    NONE, CURRENT, SM75, SM80, SM120 = 0, 1, 75, 80, 120
 
 
 class NetworkDefinitionCreationFlag(IntEnum):
@@ -48,6 +55,8 @@ class Config:
         self.flags = {BuilderFlag.TF32}
         self.profiles: list[dict[str, Any]] = []
         self.timing: TimingCache | None = None
+        self.num_compute_capabilities = 0
+        self.capabilities: dict[int, ComputeCapability] = {}
         self.max_aux_streams, self.profiling_verbosity = -1, "names"
 
     def set_flag(self, flag: BuilderFlag) -> None:
@@ -55,6 +64,12 @@ class Config:
 
     def clear_flag(self, flag: BuilderFlag) -> None:
         self.flags.discard(flag)
+
+    def set_compute_capability(self, compute_capability: ComputeCapability, index: int) -> bool:
+        if index >= self.num_compute_capabilities:
+            return False
+        self.capabilities[index] = compute_capability
+        return True
 
     def add_optimization_profile(self, profile: Any) -> int:
         self.profiles.append(profile.shapes)
@@ -78,7 +93,7 @@ class VendorBuilder:
         self.says, self.starts = says, starts
         self.config = Config()
         self.network_flags = 0
-        self.ILogger, self.BuilderFlag = ILogger, BuilderFlag
+        self.ILogger, self.BuilderFlag, self.ComputeCapability = ILogger, BuilderFlag, ComputeCapability
         self.NetworkDefinitionCreationFlag = NetworkDefinitionCreationFlag
         self.ProfilingVerbosity = SimpleNamespace(DETAILED="detailed")
 
@@ -118,9 +133,9 @@ class VendorBuilder:
         del network, logger
         return SimpleNamespace(parse=lambda _: True)
 
-    def library(self) -> Library:
+    def library(self, name: str = "tensorrt") -> Library:
         """Return it as a loaded library."""
-        return Library("tensorrt", self, "11.4.1")
+        return Library(name, self, "11.4.1")
 
 
 class Profile:
