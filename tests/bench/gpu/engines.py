@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +47,7 @@ class Measured:
         runs: from host memory to host memory.
         launcher: what computes on the device; None on onnxruntime, which has none.
         preparing: the same from raw spectra; None where the CPU prepares them.
+        limited: makes a pipeline over the same device with no bucket above a size; None on onnxruntime.
     """
 
     runtime: str
@@ -55,6 +56,11 @@ class Measured:
     runs: Runs
     launcher: Launcher | None = None
     preparing: PreparingPipeline | None = None
+    limited: Callable[[int], Runs] | None = None
+
+    def up_to(self, bucket: int) -> Measured:
+        """Return the same engine with this bucket as its largest: nothing is built again."""
+        return self if self.limited is None else replace(self, runs=self.limited(bucket), preparing=None)
 
     @property
     def name(self) -> str:
@@ -89,7 +95,11 @@ def available(device: str) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def opened(program: Program, runtime: str, dtype: Dtype, device: str, buckets: Sequence[int], slots: int) -> Measured:
-    """Open a program on a runtime."""
+    """Open a program on a runtime: one engine with all buckets, since each set of buckets would be one of its own.
+
+    Raises:
+        ClassifierError: the runtime does not build it, or the device cannot hold it.
+    """
     if runtime == "onnxruntime":
         return Measured(runtime, "fp32", program, _on_onnxruntime(program.bundles))
     make: Callable[[], Launcher] = lambda: torch_launcher(program, dtype, device)  # noqa: E731
@@ -101,7 +111,11 @@ def opened(program: Program, runtime: str, dtype: Dtype, device: str, buckets: S
     target = TensorDevice(launcher, program.inputs, outputs, device, slots=slots, preparation=preparation)
     pipeline = Pipeline(program, target, buckets)
     preparing = PreparingPipeline(pipeline, preparation, COMMON_GRID)
-    return Measured(runtime, dtype, program, pipeline, launcher, preparing)
+
+    def limited(largest: int) -> Runs:
+        return Pipeline(program, target, [each for each in buckets if each <= largest])
+
+    return Measured(runtime, dtype, program, pipeline, launcher, preparing, limited)
 
 
 class _Alone:

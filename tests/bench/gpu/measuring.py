@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -148,11 +148,7 @@ def profile(measured: Measured, rows: dict[str, NDArray[np.float32]], device: st
     with torch.profiler.profile(activities=activities) as profiler:
         measured.runs.run(rows)
         settle(device)
-    spent: dict[str, float] = {}
-    for event in profiler.key_averages():
-        took = event.self_device_time_total if device == "cuda" else event.self_cpu_time_total
-        if took > 0:
-            spent[event.key] = spent.get(event.key, 0.0) + took
+    spent = time_by_name(profiler.events(), device)
     total = sum(spent.values())
     first = sorted(spent, key=lambda name: -spent[name])[:most]
     return {
@@ -160,6 +156,27 @@ def profile(measured: Measured, rows: dict[str, NDArray[np.float32]], device: st
         "total_ms": round(total / 1e3, 3),
         "shares": {name[:120]: round(spent[name] / total, 4) for name in first},
     }
+
+
+def time_by_name(events: Iterable[Any], device: str) -> dict[str, float]:
+    """Return microseconds by name of what ran: kernels and copies on a GPU, or operators on the processor.
+
+    On a GPU an operator, a range that a user marked and the kernel that they started all carry the kernel's time: only
+    what ran on the device itself is counted.
+
+    Args:
+        events: of torch's profiler.
+        device: cuda or cpu.
+    """
+    kind = torch.autograd.DeviceType.CUDA if device == "cuda" else torch.autograd.DeviceType.CPU
+    spent: dict[str, float] = {}
+    for event in events:
+        if event.device_type != kind or event.is_user_annotation:
+            continue
+        took = event.self_device_time_total if device == "cuda" else event.self_cpu_time_total
+        if took > 0:
+            spent[event.key] = spent.get(event.key, 0.0) + took
+    return spent
 
 
 def _times(act: Callable[[], object], least_s: float, most: int = 2000) -> list[float]:

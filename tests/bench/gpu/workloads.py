@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,8 @@ HIGH_RESOLUTION_ARMS = ((3926.0, 4355.0), (5160.0, 5730.0), (6100.0, 6790.0))
 """First and last wavelength [Angstrom] of the arms of the high-resolution spectrograph; each has 13,761 pixels."""
 ARM_PIXELS = 13761
 LOW, HIGH = 1624, 812
+REPEATS: Final = 3
+"""Runs of which the best is reported; the first one, which makes buffers and graphs, stands beside it."""
 
 
 def spectra(axis: Axis, n: int, distinct: int, seed: int = 0) -> list[Spectrum]:
@@ -71,20 +73,21 @@ def exposure(measured: Measured, share: float, batch: int, workers: int) -> dict
 
 
 def _timed(measured: Measured, pieces: Sequence[list[Spectrum]], workers: int) -> dict[str, Any]:
-    warm: dict[int, list[Spectrum]] = {}
-    for piece in pieces:
-        warm.setdefault(piece[0].flux.size * 10**6 + len(piece), piece)
-    for piece in warm.values():
-        _classified(measured, piece)
+    """Return the best of ``REPEATS`` runs; in the first one, slots allocate, pin and capture what a form needs."""
+    times: list[float] = []
     with ThreadPoolExecutor(workers) as pool:
-        start = time.perf_counter()
-        rows = sum(pool.map(lambda piece: _classified(measured, piece), pieces))
-        took = time.perf_counter() - start
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            rows = sum(pool.map(lambda piece: _classified(measured, piece), pieces))
+            times.append(time.perf_counter() - start)
+    took = min(times)
     if rows != sum(map(len, pieces)):
         raise ValueError(f"expected answers to {sum(map(len, pieces))} spectra, received {rows}")
     size = sum(item.flux.nbytes + item.uncertainty.nbytes + 4 * item.flux.size for piece in pieces for item in piece)
     return {
         "seconds": round(took, 4),
+        "best_of": REPEATS,
+        "first_seconds": round(times[0], 4),
         "gigabytes": round(size / 1e9, 3),
         "gigabytes_per_s": round(size / took / 1e9, 3),
     }
