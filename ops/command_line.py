@@ -80,7 +80,9 @@ class LazyCommands(TyperGroup):
         module, _, attribute = COMMANDS[cmd_name].partition(":")
         found = getattr(import_module(module), attribute)
         if not isinstance(found, typer.Typer):
-            alone = typer.Typer(context_settings=HELP, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+            alone = typer.Typer(
+                context_settings=HELP, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+            )
             alone.command(cmd_name)(found)
             found = alone
         command = typer.main.get_command(found)

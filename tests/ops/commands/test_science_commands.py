@@ -43,6 +43,16 @@ def test_every_command_shows_an_example() -> None:
 
 
 @pytest.mark.slow
+def test_no_help_offers_a_completion_that_there_is_not() -> None:
+    """Neither that of the program nor that of a command or subcommand."""
+    for command in COMMANDS:
+        for words in [(), (command,), *((command, sub) for sub in SUBCOMMANDS.get(command, ()))]:
+            done = CliRunner().invoke(app, [*words, "--help"], prog_name="specstream", env={"COLUMNS": "200"})
+            assert done.exit_code == 0, done.output
+            assert "completion" not in done.output, words
+
+
+@pytest.mark.slow
 def test_the_list_of_commands_says_what_the_help_of_each_begins_with() -> None:
     """It is a copy, because asking each command takes the seconds of importing it."""
     group: Any = typer.main.get_command(app)
