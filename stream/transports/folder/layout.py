@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from pathlib import Path
@@ -14,6 +15,9 @@ WRITING = "writing"
 LOCKS = "locks"
 COMMIT_FILE = "commit.json"
 MAX_TOPIC_LENGTH = 230  # a segment's file name, topic and partition, has at most 255 characters
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Error numbers of a disk without room: whatever publishes waits until there is some."""
 
 # Renames are not atomic for other machines, and locks are not seen by them, on these file systems.
 _NETWORK_FILE_SYSTEMS = frozenset(

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stream.transports.folder.layout import DISK_FULL
+
 _held: set[tuple[int, int, int]] = set()
 _held_guard = threading.Lock()
 
@@ -30,8 +32,11 @@ class ProcessLock:
     def try_acquire(cls, path: Path) -> ProcessLock | None:
         """Return the lock on ``path``, which is created if need be, or None where somebody holds it.
 
+        A full disk does not hinder it: the process id in the file is only for a message, and what is published later
+        waits for room by itself.
+
         Raises:
-            OSError: the file cannot be opened.
+            OSError: the file cannot be opened or written; it names the file, and nothing is held.
         """
         with _held_guard:
             if path.exists() and _identity(path.stat()) in _held:
@@ -44,9 +49,14 @@ class ProcessLock:
                 return None
             identity = _identity(os.fstat(descriptor))
             _held.add(identity)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, b"%d\n" % os.getpid())
-        return cls(descriptor, identity)
+        lock = cls(descriptor, identity)
+        try:
+            _write_pid(descriptor)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                lock.release()
+                raise OSError(error.errno, error.strerror, str(path)) from error
+        return lock
 
     def release(self) -> None:
         """Let others have the lock; in a child process, which never had it, only forget it."""
@@ -79,6 +89,12 @@ def publishing_lock(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def _write_pid(descriptor: int) -> None:
+    text = b"%d\n" % os.getpid()
+    os.pwrite(descriptor, text, 0)  # before it is cut: what is there already has its block on a disk that is full
+    os.ftruncate(descriptor, len(text))
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int]:

@@ -8,7 +8,6 @@ it, everything.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections import defaultdict
@@ -26,6 +25,7 @@ from stream.transports.folder.commit_record import CommitRecord, FolderState, Se
 from stream.transports.folder.layout import (
     COMMIT_FILE,
     COMMITS,
+    DISK_FULL,
     LOCKS,
     MAX_TOPIC_LENGTH,
     commit_folder,
@@ -37,9 +37,6 @@ from stream.transports.folder.partitioner import partition_of
 from stream.transports.folder.segment_writing import StoredMessage, write_segment
 from stream.transports.folder.workspace import Workspace, remove_abandoned
 from stream.transports.url import check_topic_name
-
-_DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-
 
 BeforeStep: TypeAlias = Callable[[str], None]
 
@@ -265,7 +262,7 @@ class FolderWriter:
         try:
             yield
         except OSError as error:
-            if error.errno in _DISK_FULL:
+            if error.errno in DISK_FULL:
                 raise Retryable(f"folder {self.folder}: {error.strerror}; nothing was published") from error
             raise Fatal(f"folder {self.folder}: {error}") from error
 

@@ -15,7 +15,7 @@ import pytest
 
 from stream.errors import Fatal
 from stream.transports.folder import FolderArchive, FolderPublisher, FolderTransport
-from stream.transports.folder.locks import ProcessLock, publishing_lock
+from stream.transports.folder.locks import ProcessLock, holder, publishing_lock
 
 Start = Callable[[str], "subprocess.Popen[str]"]
 
@@ -122,6 +122,27 @@ def test_lock_is_had_once_and_again_after_release(tmp_path: Path) -> None:
     again = ProcessLock.try_acquire(tmp_path / "lock")
     assert again is not None
     again.release()
+
+
+def test_lock_is_had_on_a_full_disk_without_the_process_id(tmp_path: Path) -> None:
+    """Only a message lacks the id: a publisher opens, and what it publishes is what waits for room."""
+    (tmp_path / "lock").symlink_to("/dev/full")
+    lock = ProcessLock.try_acquire(tmp_path / "lock")
+    assert lock is not None
+    assert ProcessLock.try_acquire(tmp_path / "lock") is None
+    assert holder(tmp_path / "lock") == "this process"
+    lock.release()
+
+
+def test_lock_file_that_cannot_be_written_is_named_and_not_held(tmp_path: Path) -> None:
+    """A file that no process id fits in: the error says which, and a second try says the same."""
+    (tmp_path / "lock").symlink_to("/dev/null")
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(2):
+        with pytest.raises(OSError, match="Invalid argument") as caught:
+            ProcessLock.try_acquire(tmp_path / "lock")
+        assert caught.value.filename == str(tmp_path / "lock")
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_writer_lock_is_free_after_an_error(tmp_path: Path) -> None:
