@@ -102,6 +102,13 @@ def _draw(folder: Path, settings: Settings, codec: Codec, records: list[dict[str
                 name = str(l2["l1_id"])
                 drawn[name] += 1
                 figure = draw_spectrum(accepted.item, l2, name)
-                save(figure, folder / file_name(name if drawn[name] == 1 else f"{name}-{drawn[name]}"))
+                _save(figure, folder / file_name(name if drawn[name] == 1 else f"{name}-{drawn[name]}"))
             bar.advance(task)
     messages().print(f"{drawn.total()} pictures in {folder}", markup=False)
+
+
+def _save(figure: Any, picture: Path) -> None:
+    try:
+        save(figure, picture)
+    except OSError as error:
+        raise ConfigurationError(f"--plot: cannot write {picture}: {error.strerror or error}") from error

@@ -109,3 +109,23 @@ def test_a_bad_output_name_is_refused_before_any_work(specstream: Any, tmp_path:
     done = specstream("classify", tmp_path / "absent.fits", "--output", tmp_path / "nowhere" / "v.csv")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_picture_or_a_table_that_cannot_be_written_is_named(specstream: Any, data_dir: Path, tmp_path: Path) -> None:
+    """The disk is full: option, file and why in one line, status 2, and nothing left in the temporary folder."""
+    file = data_dir / "fits" / "boss-spec-10000-57346-0006.fits"
+    done = specstream("classify", file, "--plot", tmp_path / "pictures")
+    assert done.returncode == 0, done.stderr
+    (picture,) = (tmp_path / "pictures").iterdir()
+    picture.unlink()
+    table = tmp_path / "v.csv"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for option, value, full in (("--plot", picture.parent, picture), ("--output", table, table)):
+        full.symlink_to("/dev/full")
+        done = specstream("classify", file, option, value, env={"TMPDIR": str(temporary)})
+        assert done.returncode == 2
+        said = done.stderr.splitlines()[-1]
+        assert said == f"specstream: {option}: cannot write {full}: No space left on device"
+    assert list(temporary.glob("specstream-*")) == []

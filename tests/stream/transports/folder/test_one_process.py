@@ -137,12 +137,12 @@ def test_lock_is_had_on_a_full_disk_without_the_process_id(tmp_path: Path) -> No
 def test_lock_file_that_cannot_be_written_is_named_and_not_held(tmp_path: Path) -> None:
     """A file that no process id fits in: the error says which, and a second try says the same."""
     (tmp_path / "lock").symlink_to("/dev/null")
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(2):
         with pytest.raises(OSError, match="Invalid argument") as caught:
             ProcessLock.try_acquire(tmp_path / "lock")
         assert caught.value.filename == str(tmp_path / "lock")
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
 
 
 def test_writer_lock_is_free_after_an_error(tmp_path: Path) -> None:
