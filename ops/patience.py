@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 from ops.console import messages
+from stream.entry import Interrupted
 from stream.errors import Retryable
 from stream.transports.contract import Message, Reader
 
@@ -19,7 +20,7 @@ def patiently(
     away: type[Exception] = Retryable,
     *,
     waiting: Callable[[str], None] = lambda _: None,
-    sleep: Callable[[float], None] = time.sleep,
+    stop: threading.Event | None = None,
 ) -> Result:
     """Return what ``call`` returns, calling it again for as long as it raises ``away``.
 
@@ -27,8 +28,12 @@ def patiently(
         call: what may succeed later.
         away: what it raises then.
         waiting: told why, before each wait; a person is told once.
-        sleep: waits [s].
+        stop: when set, waiting ends with ``Interrupted``; None: only the answer ends it.
+
+    Raises:
+        Interrupted: asked to stop before there was an answer.
     """
+    stop = stop or threading.Event()
     waited = False
     while True:
         try:
@@ -38,7 +43,8 @@ def patiently(
                 messages().print(f"waiting: {error}", style="yellow", markup=False)
             waited = True
             waiting(str(error))
-            sleep(WAIT_S)
+            if stop.wait(WAIT_S):
+                raise Interrupted(str(error)) from error
             continue
         if waited:
             messages().print("going on", style="green")

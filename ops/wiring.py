@@ -5,6 +5,7 @@ Most commands need no more than these, so nothing here imports the engines: ``op
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -26,6 +27,7 @@ def open_codec(
     *,
     publishes: Mapping[str, str] | None = None,
     waiting: Callable[[str], None] = lambda _: None,
+    stop: threading.Event | None = None,
 ) -> Codec:
     """Return the codec on the embedded schemas, the user's by id, and the registry if one is named.
 
@@ -34,8 +36,10 @@ def open_codec(
         publishes: topic by name of the schema written to it; with a registry these schemas are registered under the
             subject "TOPIC-value" (forward transitive) and records carry their Confluent ids.
         waiting: told, again and again, why it waits for a registry that is away.
+        stop: when set, it waits no longer.
 
     Raises:
+        Interrupted: asked to stop while the registry was away.
         CatalogueError: a schema of the user is wrong.
         RegistryRefused: the registry says no.
     """
@@ -47,7 +51,7 @@ def open_codec(
     ids = {}
     for name, subject in subjects.items():
         publish = partial(registry.publish, subject, catalogue.text(name))
-        ids[name] = patiently(publish, RegistryUnavailable, waiting=waiting)
+        ids[name] = patiently(publish, RegistryUnavailable, waiting=waiting, stop=stop)
     return Codec(catalogue.with_registry(registry, ids))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
@@ -18,8 +18,10 @@ from ops.metrics.server import HealthServer
 from ops.metrics.telemetry import PrometheusTelemetry
 from ops.version import versions
 from ops.wiring import absent_topics, open_codec, open_input, service_schemas
+from schemas.codec import Codec
+from stream.entry import Interrupted
 from stream.service import serve
-from stream.settings import load_settings
+from stream.settings import Settings, load_settings
 
 INCOMPLETE = 1
 
@@ -45,6 +47,8 @@ def run(
     settings = load_settings(config)
     configure_logs(log_level)
     log = structlog.get_logger("specstream")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())  # SIGINT ends at once until there is something to drain
     classifiers = open_classifiers(
         settings,
         lambda each: log.info("runtime passed over", runtime=each.runtime, reason=each.reason, bundles=each.bundles),
@@ -61,13 +65,11 @@ def run(
     for group in serving(engine for classifier in classifiers.values() for engine in classifier.engines()):
         log.info("serving", runtime=group.runtime, dtype=group.dtype, bundles=group.bundles)
     with HealthServer(settings.metrics.host, settings.metrics.port, metrics, telemetry) as server:
-        codec = open_codec(
-            settings,
-            publishes=service_schemas(settings),
-            waiting=partial(telemetry.ready, False),  # noqa: FBT003 - the protocol's order
-        )
-        stop = threading.Event()
-        _stop_on_signals(stop)
+        codec = _codec(settings, telemetry, stop)
+        if codec is None:
+            log.info("stopped before it started")
+            return
+        signal.signal(signal.SIGINT, lambda *_: stop.set())
         log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,
                  metrics=f"http://{settings.metrics.host}:{server.port}/metrics")  # fmt: skip
         for topic in absent_topics(settings):
@@ -83,10 +85,12 @@ def run(
         raise typer.Exit(INCOMPLETE)
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
-    def ask(number: int, frame: Any) -> None:
-        del number, frame
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
+def _codec(settings: Settings, telemetry: PrometheusTelemetry, stop: threading.Event) -> Codec | None:
+    """Return the codec; None where it was asked to stop before, or while the schema registry was away."""
+    if stop.is_set():
+        return None
+    not_ready = partial(telemetry.ready, False)  # noqa: FBT003 - the protocol's order
+    try:
+        return open_codec(settings, publishes=service_schemas(settings), waiting=not_ready, stop=stop)
+    except Interrupted:
+        return None

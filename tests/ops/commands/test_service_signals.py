@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from classifiers.suite import default_bundles
 from ops.kafka.launcher import Broker, free_port
 from stream.transports.contract import Message
 
@@ -59,6 +63,49 @@ def test_sigterm_drains_commits_and_ends_well(
     done = specstream("ledger", "verify", "-c", config)
     assert done.returncode == 0, done.stderr
     assert f"holds for {SPECTRA} records" in done.stdout
+
+
+@pytest.mark.slow
+def test_sigterm_while_engines_open_ends_well_before_anything_is_read(
+    start_service: Any, write_config: Callable[..., Path], until: Callable[[Callable[[], bool]], None], tmp_path: Path
+) -> None:
+    """It is remembered until the engines are there, which are never interrupted halfway; then the status is 0."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(default_bundles()[0], bundle)
+    manifest = bundle / "bundle.json"
+    content = manifest.read_bytes()
+    manifest.unlink()
+    os.mkfifo(manifest)
+    config = write_config(tmp_path / "s.toml", f"file:{tmp_path / 'night'}", f'[engines]\nbundles = ["{bundle}"]')
+    service = start_service(config)
+    opened: list[int] = []
+
+    def reads() -> bool:
+        with suppress(OSError):  # nobody reads it yet
+            opened.append(os.open(manifest, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    until(reads)
+    service.process.send_signal(signal.SIGTERM)
+    os.write(opened[0], content)
+    os.close(opened[0])
+    assert service.end() == 0, service.log
+    assert "stopped before it started" in service.log
+    assert '"started"' not in service.log
+    assert not (tmp_path / "night").exists()
+
+
+@pytest.mark.slow
+def test_sigterm_while_the_schema_registry_is_away_ends_well(
+    start_service: Any, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """What waits for a registry that never comes needs no second signal."""
+    registry = f'[schemas]\nregistry = "http://127.0.0.1:{free_port()}"'
+    service = start_service(write_config(tmp_path / "s.toml", f"file:{tmp_path / 'night'}", registry))
+    service.wait_for("waiting: the schema registry at")
+    service.process.send_signal(signal.SIGTERM)
+    assert service.end() == 0, service.log
+    assert "stopped before it started" in service.log
 
 
 @pytest.mark.slow
