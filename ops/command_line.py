@@ -3,7 +3,8 @@
 A command's module is imported only when it is called for, because some bring astropy, some ONNX Runtime, some torch;
 the list of commands has their first lines here, so that ``--help`` imports none.
 
-Exit status: 0 done; 1 the check failed; 2 wrong usage or configuration, one line; 3 a Fatal error; 130 interrupted.
+Exit status: 0 done; 1 the check failed; 2 wrong usage or configuration, one line; 3 a Fatal error; 130 interrupted;
+143 terminated, where SIGTERM does not mean to finish and end with 0.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from classifiers.errors import ClassifierError
 from ops.console import messages
+from ops.terminating import TERMINATED, Terminated
 from ops.version import version
 from schemas.errors import SchemasError
 from stream.errors import ConfigurationError, Fatal, StreamError
@@ -141,6 +143,12 @@ def main() -> None:
         _end(FATAL, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):
         _end(INTERRUPTED, "interrupted")
+    except Terminated:
+        _end(TERMINATED, "terminated")
+    except ImportError as error:
+        if not _was_interrupted(error):
+            raise
+        _end(INTERRUPTED, "interrupted")
     else:
         if status == INTERRUPTED:
             _end(INTERRUPTED, "interrupted")
@@ -151,6 +159,14 @@ def _is_lost_device(error: ClassifierError) -> bool:
     from classifiers.runtimes.device.contract import DeviceLost  # brings numpy, which --help needs none of
 
     return isinstance(error, DeviceLost)
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Tell whether an interrupt is behind an error: a compiled module that is being imported turns it into its own."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
 
 
 def _usage(error: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from ops.engines import open_classifiers
 from ops.metrics.declared import declare
 from ops.metrics.telemetry import PrometheusTelemetry
 from ops.reading import everything
+from ops.terminating import ending_on_sigterm
 from ops.wiring import open_input, open_topic
 from schemas.codec import Codec
 from stream.decode.message import MessageDecoder
@@ -29,6 +32,13 @@ class Run:
     records: list[tuple[Message, dict[str, Any]]]
     dead_letters: list[dict[str, Any]]
     report: ServiceReport
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Yield a folder for the topics of one run, which is gone however the run ends, but for SIGKILL."""
+    with ending_on_sigterm(), tempfile.TemporaryDirectory(prefix="specstream-") as folder:
+        yield Path(folder)
 
 
 def settings_for(folder: Path, images: bool = False) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from ops.listing.columns import L2_COLUMNS, Column
 from ops.listing.flat import flat
 from ops.listing.verdicts import verdict_table
 from ops.listing.writers import field_units
-from ops.one_shot import classify_in, inputs_of, settings_for
+from ops.one_shot import classify_in, inputs_of, settings_for, temporary_folder
 from ops.plots.spectrum import draw_spectrum, file_name, load_matplotlib, save
 from ops.wiring import open_codec, open_entry
 from schemas.codec import Codec
@@ -52,8 +51,8 @@ def classify(
     if plot is not None:
         load_matplotlib()
         make_output_folder("--plot", plot)
-    with tempfile.TemporaryDirectory(prefix="specstream-") as folder:
-        settings = settings_for(Path(folder))
+    with temporary_folder() as folder:
+        settings = settings_for(folder)
         codec = open_codec(settings)
         refused = _ingest(files, rows, settings, codec)
         verdicts = classify_in(settings, codec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import socket
 from collections.abc import Callable
@@ -14,6 +15,8 @@ import pytest
 
 from classifiers.suite import default_bundles
 from stream.transports.folder import FolderTransport
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def one_line(done: Any) -> str:
@@ -176,3 +179,22 @@ def test_a_file_that_is_no_graph_or_no_arrays_is_one_line_though_its_digest_agre
         assert "Traceback" not in said
         (line,) = said.strip().splitlines()
         assert f"{bundle / name}: expected " in line
+
+
+@pytest.mark.slow
+def test_an_interrupt_while_a_compiled_module_is_imported_is_an_interrupt(
+    start_command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime makes an ImportError of it; any other ImportError stays what it is."""
+    for cause, status, said in (
+        ("KeyboardInterrupt", 130, "specstream: interrupted\n"),
+        ("OSError", 1, "ImportError: initialization failed\n"),
+    ):
+        module = tmp_path / cause / "onnxruntime.py"
+        module.parent.mkdir()
+        module.write_text(f"raise ImportError('initialization failed') from {cause}()\n")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(module.parent), str(ROOT)]))
+        command = start_command("classify", "spectrum.fits")
+        assert command.end() == status, command.log
+        assert command.log.endswith(said)
+        assert ("Traceback" in command.log) == (status == 1)

@@ -152,3 +152,21 @@ def test_a_command_that_waits_for_its_broker_can_be_interrupted(
     command.process.send_signal(signal.SIGTERM)
     assert command.end() == 0
     assert "0 records" in command.log
+
+
+@pytest.mark.slow
+def test_classify_that_is_terminated_leaves_no_copies_of_the_spectra(
+    start_command: Any,
+    until: Callable[[Callable[[], bool]], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its topics lie in a temporary folder, which is gone; the status is that of a terminated program."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    os.mkfifo(tmp_path / "endless.fits")  # nobody ever writes it
+    command = start_command("classify", tmp_path / "endless.fits")
+    until(lambda: bool(list(tmp_path.glob("specstream-*/locks/identity-*"))))
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 143, command.log
+    assert command.log == "specstream: terminated\n"
+    assert list(tmp_path.glob("specstream-*")) == []
