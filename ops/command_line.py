@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from classifiers.errors import ClassifierError
-from ops.console import messages
+from ops.console import messages, visible
 from ops.terminating import TERMINATED, Terminated
 from ops.version import version
 from schemas.errors import SchemasError
@@ -140,7 +140,7 @@ def main() -> None:
     except (ConfigurationError, SchemasError, StreamError) as error:
         _end(WRONG_USAGE, str(error))
     except OSError as error:
-        _end(FATAL, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        _end(FATAL, f"{visible(str(error.filename))}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):
         _end(INTERRUPTED, "interrupted")
     except Terminated:
@@ -177,5 +177,5 @@ def _usage(error: Any) -> str:
 
 def _end(status: int, message: str) -> NoReturn:
     if message:
-        messages().print(f"specstream: {' '.join(message.split())}", style="red", markup=False)
+        messages().print(f"specstream: {visible(' '.join(message.split()))}", style="red", markup=False)
     sys.exit(status)

@@ -30,6 +30,11 @@ def messages() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def visible(text: str) -> str:
+    """Return text in one line: a character that is not shown, such as a line break in a file's name, is escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+
+
 def progress_bar(*, time_left: bool = False) -> Progress:
     """Return a progress bar on standard error, silent where that is no terminal.
 

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
+from typing import Final
 
 import structlog
+from structlog.typing import EventDict
+
+DEAD_LETTERS: Final = frozenset({"record_rejected", "record_refused_by_engines"})
+"""Events that say what a dead letter says."""
 
 
-def configure_logs(level: str = "info") -> None:
-    """Set up structlog for this process; ``level`` is debug, info, warning or error."""
+def configure_logs(level: str = "info", *, without: Collection[str] = ()) -> None:
+    """Set up structlog for this process.
+
+    Args:
+        level: debug, info, warning or error.
+        without: events that are left out, because the command says by itself what they would.
+    """
+
+    def leave_out(logger: object, method: str, event: EventDict) -> EventDict:
+        del logger, method
+        if event["event"] in without:
+            raise structlog.DropEvent
+        return event
+
     terminal = sys.stderr.isatty()
     last: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
+            leave_out,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from classifiers.items import Spectrum
-from ops.commands.entering import EntryProgress
 from ops.commands.options import check_output_file, make_output_folder
-from ops.console import messages, output, progress_bar
+from ops.commands.origins import Origins
+from ops.console import messages, output, progress_bar, visible
 from ops.listing.astropy_table import TABLE_FORMATS, write_table
 from ops.listing.columns import L2_COLUMNS, Column
 from ops.listing.flat import flat
 from ops.listing.verdicts import verdict_table
 from ops.listing.writers import field_units
+from ops.logs import DEAD_LETTERS, configure_logs
 from ops.one_shot import classify_in, inputs_of, settings_for, temporary_folder
 from ops.plots.spectrum import draw_spectrum, file_name, load_matplotlib, save
 from ops.wiring import open_codec, open_entry
@@ -51,20 +53,23 @@ def classify(
     if plot is not None:
         load_matplotlib()
         make_output_folder("--plot", plot)
+    configure_logs("warning", without=DEAD_LETTERS)
     with temporary_folder() as folder:
         settings = settings_for(folder)
         codec = open_codec(settings)
-        refused = _ingest(files, rows, settings, codec)
+        origins = Origins(codec)
+        refused = _ingest(files, rows, settings, origins)
         verdicts = classify_in(settings, codec)
         records = [l2 for _, l2 in verdicts.records]
         if records:
             output().print(verdict_table(records, (FILE_COLUMN, *L2_COLUMNS[1:])))
         for rejected in verdicts.dead_letters:
-            why = f"not classified: {rejected['reason']}: {rejected['message']}"
-            messages().print(why, style="red", markup=False)
+            origin = origins.names[rejected["source"]["offset"]]
+            why = f"{origin}: not classified: {rejected['reason']}: {_what_is_wrong(rejected)}"
+            messages().print(visible(why), style="red", markup=False)
         if not (refused or verdicts.dead_letters or records):
             said = f"no spectra in {', '.join(map(str, files))}: expected FITS files or folders of them"
-            messages().print(said, style="red", markup=False)
+            messages().print(visible(said), style="red", markup=False)
         if plot is not None:
             _draw(plot, settings, codec, records)
         if to is not None and records:
@@ -75,17 +80,25 @@ def classify(
         raise typer.Exit(REFUSED)
 
 
-def _ingest(files: list[Path], rows: str | None, settings: Settings, codec: Codec) -> int:
+def _what_is_wrong(rejected: Mapping[str, Any]) -> str:
+    """Return what a dead letter says of its spectrum: field, expected and received, where it names them."""
+    if rejected["expected"] is None or rejected["received"] is None:
+        return str(rejected["message"])
+    field = f"{rejected['field']}: " if rejected["field"] else ""
+    return f"{field}expected {rejected['expected']}, received {rejected['received']}"
+
+
+def _ingest(files: list[Path], rows: str | None, settings: Settings, origins: Origins) -> int:
     broker = FolderBroker(Path(settings.broker.removeprefix("file:")))
     topic = settings.topics.l1_spectrum
     publisher = open_entry(settings, TopicUrl(broker, topic), "classify")
     try:
-        with EntryProgress("reading") as report:
+        with origins:
             there = [file for file in files if file.exists()]
             for file in files:
                 if not file.exists():
-                    report.refused(str(file), "no such file or folder")
-            refused = ingest(there, topic, publisher, codec, rows=rows, report=report).refused
+                    origins.refused(str(file), "no such file or folder")
+            refused = ingest(there, topic, publisher, origins, rows=rows, report=origins).refused
             return refused + len(files) - len(there)
     finally:
         publisher.close()

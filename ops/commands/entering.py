@@ -6,7 +6,7 @@ from types import TracebackType
 
 from rich.progress import TaskID
 
-from ops.console import messages, progress_bar
+from ops.console import messages, progress_bar, visible
 from stream.entry import EntrySummary
 
 
@@ -33,7 +33,7 @@ class EntryProgress:
         """Show which source is being read."""
         del size_bytes
         if self._task is not None:
-            self._bar.update(self._task, description=f"{self._verb} {source}")
+            self._bar.update(self._task, description=visible(f"{self._verb} {source}"))
 
     def published(self, records: int, size_bytes: int) -> None:
         """Advance by records that are published now."""
@@ -62,7 +62,7 @@ class EntryProgress:
 
     def _say(self, line: str, style: str) -> None:
         console = self._bar.console if self._bar.live.is_started else messages()
-        console.print(line, style=style, markup=False, soft_wrap=True)
+        console.print(visible(line), style=style, markup=False, soft_wrap=True)
 
 
 def say_summary(verb: str, summary: EntrySummary, target: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -109,6 +110,31 @@ def test_a_bad_output_name_is_refused_before_any_work(specstream: Any, tmp_path:
     done = specstream("classify", tmp_path / "absent.fits", "--output", tmp_path / "nowhere" / "v.csv")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_spectrum_that_is_not_classified_is_named_with_its_file(
+    specstream: Any, data_dir: Path, tmp_path: Path
+) -> None:
+    """One line each with file, spectrum, reason, field, expected and received, and nothing else, on standard error."""
+    source = data_dir / "fits" / "boss-spec-10000-57346-0006.fits"
+    good, again, no_flux, no_weight = (tmp_path / f"{name}.fits" for name in ("good", "again", "no flux", "no\nweight"))
+    shutil.copy(source, good)
+    shutil.copy(source, again)
+    for path, column, value in ((no_flux, "flux", np.nan), (no_weight, "ivar", 0.0)):
+        with fits.open(source) as hdus:
+            hdus[1].data[column][:] = value
+            for each in hdus:
+                each.header.remove("DATASUM", ignore_missing=True)
+            hdus.writeto(path)
+    done = specstream("classify", no_flux, good, again, no_weight)
+    assert done.returncode == 1
+    assert len(done.stdout.strip().splitlines()) == 2, done.stdout
+    pixels = "expected at least one pixel with finite flux, finite uncertainty > 0 and quality 0, received none of 4566"
+    same, first, second = done.stderr.splitlines()
+    assert same == f"{again}: the same content as another file given here"
+    for line, name in ((first, str(no_flux)), (second, rf"{tmp_path}/no\nweight.fits")):
+        assert line.startswith(f"{name}[10000-57346-0006-v5_10_0]: not classified: NO_VALID_PIXELS: flux: {pixels}")
 
 
 @pytest.mark.slow
