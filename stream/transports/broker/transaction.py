@@ -96,7 +96,7 @@ class Transactions:
         self._began = 0.0
         self._producer: Any = make_client(Producer, self._configuration, connection)
         self._phase = Phase.CLOSED
-        self._last_failed = False
+        self._there: frozenset[str] = frozenset()
 
     def open(self, timeout_s: float) -> None:
         """Take the identity; a transaction that an earlier holder left open is aborted.
@@ -167,10 +167,9 @@ class Transactions:
     def _attempt(self, outputs: Sequence[Output], offsets: Offsets | None, check: Callable[[], None] | None) -> None:
         self.open(self._timeout_s)
         topics = sorted({output.topic for output in outputs})
-        if self._last_failed:
-            # To a producer a topic that was deleted is one that does not answer; the broker says which it is.
-            check_topics(self._producer, topics, self._connection, self._timeout_s)
-        self._last_failed = True
+        # To a producer a topic that is missing, or was deleted since, is one that does not answer; the broker knows.
+        check_topics(self._producer, [t for t in topics if t not in self._there], self._connection, self._timeout_s)
+        there, self._there = self._there.union(topics), frozenset()
         try:
             self._producer.begin_transaction()
             self._phase, self._began = Phase.OPEN, self._clock()
@@ -180,7 +179,7 @@ class Transactions:
             if check is not None:
                 check()
             self._commit()
-            self._last_failed = False
+            self._there = there
         except KafkaException as failed:
             self._give_up(failed)
             raise self._reason(error_of(failed), topics) from failed

@@ -138,6 +138,24 @@ def test_a_missing_topic_on_kafka_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.kafka
+def test_what_writes_to_a_missing_topic_on_kafka_says_so_in_one_line(
+    specstream: Any, broker_url: str, tmp_path: Path
+) -> None:
+    """Before a transaction is begun: nothing to abort, nothing to try again, and nothing that alarms."""
+    spectra, alert = tmp_path / "spectra", tmp_path / "alert.avro"
+    assert specstream("simulate", "--fits", spectra, "-n", 1).returncode == 0
+    alert.write_bytes(b"Obj\x01")
+    for command in (("ingest", spectra), ("produce", alert), ("simulate", "-n", 1)):
+        topic = f"absent.{command[0]}"
+        done = specstream(*command, "--to", f"kafka://{broker_url}/{topic}")
+        assert done.returncode == 2
+        line = one_line(done)
+        assert f"topic {topic!r}" in line
+        assert "create it with `specstream topics create`" in line
+
+
+@pytest.mark.slow
 def test_a_missing_folder_topic_is_named_with_those_there_are(specstream: Any, tmp_path: Path) -> None:
     """``tail`` of a mistyped topic does not look empty."""
     done = specstream("simulate", "--to", f"file:{tmp_path}/night/spectra", "-n", "1")
