@@ -22,6 +22,7 @@ from schemas.compiled_decoder import compile_decoder
 from schemas.compiled_encoder import Encoder, compile_encoder
 from schemas.container import read_blocks, read_header
 from schemas.errors import Undecodable, Unencodable
+from schemas.maps import with_maps
 from schemas.measure import exceeds
 from schemas.plausibility import check_plausible
 from schemas.wire import Frame, Framing, confluent_header, format_fingerprint, recognise, single_object_header
@@ -40,7 +41,7 @@ class DecodedRecord:
     """One decoded message.
 
     Attributes:
-        record: The record; arrays of ours are read-only numpy arrays.
+        record: The record; arrays of ours are read-only numpy arrays, maps are ``AvroMap``.
         schema_name: Full Avro name of the writer's top record.
         schema_id: Confluent id (decimal) or CRC-64-AVRO fingerprint (16 hex digits) of the writer's schema.
         framing: How the message was framed: confluent, single-object, container or bare.
@@ -279,4 +280,6 @@ class Codec:
                 received=type(record).__name__,
             )
         view_arrays(record, schema.arrays)
+        if schema.maps is not None:
+            with_maps(record, schema.maps)
         return record, end

@@ -17,6 +17,7 @@ from schemas.compatibility import incompatibilities
 from schemas.definitions import named_types, parse, resolve
 from schemas.errors import Undecodable
 from schemas.fingerprint import JsonSchema, fingerprint
+from schemas.maps import MapsWithin, maps_within
 from schemas.wire import format_fingerprint
 
 _NUMBERS = frozenset({"int", "long", "float", "double"})
@@ -34,6 +35,7 @@ class WriterSchema:
         bound: Most memory that a datum can take.
         reader: Parsed form to resolve into; None where data are read as they were written.
         arrays: Where the decoded record holds arrays.
+        maps: Where it holds maps; None where it holds none.
     """
 
     name: str
@@ -43,6 +45,7 @@ class WriterSchema:
     bound: Bound
     reader: JsonSchema | None
     arrays: tuple[ArrayField, ...]
+    maps: MapsWithin | None
 
 
 def writer_schema(schema: JsonSchema, current: Mapping[str, JsonSchema]) -> WriterSchema:
@@ -71,6 +74,7 @@ def writer_schema(schema: JsonSchema, current: Mapping[str, JsonSchema]) -> Writ
         bound=memory_bound(schema),
         reader=reader,
         arrays=array_fields(schema if own is None else own),
+        maps=maps_within(schema if own is None else own),
     )
 
 

@@ -9,7 +9,7 @@ Rules that differ from Python, all for the sake of nullable fields:
 
 - comparing anything with a missing value (None) is False; test for it with ``x is None``;
 - arithmetic on a missing value, a division by zero and a logarithm of a non-positive number give a missing value;
-- ``record.field`` must exist; ``map["key"]`` and ``list[3]`` give a missing value when they do not;
+- ``record.field`` must exist; ``map.key``, ``map["key"]`` and ``list[3]`` give a missing value when they do not;
 - ``list.field`` is the list of that field of each element, so that ``"CIV" in lines.name`` reads as it is meant;
 - ``field("MJD-OBS")`` is a field whose name is no Python name.
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from schemas.maps import AvroMap
 from stream.expression_terms import (
     ALLOWED,
     BINARY,
@@ -105,6 +106,8 @@ class Compiler:
         def member(value: Any) -> Any:
             if value is None:
                 return None
+            if isinstance(value, AvroMap):
+                return scalar(value.get(name))
             if isinstance(value, Mapping):
                 if name not in value:
                     raise self._error(node, unknown_name(name, value))

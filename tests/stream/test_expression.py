@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.maps import AvroMap
 from stream.expression import ExpressionError, compile_expression
 
 L2: dict[str, Any] = {
@@ -81,6 +82,16 @@ def test_bit_rule_binds_tighter_than_comparison(flag: int, bit: int) -> None:
 )
 def test_nested_records_maps_and_lists_are_reached(text: str, expected: bool) -> None:
     assert compile_expression(text)(L2) is expected
+
+
+@pytest.mark.parametrize("name", [".QSO_nan", '["QSO_nan"]'])
+def test_a_key_that_a_map_does_not_have_is_missing_however_it_is_written(name: str) -> None:
+    """A spectrum, an alert of another class scheme and a record without classes, one after the other."""
+    maps = (AvroMap(QSO_nan=0.7), AvroMap(ARTEFACT=0.9), AvroMap())
+    records = [{"class_probabilities": each} for each in maps]
+    likely, missing = (compile_expression(f"class_probabilities{name} {test}") for test in ("> 0.5", "is None"))
+    assert [likely(record) for record in records] == [True, False, False]
+    assert [missing(record) for record in records] == [False, True, True]
 
 
 @pytest.mark.parametrize("operator", ["==", "!=", "<", "<=", ">", ">=", "in", "not in"])
