@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,11 @@ from classifiers.runtimes.opening import Notice, RuntimeOptions
 from classifiers.suite import default_bundles, suites
 from stream.decoded import Lane
 from stream.errors import ConfigurationError, Fatal
+from stream.sections import TopicsSettings
 from stream.settings import Settings
+
+SPECTRUM_LANES: tuple[Lane, ...] = ("spectrum", "narrowband")
+"""What the topic of spectra carries. A survey of one kind of spectra needs the engines of that kind alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +80,45 @@ def load_configured(settings: Settings, notice: Notice = lambda _: None) -> tupl
 def open_classifiers(
     settings: Settings, passed_over: Callable[[PassedOver], None] | None = None, notice: Notice = lambda _: None
 ) -> dict[Lane, Classifier]:
-    """Return the engines by lane, every digest verified; nothing is consumed before this succeeds.
+    """Return the classifiers of the lanes that have engines, every digest verified; nothing is consumed before.
+
+    What arrives for a lane without engines all the same becomes a dead letter, which can be redriven.
 
     Args:
-        settings: the configuration; ``engines`` is used.
+        settings: the configuration; ``engines`` and the input topics are used.
         passed_over: told each runtime that ``auto`` could not take, once for each reason.
         notice: told what takes long or is unexpected, now and while engines compute, in one line each.
 
     Raises:
-        ConfigurationError: a bundle is not intact, or the runtime is not there.
+        ConfigurationError: a bundle is not intact, the runtime is not there, or an input topic has no engines.
         Fatal: the device failed while the engines were opened: nothing in the configuration is wrong.
     """
     try:
         engines, threads = load_configured(settings, notice)
-        by_lane = dict(suites(engines, threads))
+        by_lane = {lane: one for lane, one in suites(engines, threads).items() if one.engines()}
     except DeviceLost as error:
         raise Fatal(f"engines: {error}") from error
     except ClassifierError as error:
         raise ConfigurationError(f"engines: {error}") from error
+    _check_topics_are_served(settings.topics, by_lane)
     if passed_over is not None:
         for each in _passed_over(engines):
             passed_over(each)
     return by_lane
+
+
+def _check_topics_are_served(topics: TopicsSettings, by_lane: Mapping[Lane, Classifier]) -> None:
+    """Refuse an input topic of which no record could be classified."""
+    for key, names, lanes in (
+        ("l1_spectrum", topics.l1_spectrum, SPECTRUM_LANES),
+        ("image_alert", ", ".join(topics.image_alert), ("image",)),
+    ):
+        if names and not by_lane.keys() & set(lanes):
+            loaded = ", ".join(engine.name for one in by_lane.values() for engine in one.engines())
+            raise ConfigurationError(
+                f"engines.bundles: expected an engine for the {lanes[0]} lane (topics.{key} = {names}), "
+                f"received {loaded}"
+            )
 
 
 def serving(engines: Iterable[EngineUse]) -> list[Serving]:

@@ -69,8 +69,7 @@ def serve(
     Args:
         settings: the configuration; topics, group and batching are used.
         transport: input subscription with atomic output.
-        classifiers: the engines by lane; records of a lane without any become dead letters (UNSUPPORTED), but for
-            narrow-band spectra, which then go to the spectrum lane's engines and are answered OUT_OF_DOMAIN.
+        classifiers: the engines by lane; records of a lane without any become dead letters (UNSUPPORTED).
         telemetry: receives events.
         codec: decodes inputs, encodes outputs.
         clock: time; None for the system's.
@@ -83,8 +82,6 @@ def serve(
     """
     if not classifiers:
         raise ConfigurationError("engines.bundles: expected engines for at least one lane, received none")
-    if "spectrum" in classifiers:
-        classifiers = {"narrowband": classifiers["spectrum"], **classifiers}
     clock = clock or Clock()
     stop = stop or threading.Event()
     version = importlib.metadata.version("specstream")

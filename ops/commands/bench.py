@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,11 +23,13 @@ from ops.console import messages, output
 from ops.engines import open_classifiers
 from ops.kafka.launcher import running_broker
 from ops.wiring import open_codec
+from stream.decoded import Lane
 from stream.errors import ConfigurationError
 from stream.settings import load_settings
 from stream.transports.url import KafkaBroker, parse_broker_url
 
 PARTS = ("spectra", "replicas", "exposure", "alerts", "latency", "memory")
+LANES: Mapping[str, Lane] = {"spectra": "spectrum", "exposure": "spectrum", "alerts": "image", "latency": "spectrum"}
 HALF_LOAD_WITHOUT_RATE = 2000.0
 
 
@@ -78,6 +80,11 @@ def bench(
 
 def _measure(parts: tuple[str, ...], given: Bench, data: Path | None) -> Iterator[Measurement]:
     classifiers = open_classifiers(load_settings(None))
+    for part in parts:
+        if part in LANES and LANES[part] not in classifiers:
+            raise ConfigurationError(
+                f"engines.bundles: expected an engine for the {LANES[part]} lane, which {part} needs"
+            )
     rate = HALF_LOAD_WITHOUT_RATE
     if "spectra" in parts:
         for row in throughput(given, classifiers):

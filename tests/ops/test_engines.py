@@ -1,4 +1,4 @@
-"""What serves, and what ``auto`` passed over, is told in as few lines as there are differences."""
+"""Which lanes are served, and what is told of what serves and what ``auto`` passed over."""
 
 from __future__ import annotations
 
@@ -14,13 +14,62 @@ from classifiers.suite import default_bundles
 from ops.command_line import main
 from ops.engines import PassedOver, Serving, open_classifiers, serving
 from stream.errors import ConfigurationError, Fatal
-from stream.sections import EnginesSettings
+from stream.sections import EnginesSettings, TopicsSettings
 from stream.settings import Settings
 
 
 def configured(runtime: str) -> Settings:
     """Return the default configuration with a runtime."""
     return Settings(engines=EnginesSettings(runtime=runtime, threads=1))
+
+
+def with_bundles(*names: str, spectra: str = "spectra", alerts: tuple[str, ...] = ()) -> Settings:
+    """Return a configuration with bundles and input topics."""
+    return Settings(
+        engines=EnginesSettings(bundles=names, runtime="onnxruntime", threads=1),
+        topics=TopicsSettings(l1_spectrum=spectra, image_alert=alerts),
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "lane", "topic", "received"),
+    [
+        (with_bundles("qso-finder", alerts=("ztf",)), "image", "image_alert = ztf", "qso-finder"),
+        (
+            with_bundles("qso-finder", "jpas-qso-finder", alerts=("ztf", "lsst")),
+            "image",
+            "image_alert = ztf, lsst",
+            "qso-finder, jpas-qso-finder",
+        ),
+        (with_bundles("stamp-anomaly", alerts=("ztf",)), "spectrum", "l1_spectrum = spectra", "stamp-anomaly"),
+    ],
+)
+def test_an_input_topic_without_engines_is_refused(settings: Settings, lane: str, topic: str, received: str) -> None:
+    """Else each of its records would be published as if it had been looked at."""
+    told: list[PassedOver] = []
+    with pytest.raises(ConfigurationError) as caught:
+        open_classifiers(settings, told.append)
+    assert str(caught.value) == (
+        f"engines.bundles: expected an engine for the {lane} lane (topics.{topic}), received {received}"
+    )
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "lanes"),
+    [
+        (with_bundles("qso-finder"), {"spectrum"}),
+        (with_bundles("jpas-qso-finder"), {"narrowband"}),
+        (with_bundles("qso-finder", "jpas-qso-finder"), {"spectrum", "narrowband"}),
+        (with_bundles("stamp-anomaly", spectra="", alerts=("ztf",)), {"image"}),
+        (with_bundles("qso-finder", "stamp-anomaly", alerts=("ztf",)), {"spectrum", "image"}),
+    ],
+)
+def test_only_lanes_with_engines_are_served(settings: Settings, lanes: set[str]) -> None:
+    """A survey needs the engines of its own kind of record alone; each lane that is served has some."""
+    classifiers = open_classifiers(settings)
+    assert set(classifiers) == lanes
+    assert all(classifier.engines() for classifier in classifiers.values())
 
 
 def test_each_runtime_passed_over_is_told_once_for_each_reason_with_its_bundles() -> None:

@@ -58,7 +58,7 @@ def test_a_wrong_configuration_is_named_in_one_line(
 def test_a_damaged_bundle_or_an_absent_runtime_stops_before_anything_is_read(
     specstream: Any, write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """A flipped byte, TensorRT where there is none, a taken port: exit 2, and the group has no offsets."""
+    """A flipped byte, no engine for a topic, no TensorRT, a taken port: exit 2, and the group has no offsets."""
     broker = f"file:{tmp_path / 'night'}"
     done = specstream("simulate", "--to", f"{broker}/specstream.l1.spectrum", "-n", "3")
     assert done.returncode == 0, done.stderr
@@ -80,6 +80,7 @@ def test_a_damaged_bundle_or_an_absent_runtime_stops_before_anything_is_read(
         for more, at, words in (
             (f'[engines]\nbundles = ["{damaged}"]', 0, ("engines", "model.onnx", "sha256")),
             ('[engines]\nbundles = ["no-such-bundle"]', 0, ("engines.bundles", "no-such-bundle")),
+            ('[engines]\nbundles = ["stamp-anomaly"]', 0, ("engines.bundles", "topics.l1_spectrum", "stamp-anomaly")),
             ('[engines]\nruntime = "tensorrt_rtx"', 0, ("engines", "tensorrt_rtx")),
         ):
             config = write_config(tmp_path / "s.toml", broker, more, port=at)

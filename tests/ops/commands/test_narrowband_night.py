@@ -53,14 +53,18 @@ def test_a_mixed_topic_is_simulated_classified_and_proved(
 
 
 @pytest.mark.slow
-def test_without_the_bundle_pseudo_spectra_are_out_of_domain(
+def test_pseudo_spectra_wait_as_dead_letters_until_their_bundle_is_there(
     specstream: Any, write_config: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """With the other bundles alone each becomes an L2 record that says so, and none a dead letter."""
+    """With the other bundles alone none becomes an L2 record; redriven to all bundles each is classified."""
     broker = f"file:{tmp_path / 'spool'}"
     config = write_config(tmp_path / "s.toml", broker)
+    run = ("run", "--config", config, "--until-idle", 1)
     ok(specstream("simulate", "--to", f"{broker}/specstream.l1.spectrum", "-n", 5, "--form", "jpas"))
-    only = {"SPECSTREAM_ENGINES__BUNDLES": '["qso-finder"]'}
-    ok(specstream("run", "--config", config, "--until-idle", 1, env=only))
+    ok(specstream(*run, env={"SPECSTREAM_ENGINES__BUNDLES": '["qso-finder"]'}))
+    letters = ok(specstream("dead-letters", "list", "--config", config, "--format", "jsonl")).splitlines()
+    assert [json.loads(line)["reason"] for line in letters] == ["UNSUPPORTED"] * 5
+    ok(specstream("dead-letters", "redrive", "--config", config, "--reason", "UNSUPPORTED"))
+    ok(specstream(*run))
     lines = ok(specstream("tail", f"{broker}/specstream.l2.classification", "--format", "jsonl")).splitlines()
-    assert [json.loads(line)["unknown_reason"] for line in lines] == ["OUT_OF_DOMAIN"] * 5
+    assert [json.loads(line)["class_scheme"] for line in lines] == ["JPAS-4"] * 5

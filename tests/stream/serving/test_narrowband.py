@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from classifiers.classifier import Verdicts
-from classifiers.narrowband.suite import NarrowbandSuite
 from schemas.codec import Codec
 from stream.service import serve
 
@@ -67,18 +66,19 @@ def test_a_mixed_partition_keeps_its_order_and_each_record_has_its_scheme(
     assert telemetry.counts["out", "SDSS", "narrowband"] == 133
 
 
-def test_without_a_bundle_pseudo_spectra_are_out_of_domain_and_no_dead_letters(
+def test_without_their_engines_pseudo_spectra_become_dead_letters_beside_classified_spectra(
     memory_transport: Any, spectrum_value: Any, codec: Codec, telemetry: Any, settings: Any, null_engines: Any
 ) -> None:
-    """Whether the lane is there without an engine, or not there at all."""
-    for lanes in (
-        {"spectrum": null_engines(), "narrowband": NarrowbandSuite([])},
-        {"spectrum": null_engines()},
-    ):
-        transport = memory_transport()
-        transport.append(L1, 0, mixed(spectrum_value, 12))
-        report = serve(settings(), transport, lanes, telemetry, codec=codec, until_idle_s=0.05)
-        assert (report.records_out, report.records_dead) == (12, 0)
-        if "narrowband" in lanes:
-            reasons = [record["unknown_reason"] for record in records_of(transport, codec)]
-            assert reasons == ["OUT_OF_DOMAIN" if i % 3 else None for i in range(12)]
+    """Each names what is missing and holds the original bytes, so that it can be redriven once the bundle is there."""
+    transport = memory_transport()
+    values = mixed(spectrum_value, 12)
+    transport.append(L1, 0, values)
+    lanes = {"spectrum": null_engines()}
+    report = serve(settings(), transport, lanes, telemetry, codec=codec, until_idle_s=0.05)
+    assert (report.records_out, report.records_dead) == (4, 8)
+    assert [record["l1_id"] for record in records_of(transport, codec)] == [f"spec-{i}" for i in range(0, 12, 3)]
+    letters = [codec.decode(output.value).record for output in transport.outputs if output.topic == DEAD]
+    assert [letter["original_value"] for letter in letters] == [value for i, value in enumerate(values) if i % 3]
+    for letter in letters:
+        assert (letter["reason"], letter["received"], letter["survey"]) == ("UNSUPPORTED", "narrowband", "SDSS")
+        assert letter["message"] == "no engines are loaded for the narrowband lane"
