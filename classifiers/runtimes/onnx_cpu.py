@@ -4,7 +4,7 @@ Row results must not depend on the batch they come in. Measured (onnxruntime 1.3
 2 and 3 give other last bits than 8 and more, and with more than one intra-op thread so do 16 and 48 against 64, because
 the work is cut at other rows. So a session computes with one intra-op thread, always on chunks of one size, the
 smallest of the bundle's buckets from 16 on, and parallelism comes from several chunks at once. That is also the fastest
-(chunks of 16 stay in the cache). What remains is a row's place within its chunk: ReduceSum and ReduceMean over a last
+(such chunks stay in the cache). What remains is a row's place within its chunk: ReduceSum and ReduceMean over a last
 axis whose length is no multiple of 8 add up in an order that depends on the row's memory alignment (measured; Softmax,
 ReduceSumSquare, ReduceLogSumExp, LayerNormalization and MatMul do not). Graphs take such sums as matrix products with
 a column of ones; ``independence`` tests a bundle for it.
