@@ -5,9 +5,10 @@ variances, and after a first version was scored on them the BROADLINE threshold 
 simulated starbursts were changed. Broad Balmer lines beside those of templates, galaxies whose lines outshine their
 stars, and weaker lines of these were put into the simulations after a bright quasar of redshift 0.16 had got redshift
 3.0 and a starburst had been called a quasar; what they look like follows publications. That templates may speak
-against P(OTHER) was thought of because of A0 and K5 stars flagged here; their weight against M dwarfs, and a larger
-sample for the thresholds of short spectra, were taken from simulations after a first, heavier weight had lost 5 of 38
-M dwarfs. No weight was fitted to them and no calibration uses them.
+against P(OTHER) was thought of because of A0 and K5 stars flagged here; that they say nothing against M dwarfs, and a
+larger sample for the thresholds of short spectra, was decided on simulations after M dwarfs had been missed here. What
+counts as short was taken from the coverage of these spectra (65 % of the grid instead of 75). No weight was fitted to
+them and no calibration uses them.
 """
 
 from __future__ import annotations
