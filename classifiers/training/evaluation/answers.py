@@ -149,6 +149,12 @@ class Scored:
         """Return where the group of the top class is the true one."""
         return np.asarray(self.answers.groups == self.group, np.bool_)
 
+    @cached_property
+    def right_likely_group(self) -> Flags:
+        """Return where the group of largest summed probability, which need not be the top class's, is the true one."""
+        best = np.nan_to_num(self.answers.group_probabilities, nan=-1.0).argmax(axis=1)
+        return np.asarray(np.array(GROUPS)[best] == self.group, np.bool_)
+
     def with_redshift(self, group: str) -> Rows:
         """Return rows of a group with a true redshift, found to be of that group."""
         return np.flatnonzero((self.group == group) & (self.answers.groups == group) & np.isfinite(self.redshift))

@@ -28,13 +28,13 @@ def baselines(
         spectra: the same, on the native grid.
         spectra_folder: holds the templates.
     """
-    proportions = _majority(scored) + _stars(scored, spectra, spectra_folder)
+    proportions = _majority(scored) + star_fit(scored, spectra, spectra_folder)
     more, numbers = _redshifts(scored, spectra, spectra_folder)
     return proportions + more, numbers
 
 
 _MAJORITY = "baseline: most common class"
-_TEMPLATES, _EIGENSPECTRA = "baseline: template fit: ", "baseline: eigenspectra: "
+TEMPLATE_FIT, _EIGENSPECTRA = "baseline: template fit: ", "baseline: eigenspectra: "
 
 
 def side_by_side(proportions: Sequence[Proportion], numbers: Sequence[Number]) -> Section:
@@ -49,7 +49,9 @@ def side_by_side(proportions: Sequence[Proportion], numbers: Sequence[Number]) -
     common = {name.rsplit(": ", 1)[-1]: name for name in measures if name.startswith(_MAJORITY)}
     rows: list[list[Cell]] = []
     for name in [name for name in measures if not name.startswith("baseline")]:
-        fitted = [prefix + name + end for prefix in (_TEMPLATES, _EIGENSPECTRA) for end in ("", " (no stars offered)")]
+        fitted = [
+            prefix + name + end for prefix in (TEMPLATE_FIT, _EIGENSPECTRA) for end in ("", " (no stars offered)")
+        ]
         found = [measures.get(each) for each in (*fitted, common.get(name, ""))]
         if any(each is not None for each in found):
             template, eigen = found[0], found[2] or found[3]
@@ -80,7 +82,14 @@ def _majority(scored: Scored) -> list[Proportion]:
     return rows
 
 
-def _stars(scored: Scored, spectra: Sequence[Spectrum], spectra_folder: Path) -> list[Proportion]:
+def star_fit(scored: Scored, spectra: Sequence[Spectrum], spectra_folder: Path) -> list[Proportion]:
+    """Return the rows of the template fit of stars, named as those of the headline after ``TEMPLATE_FIT``.
+
+    Args:
+        scored: a sample; its answers are not read.
+        spectra: the same, on the native grid.
+        spectra_folder: holds the templates.
+    """
     rows = scored.labelled[np.char.startswith(scored.truth[scored.labelled], "STAR_")]
     if not rows.size:
         return []
@@ -90,8 +99,8 @@ def _stars(scored: Scored, spectra: Sequence[Spectrum], spectra_folder: Path) ->
     exact = np.array([scored.labels[row].exact_type for row in rows])
     measures = []
     for what, chosen in (("star type", np.ones_like(exact)), ("star type, labels with template names", exact)):
-        measures.append(share(f"baseline: template fit: {what}, exact", difference[chosen] == 0))
-        measures.append(share(f"baseline: template fit: {what}, within one", difference[chosen] <= 1))
+        measures.append(share(f"{TEMPLATE_FIT}{what}, exact", difference[chosen] == 0))
+        measures.append(share(f"{TEMPLATE_FIT}{what}, within one", difference[chosen] <= 1))
     return measures
 
 

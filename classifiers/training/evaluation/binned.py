@@ -89,8 +89,8 @@ def histogram(name: str, values: Floats, edges: Floats) -> Curve:
 
 
 def spread(values: Floats) -> float:
-    """Return the normalised median absolute deviation, 1.4826 median|x - median x|; NaN without values."""
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else float("nan")
+    """Return the normalised median absolute deviation, 1.4826 median|x - median x|; NaN below two values."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size > 1 else float("nan")
 
 
 def operating_curve(name: str, known_score: Floats, outlier_score: Floats) -> Curve:

@@ -30,7 +30,7 @@ def classification(samples: Mapping[str, Scored], more: Mapping[str, Scored]) ->
         items.append(confusion(f"13 classes, {name}", scored))
         items.append(coarse_confusion(f"GALAXY, QSO, STAR, {name}", scored))
     for name, scored in samples.items():
-        items += [_reliability(name, scored), _recall(name, scored), _recall_by_redshift(name, scored)]
+        items += [reliability(name, scored), recall(name, scored), _recall_by_redshift(name, scored)]
         items.append(_rejection(name, scored))
     items.append(_by_survey({**samples, **more}))
     sizes = ", ".join(f"{len(scored.labels)} {name}" for name, scored in samples.items())
@@ -70,14 +70,15 @@ def coarse_confusion(title: str, scored: Scored) -> Matrix:
     return Matrix(title, true, columns, counts.tolist())
 
 
-def _reliability(name: str, scored: Scored) -> Plot:
+def reliability(name: str, scored: Scored) -> Plot:
+    """Return accuracy against probability of the top class, for classes and groups; ``name`` of the sample."""
     rows = scored.labelled
     top = scored.answers.probabilities.max(axis=1)
     coarse = scored.answers.group_probabilities.max(axis=1)
     curves = []
     for what, confidence, right, members in (
         ("13 classes", top, scored.right, rows),
-        ("GALAXY, QSO, STAR", coarse, coarse_right(scored), scored.known),
+        ("GALAXY, QSO, STAR", coarse, scored.right_likely_group, scored.known),
     ):
         error = calibration_error(confidence[members], right[members])
         title, x, hits = f"{what} (ECE {error:.3f})", confidence[members], right[members]
@@ -88,13 +89,8 @@ def _reliability(name: str, scored: Scored) -> Plot:
     )  # fmt: skip
 
 
-def coarse_right(scored: Scored) -> Flags:
-    """Return where the group of largest summed probability is the true one."""
-    best = np.where(np.isnan(scored.answers.group_probabilities), -1.0, scored.answers.group_probabilities)
-    return np.asarray(np.array(GROUPS)[best.argmax(axis=1)] == scored.group, np.bool_)
-
-
-def _recall(name: str, scored: Scored) -> Plot:
+def recall(name: str, scored: Scored) -> Plot:
+    """Return recall of groups and of classes against S/N; ``name`` of the sample."""
     snr = scored.answers.column("snr")
     curves = []
     for group in GROUPS:

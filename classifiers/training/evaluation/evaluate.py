@@ -13,17 +13,17 @@ from classifiers.classifier import Classifier
 from classifiers.items import Spectrum
 from classifiers.loaded import LoadedEngine
 from classifiers.training.evaluation.answers import Answers, Progress, Scored, classified
-from classifiers.training.evaluation.baselines import baselines, side_by_side
+from classifiers.training.evaluation.baselines import baselines, side_by_side, star_fit
 from classifiers.training.evaluation.classification import classification
 from classifiers.training.evaluation.damage import OtherSky
 from classifiers.training.evaluation.desi import desi
 from classifiers.training.evaluation.document import Report, Section
 from classifiers.training.evaluation.exposures import exposures
-from classifiers.training.evaluation.fourmost import FIBRES, INSTRUMENT, fourmost
+from classifiers.training.evaluation.fourmost import fourmost
+from classifiers.training.evaluation.fourmost_exposure import FIBRES, observe
 from classifiers.training.evaluation.headline import score
 from classifiers.training.evaluation.left_out import LeaveOneOut, left_out
 from classifiers.training.evaluation.other_samples import (
-    HELD_OUT_SEED,
     SUPERNOVA_SNR,
     desi_coadds,
     double_redshifts,
@@ -103,7 +103,7 @@ def evaluate_fully(
     headline = score(labels, real.answers, _digests(classifier))
     items, absorbed = simulated_quasars(_ABSORBED, _SEEN_FROM)
     absorption = Absorbed(classify(items, "simulated quasars"), absorbed)
-    exposed, exposed_labels = simulated(min(simulations, FIBRES), HELD_OUT_SEED + 1, INSTRUMENT)
+    exposure = observe(spectra_folder, classify, min(simulations, FIBRES))
     absorbing = absorption.answers.rows(np.flatnonzero(absorbed))
     transients = _transients(classifier, spectra_folder, spectra, real, absorbing, progress)
     both = {"real": (real, spectra), "simulated": (samples["simulated"], made)}
@@ -111,6 +111,11 @@ def evaluate_fully(
     if progress is not None:
         progress("baselines", 0.0)
     more, numbers = baselines(real, spectra, spectra_folder)
+    found = replace(headline, proportions=[*headline.proportions, *more], numbers=[*headline.numbers, *numbers])
+    others = {
+        "simulations of all instruments": score(made_labels, samples["simulated"].answers, {}),
+        "real spectra": found,
+    }
     truth = samples["simulated"].truth
     mixture = np.array([np.count_nonzero(truth == name) for name in CLASSES], np.float64)
     surveys = {
@@ -123,7 +128,7 @@ def evaluate_fully(
     few = {name: (scored.first(_SPLIT), items) for name, (scored, items) in both.items()}
     trained_id = next((use.prior_id for use in classifier.engines() if use.class_scheme), "")
     sections: list[Section] = [
-        side_by_side([*headline.proportions, *more], [*headline.numbers, *numbers]),
+        side_by_side(found.proportions, found.numbers),
         classification(samples, {"coadds": coadds_scored}),
         redshifts(samples),
         exposures(few, classify, np.random.default_rng(13)),
@@ -131,7 +136,7 @@ def evaluate_fully(
         *filter(None, [quasars(samples, surveys, absorption)]),
         priors(samples, mixture / mixture.sum(), trained_id),
         desi(coadds_scored),
-        fourmost(exposed_labels, classify(exposed, "4MOST exposure")),
+        fourmost(exposure, star_fit(exposure.scored, exposure.spectra, spectra_folder), others),
         robustness(real, spectra, OtherSky(skies), classify),
     ]
     if unseen is not None:
@@ -143,12 +148,7 @@ def evaluate_fully(
         sections.append(worst(real, spectra, anomaly, reconstruct))
     if progress is not None:
         progress("done", 1.0)
-    return replace(
-        headline,
-        proportions=[*headline.proportions, *more],
-        numbers=[*headline.numbers, *numbers],
-        sections=sections,
-    )
+    return replace(found, sections=sections)
 
 
 def _transients(

@@ -1,36 +1,101 @@
-"""Section on one simulated 4MOST low-resolution exposure: every headline measure, on its 1,624 fibres."""
+"""Section on one simulated 4MOST low-resolution exposure: every measure of the real spectra, on its 1,624 fibres."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from classifiers.training.evaluation.answers import Answers, Scored
-from classifiers.training.evaluation.document import Cell, Number, Proportion, Section, Table
+from classifiers.training.evaluation.baselines import TEMPLATE_FIT
+from classifiers.training.evaluation.classification import confusion, recall, reliability
+from classifiers.training.evaluation.document import Cell, Item, Number, Proportion, Report, Section, Table
+from classifiers.training.evaluation.fourmost_exposure import FourmostExposure
 from classifiers.training.evaluation.headline import score
-from classifiers.training.evaluation.real_spectra import RealLabel
-from classifiers.training.evaluation.redshifts import pull_width
+from classifiers.training.evaluation.redshifts import pull_histograms, success_by_snr
+from classifiers.training.evaluation.unknown import detected, false_by_reason
+from classifiers.training.evaluation.velocities import pull_histogram
 
-INSTRUMENT = "4MOST_LRS"
-FIBRES = 1624
-"""Low-resolution fibres of an exposure (de Jong et al. 2019, The Messenger 175, 3)."""
+Measure = Proportion | Number
+_NAME = "4MOST LRS"
+_SUBJECTS = (
+    "Classes",
+    "Star types",
+    "Redshifts and radial velocities",
+    "Quasar finder",
+    "Unknown at the declared rate",
+)
+# What a name must contain; the first that does decides.
+_SUBJECT_BY_WORD = (
+    ("QSO finder", "Quasar finder"),
+    ("star type", "Star types"),
+    ("unknown", "Unknown at the declared rate"),
+    ("NO_SIGNAL", "Unknown at the declared rate"),
+    ("redshift", "Redshifts and radial velocities"),
+    ("radial velocity", "Redshifts and radial velocities"),
+)
 
 
-def fourmost(labels: Sequence[RealLabel], answers: Answers) -> Section:
+def fourmost(exposure: FourmostExposure, fit: Sequence[Proportion], beside: Mapping[str, Report]) -> Section:
     """Return the section.
 
     Args:
-        labels: of the simulated spectra.
-        answers: to them.
+        exposure: what was seen and said.
+        fit: of its stars by templates; see ``baselines.star_fit``.
+        beside: the headline of other samples, by what to call them.
     """
-    found, scored = score(labels, answers, {}), Scored(labels, answers)
-    measures: list[Proportion | Number] = [*found.proportions, *found.numbers]
-    measures += [Number(f"{group} width of redshift pulls", *pull_width(scored, group)) for group in ("GALAXY", "QSO")]
-    rows: list[list[Cell]] = [[each.name, each] for each in measures if each.n]
+    scored, delivered = exposure.scored, exposure.delivered
+    measured = _by_name(score(scored.labels, scored.answers, {}))
+    more = score(exposure.with_outside.labels, exposure.with_outside.answers, {})
+    measured |= {name: each for name, each in _by_name(more).items() if _is_of_outside(name)}
+    columns = {
+        "this exposure": measured | {each.name: each for each in fit if each.n},
+        "on 4MOST's own pixels": _by_name(score(delivered.labels, delivered.answers, {})),
+        **{name: _by_name(report) for name, report in beside.items()},
+    }
+    items: list[Item] = [
+        *_side_by_side(columns),
+        false_by_reason({_NAME: scored}),
+        detected({_NAME: exposure.with_outside}, exposure.kinds),
+        confusion(f"13 classes, {_NAME}", scored),
+        reliability(_NAME, scored),
+        recall(_NAME, scored),
+        success_by_snr(_NAME, scored),
+        pull_histograms(_NAME, scored),
+        pull_histogram({_NAME: scored}),
+    ]
+    outside = len(exposure.with_outside.labels) - len(scored.labels)
     text = (
-        f"{len(labels):,} spectra in the mixture of training, with the coverage and noise of 4MOST's low-resolution "
-        "spectrograph: throughput and sky are those of its exposure-time calculator; no real spectrum of it has been "
-        "seen. Labels are what SDSS's rules say at the simulated noise."
+        f"{len(scored.labels):,} spectra in the mixture of training, with the coverage, noise, sky residuals and "
+        "calibration errors of 4MOST's low-resolution spectrograph on the grid of SDSS: throughput and sky are those "
+        "of its exposure-time calculator; no real spectrum of it has been seen. The median S/N per pixel of 69 km/s "
+        "is log-uniform from 0.7 to 60, so that faint objects weigh more than among the real spectra beside them. "
+        f"Labels are what SDSS's rules say at the simulated noise. {len(delivered.labels)} other spectra are as 4MOST "
+        "delivers them, 23,201 pixels of 0.25 Angstrom in air; their labels are those of another exposure as deep, "
+        "which no answer to this one can always meet. The template fit sees the same spectra as the classifier. What "
+        f"is outside the scheme is counted with {outside} further objects of these kinds. Supernovae are real spectra "
+        "at rest with the instrument's noise; double redshifts are pairs of the exposure's galaxies and quasars."
     )
-    return Section(
-        "Simulated 4MOST exposure", text, [Table("Simulated 4MOST LRS exposure", ("measure", "value"), rows)]
-    )
+    return Section("Simulated 4MOST exposure", text, items)
+
+
+def _by_name(report: Report) -> dict[str, Measure]:
+    every: list[Measure] = [*report.proportions, *report.numbers]
+    return {each.name: each for each in every if each.n}
+
+
+def _is_of_outside(name: str) -> bool:
+    return name.startswith(("unknown: ", "blank sky"))
+
+
+def _side_by_side(columns: Mapping[str, Mapping[str, Measure]]) -> list[Table]:
+    """Return the first column's measures beside those of the others, by subject, a fit below what it is a fit of."""
+    first = next(iter(columns.values()))
+    rows: dict[str, list[list[Cell]]] = {subject: [] for subject in _SUBJECTS}
+    for name in first:
+        if name.startswith(TEMPLATE_FIT):
+            continue
+        subject = next((title for word, title in _SUBJECT_BY_WORD if word in name), "Classes")
+        for each in (name, TEMPLATE_FIT + name):
+            if each in first:
+                rows[subject].append([each, *(found.get(each, "") for found in columns.values())])
+    return [
+        Table(f"{subject}, {_NAME}", ("measure", *columns), rows[subject]) for subject in _SUBJECTS if rows[subject]
+    ]

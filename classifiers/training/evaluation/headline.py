@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from classifiers.training.evaluation.answers import GROUPS, Answers, Rows, Scored
 from classifiers.training.evaluation.document import Number, Proportion, Report
 from classifiers.training.evaluation.real_spectra import RealLabel, unique_objects
+from classifiers.training.evaluation.redshifts import pull_width
 from classifiers.training.evaluation.resampling import SEED, resampled_interval
 from classifiers.training.evaluation.velocities import velocity_measures
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
@@ -50,6 +51,8 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
     for name in CLASSES:
         rows = labelled[truth[labelled] == name]
         proportions += _counted(f"class {name}", right[rows], first[rows])
+    rows = labelled[group[labelled] == "GALAXY"]
+    proportions += _counted("galaxy subclasses", right[rows], first[rows])
     proportions += _star_measures(labels, names, truth)
     numbers: list[Number] = []
     for name in ("GALAXY", "QSO"):
@@ -59,7 +62,7 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
             what = f"{name} redshift within {limit:g} (1+z)"
             proportions += _counted(what, np.abs(error) < limit, first[rows])
         deviation = 1.4826 * float(np.median(np.abs(error - np.median(error)))) if rows.size else float("nan")
-        numbers.append(Number(f"{name} redshift NMAD", deviation, rows.size))
+        numbers += [Number(f"{name} redshift NMAD", deviation, rows.size), pull_width(scored, name)]
     shares, velocities = velocity_measures(scored)
     proportions += shares
     numbers += velocities
@@ -88,7 +91,7 @@ def _probability_measures(scored: Scored, labelled: Rows, once: Rows, objects: S
     """Return errors of calibration, the likelihood and the balanced recall, with intervals of resampled objects."""
     answers, right, truth = scored.answers, scored.right, scored.truth
     top, group_top = answers.probabilities.max(axis=1), answers.group_probabilities.max(axis=1)
-    group_right = answers.groups == scored.group
+    group_right = scored.right_likely_group
     grouped = np.flatnonzero(np.isin(scored.group, GROUPS) & np.isfinite(group_top))
     column = {name: index for index, name in enumerate(CLASSES)}
     picked = np.array([column.get(str(name), 0) for name in truth], dtype=np.int64)

@@ -147,7 +147,7 @@ def _broad_absorption(sample: Absorbed) -> list[Item]:
         _absorption_cells(name, probability[part], absorbed[part])
         for name, part in (
             ("simulated", snr > -np.inf),
-            *((f"S/N {low:g} to {high:g}", (snr >= low) & (snr < high)) for low, high in pairwise(_ABSORPTION_SNR)),
+            *((_span(low, high), (snr >= low) & (snr < high)) for low, high in pairwise(_ABSORPTION_SNR)),
         )
         if absorbed[part].any() and not absorbed[part].all()
     ]
@@ -160,6 +160,10 @@ def _broad_absorption(sample: Absorbed) -> list[Item]:
             diagonal=True, y_range=(0.0, 1.02),
         ),
     ]  # fmt: skip
+
+
+def _span(low: float, high: float) -> str:
+    return f"S/N {low:g} to {high:g}" if np.isfinite(high) else f"S/N from {low:g}"
 
 
 def _absorption_cells(name: str, probability: Floats, absorbed: Flags) -> list[Cell]:

@@ -10,7 +10,7 @@ import numpy as np
 from classifiers.training.evaluation.answers import Floats, Rows, Scored
 from classifiers.training.evaluation.binned import FEWEST, binned_share, by_snr, histogram, share, spread
 from classifiers.training.evaluation.document import Cell, Curve, Item, Number, Plot, Section, Table
-from classifiers.training.evaluation.velocities import velocities
+from classifiers.training.evaluation.velocities import spread_interval, velocities
 from classifiers.training.simulation.grid import SPEED_OF_LIGHT_KM_S
 
 CATASTROPHIC_KM_S: Mapping[str, float] = {"GALAXY": 1000.0, "QSO": 3000.0}
@@ -24,7 +24,7 @@ def redshifts(samples: Mapping[str, Scored]) -> Section:
     items: list[Item] = [_summary(samples), _failures(samples)]
     items += [_cuts(name, scored) for name, scored in samples.items()]
     for name, scored in samples.items():
-        items += [_success_by_snr(name, scored), _success_by_redshift(name, scored), _pulls(name, scored)]
+        items += [success_by_snr(name, scored), _success_by_redshift(name, scored), pull_histograms(name, scored)]
     items += velocities(samples)
     epochs = _epochs(samples)
     if epochs.rows:
@@ -52,10 +52,10 @@ def pulls(scored: Scored, rows: Rows) -> Floats:
     return np.asarray((found - scored.redshift[rows]) / error, dtype=np.float64)
 
 
-def pull_width(scored: Scored, group: str) -> tuple[float, int]:
-    """Return the normalised median absolute deviation of the pulls of a group, and of how many."""
+def pull_width(scored: Scored, group: str) -> Number:
+    """Return the normalised median absolute deviation of the pulls of a group, 1 where published errors are right."""
     values = pulls(scored, scored.with_redshift(group))
-    return spread(values), int(values.size)
+    return Number(f"{group} redshift pull width", spread(values), int(values.size), spread_interval(values))
 
 
 def _summary(samples: Mapping[str, Scored]) -> Table:
@@ -63,15 +63,22 @@ def _summary(samples: Mapping[str, Scored]) -> Table:
     for name, scored in samples.items():
         for group in CATASTROPHIC_KM_S:
             members = scored.with_redshift(group)
-            error, pull = scored.redshift_error[members], pulls(scored, members)
-            inside = np.abs(pull) < 1.0
+            error, inside = scored.redshift_error[members], np.abs(pulls(scored, members)) < 1.0
             row: list[Cell] = [f"{group} ({name})", share("0.01", np.abs(error) < 0.01)]
             row.append(share("0.0033", np.abs(error) < 0.0033))
             row.append(Number("NMAD", spread(error), members.size))
             row.append(Number("bias", float(np.median(error)) if members.size else float("nan"), members.size))
-            row += [Number("pull", spread(pull), members.size), share("within one error", inside)]
+            row += [pull_width(scored, group), share("within one error", inside)]
             rows.append(row)
-    columns = ("", "within 0.01 (1+z)", "within 0.0033 (1+z)", "NMAD / (1+z)", "median", "pull width", "|pull| < 1")
+    columns = (
+        "",
+        "within 0.01 (1+z)",
+        "within 0.0033 (1+z)",
+        "NMAD / (1+z)",
+        "median error / (1+z)",
+        "pull width",
+        "|pull| < 1",
+    )
     return Table("Accuracy", columns, rows)
 
 
@@ -116,7 +123,8 @@ def _cuts(name: str, scored: Scored) -> Plot:
     )  # fmt: skip
 
 
-def _success_by_snr(name: str, scored: Scored) -> Plot:
+def success_by_snr(name: str, scored: Scored) -> Plot:
+    """Return the share of redshifts that are no catastrophic failures against S/N; ``name`` of the sample."""
     curves = []
     snr = scored.answers.column("snr")
     error = np.abs(velocity_error(scored))
@@ -142,7 +150,8 @@ def _success_by_redshift(name: str, scored: Scored) -> Plot:
     )
 
 
-def _pulls(name: str, scored: Scored) -> Plot:
+def pull_histograms(name: str, scored: Scored) -> Plot:
+    """Return the distributions of redshift pulls of galaxies and quasars; ``name`` of the sample."""
     edges = np.linspace(-6.0, 6.0, 49)
     curves = []
     for group in CATASTROPHIC_KM_S:

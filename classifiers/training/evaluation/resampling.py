@@ -27,9 +27,15 @@ def resampled_interval(
     if count < 2:
         return None
     order = np.argsort(member, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(member[order])) + 1)
-    values = [
-        statistic(np.concatenate([parts[index] for index in rng.integers(0, count, count)])) for _ in range(draws)
-    ]
-    low, high = np.percentile(values, (2.5, 97.5))
+    size = np.bincount(member)
+    start = np.cumsum(size) - size
+
+    def drawn() -> Rows:
+        objects_drawn = rng.integers(0, count, count)
+        lengths = size[objects_drawn]
+        first = np.cumsum(lengths) - lengths
+        places = np.arange(int(lengths.sum())) + np.repeat(start[objects_drawn] - first, lengths)
+        return np.asarray(order[places], np.int64)
+
+    low, high = np.percentile([statistic(drawn()) for _ in range(draws)], (2.5, 97.5))
     return float(low), float(high)

@@ -34,9 +34,9 @@ class Transients:
 def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
     """Return the section; ``samples`` by what to call them (real, simulated)."""
     rate = next(iter(samples.values())).answers.unknown_rate
-    items: list[Item] = [_false(samples), _by_class(samples)]
+    items: list[Item] = [false_by_reason(samples), _by_class(samples)]
     items += [_by_snr(name, scored, rate) for name, scored in samples.items()]
-    items += [_detected(samples, transients), _rare_at_rate(transients)]
+    items += [detected(samples, transients.kinds), _rare_at_rate(transients)]
     items += [_curves(samples["real"], transients), _in_host(transients)]
     text = (
         f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
@@ -53,7 +53,8 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
     return Section("Unknown", text, items)
 
 
-def _false(samples: Mapping[str, Scored]) -> Table:
+def false_by_reason(samples: Mapping[str, Scored]) -> Table:
+    """Return what share of known objects is flagged, by reason; ``samples`` by what to call them."""
     rows: list[list[Cell]] = []
     for name, scored in samples.items():
         flags, reason = scored.answers.unknown[scored.known], scored.answers.reason[scored.known]
@@ -84,27 +85,33 @@ def _by_snr(name: str, scored: Scored, rate: float) -> Plot:
         curves.append(by_snr(group, snr[rows], scored.answers.unknown[rows]))
     ends = [min(min(curve.x, default=1.0) for curve in curves), max(max(curve.x, default=1.0) for curve in curves)]
     curves.append(Curve(f"declared {rate:g}", ends, [rate, rate]))
-    highest = max((high for curve in curves for high in curve.high), default=1.0)
+    highest = max(y for curve in curves for y in curve.y)  # bars of the few-spectra bins would dwarf the rate
     return Plot(
         f"False unknown against S/N, {name}", "median S/N per bin of 207 km/s", "share flagged", curves, "points",
-        x_log=True, y_range=(0.0, min(1.02, 1.05 * highest)),
+        x_log=True, y_range=(0.0, min(1.02, max(6.0 * rate, 1.5 * highest))),
     )  # fmt: skip
 
 
-def _detected(samples: Mapping[str, Scored], transients: Transients) -> Table:
+def detected(samples: Mapping[str, Scored], kinds: Mapping[str, Answers]) -> Table:
+    """Return what share of objects that no class knows is flagged, by reason.
+
+    Args:
+        samples: by what to call them; their objects outside the scheme are counted by type.
+        kinds: answers on what no class knows, by name.
+    """
     rows: list[list[Cell]] = []
     for name, scored in samples.items():
         for kind in OTHER_TYPES:
             members = np.flatnonzero((scored.other == kind) & np.isin(scored.group, ("OTHER", "SKY")))
             if members.size:
                 rows.append(_reasons(f"{kind} ({name})", scored.answers, members))
-    rows += [_reasons(name, answers, np.arange(answers.top.size)) for name, answers in transients.kinds.items()]
-    return Table("Detected at the declared rate, by kind", ("kind", "n", "unknown", *_REASONS, *_BESIDE), rows)
+    rows += [_reasons(name, answers, np.arange(answers.top.size)) for name, answers in kinds.items()]
+    return Table("Detected at the declared rate, by kind", ("kind", "unknown", *_REASONS, *_BESIDE), rows)
 
 
 def _reasons(name: str, answers: Answers, members: Rows) -> list[Cell]:
     reason = answers.reason[members]
-    row: list[Cell] = [name, int(reason.size), share("unknown", answers.unknown[members])]
+    row: list[Cell] = [name, share("unknown", answers.unknown[members])]
     row += [share(each, reason == each) for each in _REASONS]
     return [*row, *_beside(answers, members)]
 

@@ -52,7 +52,7 @@ def velocities(samples: Mapping[str, Scored]) -> list[Item]:
         for survey in np.unique(scored.survey[stars]).tolist()
     ]
     items.append(Table("Radial velocities by survey", _COLUMNS, surveys))
-    items.append(_pulls(samples))
+    items.append(pull_histogram(samples))
     return items
 
 
@@ -90,21 +90,23 @@ def _row(name: str, scored: Scored, stars: Rows) -> list[Cell]:
         name,
         share("published", published),
         Number("bias [km/s]", bias, n, median_interval(difference)),
-        Number("scatter [km/s]", spread(difference), n, _spread_interval(difference)),
-        Number("pull width", spread(pull), n, _spread_interval(pull)),
+        Number("scatter [km/s]", spread(difference), n, spread_interval(difference)),
+        Number("pull width", spread(pull), n, spread_interval(pull)),
         share("within one error", np.abs(pull) < 1.0),
         share(f"off by > {CATASTROPHIC_KM_S:g} km/s", np.abs(difference) > CATASTROPHIC_KM_S),
     ]
 
 
-def _spread_interval(values: Floats) -> tuple[float, float] | None:
+def spread_interval(values: Floats) -> tuple[float, float] | None:
+    """Return the 95 % interval of a normalised median absolute deviation; None below six values."""
     if values.size == 0:
         return None
     found = median_interval(np.abs(values - np.median(values)))
     return None if found is None else (1.4826 * found[0], 1.4826 * found[1])
 
 
-def _pulls(samples: Mapping[str, Scored]) -> Plot:
+def pull_histogram(samples: Mapping[str, Scored]) -> Plot:
+    """Return the distributions of velocity pulls; ``samples`` by what to call them."""
     edges = np.linspace(-6.0, 6.0, 49)
     curves = []
     for name, scored in samples.items():

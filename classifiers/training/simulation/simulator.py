@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -199,12 +199,35 @@ class Simulator:
         Returns:
             Flux with calibration errors but without noise, errors, good pixels, and S/N, of the rows.
         """
-        clean = truth.flux[rows]
         low, high = np.log(instrument.snr_range)
         snr = np.exp(rng.uniform(low, high, rows.size))
         faint = (truth.kind[rows] == KINDS.index("QSO")) & (rng.random(rows.size) < FAINT_QUASARS)
         snr = np.where(faint, np.exp(rng.uniform(np.log(0.6), np.log(5.0), rows.size)), snr)
-        noise = self.noise_model.noise(instrument, rows.size, rng)
+        return self.expose_at(truth.flux[rows], snr, instrument, rng)
+
+    def expose_at(
+        self,
+        clean: Float32,
+        snr: Float64,
+        instrument: Instrument,
+        rng: np.random.Generator,
+        covered: NDBool | None = None,
+    ) -> Exposure:
+        """Set the errors of noiseless spectra for one instrument at a given depth.
+
+        Args:
+            clean: (m, 4671) float32 noiseless flux; overwritten.
+            snr: (m,) median S/N per pixel over what is covered.
+            instrument: its noise, masks and calibration errors.
+            rng: source of randomness.
+            covered: (m, 4671) where the flux is known, None for everywhere; the rest is masked.
+
+        Returns:
+            As ``expose``.
+        """
+        noise = self.noise_model.noise(instrument, len(clean), rng)
+        if covered is not None:
+            noise = replace(noise, good=noise.good & covered)
         level = _median_over_good(clean, noise.good)
         factor = np.where(level > 0, 1.0 / np.maximum(level, 1e-6), 1.0)
         clean *= factor.astype(np.float32)[:, None]

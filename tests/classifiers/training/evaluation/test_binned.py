@@ -57,6 +57,7 @@ def test_a_histogram_has_area_one_and_puts_what_is_beyond_its_edges_in_the_last_
 def test_the_spread_of_normal_values_is_their_standard_deviation() -> None:
     assert spread(3.0 * np.random.default_rng(1).standard_normal(20_000)) == pytest.approx(3.0, rel=0.03)
     assert np.isnan(spread(np.zeros(0)))
+    assert np.isnan(spread(np.ones(1)))
 
 
 @given(SCORES, SCORES)

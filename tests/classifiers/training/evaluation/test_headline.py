@@ -60,6 +60,7 @@ def test_recalls_star_neighbours_redshifts_and_false_unknowns_are_counted() -> N
     assert counted["STAR recall"] == (2, 2)
     assert counted["13 classes"] == (2, 5)
     assert counted["13 classes, each object once"] == (2, 4)
+    assert counted["galaxy subclasses"] == (1, 1)
     assert counted["QSO recall, each object once"] == (1, 1)
     assert counted["class QSO_nan, each object once"] == (1, 1)
     assert counted["false unknown, known objects, each object once"] == (1, 5)
@@ -86,6 +87,17 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     confidence = np.array([0.9, 0.9, 0.9, 0.9])
     assert calibration_error(confidence, np.array([True, True, False, False])) == pytest.approx(0.4)
     assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == pytest.approx(0.0)
+
+
+def test_groups_are_as_sure_as_the_group_of_largest_probability_is_right() -> None:
+    """The top class is one of galaxies, but quasars together are more probable, and it is one."""
+    verdicts = _verdicts(["GALAXY_AGN"], [0.1], [False])
+    verdicts.class_probabilities[:] = 0.0
+    for name, probability in (("GALAXY_AGN", 0.4), ("QSO_nan", 0.3), ("QSO_BROADLINE", 0.3)):
+        verdicts.class_probabilities[0, CLASSES.index(name)] = probability
+    report = score([_label(0, "QSO", "QSO_nan")], Answers.of([verdicts]), {})
+    error = next(each for each in report.numbers if each.name == "ECE of GALAXY, QSO, STAR")
+    assert error.value == pytest.approx(0.4)
 
 
 def test_verdicts_in_another_scheme_are_refused() -> None:

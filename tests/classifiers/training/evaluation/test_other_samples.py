@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classifiers.items import GridAxis
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.evaluation.other_samples import (
+    as_delivered,
     desi_coadds,
     in_host_light,
     ozdes_transients,
@@ -19,6 +21,7 @@ from classifiers.training.evaluation.other_samples import (
     supernovae,
 )
 from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.simulation.grid import native_wavelength
 from classifiers.training.simulation.scheme import CLASSES
 
 
@@ -40,6 +43,28 @@ def test_supernovae_have_the_noise_that_was_asked_for_and_no_models_are_among_th
     again, _ = supernovae(data_dir / "spectra", 10.0, np.random.default_rng(1))
     np.testing.assert_array_equal(spectra[5].flux, again[5].flux)
     assert np.median(prepare(spectra, COMMON_GRID).snr) == pytest.approx(10.0 * np.sqrt(3.0), rel=0.1)
+
+
+def test_supernovae_are_seen_as_an_instrument_would_see_them(data_dir: Path) -> None:
+    _, templates = supernova_templates(data_dir / "spectra")
+    spectra, labels = supernovae(data_dir / "spectra", 10.0, np.random.default_rng(1), "4MOST_LRS")
+    again, _ = supernovae(data_dir / "spectra", 10.0, np.random.default_rng(1), "4MOST_LRS")
+    np.testing.assert_array_equal(spectra[5].flux, again[5].flux)
+    assert [label.snr for label in labels] == [10.0] * 104
+    wavelength = native_wavelength()
+    flux, weight = (np.stack([getattr(item, name) for item in spectra]) for name in ("flux", "uncertainty"))
+    seen = weight > 0
+    outside = (wavelength < 3700.0) | (wavelength > 9505.0)
+    assert not seen[:, outside].any()
+    assert not seen[np.isnan(templates)].any()
+    assert (flux[~seen] == 0).all()
+    assert np.isfinite(flux).all()
+    depth = [np.median(f[s]) * np.median(np.sqrt(w[s])) for f, w, s in zip(flux, weight, seen, strict=True)]
+    assert np.median(depth) == pytest.approx(10.0, rel=0.1)
+    middle = (wavelength > 5600.0) & (wavelength < 7400.0)
+    blue = (wavelength > 3750.0) & (wavelength < 3950.0)
+    noise = [np.median(1.0 / np.sqrt(weight[:, part][seen[:, part]])) for part in (blue, middle)]
+    assert noise[0] > 1.5 * noise[1], "the spectrograph is less sensitive in the blue"
 
 
 def test_transients_with_hosts_are_read_whole(data_dir: Path) -> None:
@@ -77,3 +102,22 @@ def test_simulations_repeat_with_their_seed_and_carry_the_truth() -> None:
     assert {label.class_name for label in labels} <= {None, *CLASSES}
     assert all((label.class_name is None) == (label.other_type is not None) for label in labels)
     assert all((label.group == "SKY") == (label.other_type == "SKY") for label in labels)
+
+
+@pytest.mark.slow
+def test_simulations_of_one_instrument_and_of_some_kinds_are_of_these_alone() -> None:
+    _, labels = simulated(64, 9, "4MOST_LRS", {"OTHER": 1.0})
+    assert {label.survey for label in labels} == {"4MOST_LRS"}
+    assert {label.group for label in labels} == {"OTHER", "SKY"}
+
+
+@pytest.mark.slow
+def test_records_of_a_form_lie_on_its_own_pixels_and_carry_the_truth() -> None:
+    spectra, labels = as_delivered(64, 9, "4MOST_LRS")
+    assert {item.axis for item in spectra} == {GridAxis("LINEAR", 3700.0, 0.25, 23_201)}
+    assert {item.medium for item in spectra} == {"AIR"}
+    assert prepare(spectra, COMMON_GRID).coverage.min() > 0.6
+    assert {label.class_name for label in labels} <= {None, *CLASSES}
+    assert all((label.group == "SKY") == (label.other_type == "SKY") for label in labels)
+    assert all((label.class_name is None) == (label.group in ("SKY", "OTHER")) for label in labels)
+    assert {label.group for label in labels} >= {"GALAXY", "QSO", "STAR"}

@@ -32,3 +32,19 @@ def test_epochs_of_one_object_are_drawn_together() -> None:
 
 def test_one_object_has_no_interval() -> None:
     assert resampled_interval(lambda rows: float(rows.size), ["same"] * 9, np.random.default_rng(5)) is None
+
+
+def test_what_is_drawn_is_every_spectrum_of_every_object_that_was_drawn() -> None:
+    objects = ["b", "a", "c", "a", "b", "a"]
+    members = {name: [row for row, each in enumerate(objects) if each == name] for name in "abc"}
+    drawn: list[list[int]] = []
+
+    def keep(rows: np.ndarray) -> float:
+        drawn.append(sorted(rows.tolist()))
+        return float(rows.size)
+
+    resampled_interval(keep, objects, np.random.default_rng(6), draws=50)
+    rng = np.random.default_rng(6)
+    for rows in drawn:
+        picked = ["abc"[index] for index in rng.integers(0, 3, 3)]
+        assert rows == sorted(row for name in picked for row in members[name])
