@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import math
+import re
 from collections.abc import Callable, Sequence
 from string import Template
 
@@ -25,16 +26,16 @@ _PAGE = Template("""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>specstream: evaluation</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; margin: 0 auto; max-width: 1180px;
+body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; margin: 0 auto; max-width: 1400px;
   padding: 24px 28px 60px; }
 h1 { font-size: 25px; margin: 0 0 4px; }
 h2 { font-size: 20px; margin: 44px 0 6px; border-top: 2px solid #1f5fa8; padding-top: 12px; }
 h3 { font-size: 15px; margin: 24px 0 6px; } p { max-width: 900px; margin: 6px 0 10px; }
 nav a { margin-right: 16px; color: #1f5fa8; text-decoration: none; } nav { margin: 14px 0; line-height: 1.9; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; margin: 6px 0 14px; }
-th { text-align: left; border-bottom: 1.5px solid #9aa4b0; padding: 4px 14px 4px 0; vertical-align: bottom; }
-td { border-bottom: 1px solid #e6e9ee; padding: 3px 14px 3px 0; vertical-align: top; }
-td small { color: #6b7480; white-space: nowrap; } .scroll { overflow-x: auto; }
+th { text-align: left; border-bottom: 1.5px solid #9aa4b0; padding: 4px 12px 4px 0; vertical-align: bottom; }
+td { border-bottom: 1px solid #e6e9ee; padding: 3px 12px 3px 0; vertical-align: top; }
+td small { color: #6b7480; } td span, td small { white-space: nowrap; } .scroll { overflow-x: auto; }
 td:first-child { white-space: nowrap; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(500px, 1fr)); gap: 8px 24px;
   align-items: start; }
@@ -56,6 +57,8 @@ $sections
 $engines
 </body></html>
 """)
+
+_QUOTED = re.compile("`([^`]+)`")
 
 
 def page(report: Report, draw: Callable[[Plot | Matrix | Example], bytes]) -> str:
@@ -86,7 +89,8 @@ def _anchor(section: Section) -> str:
 
 
 def _section(section: Section, draw: Callable[[Plot | Matrix | Example], bytes]) -> str:
-    parts = [f'<h2 id="{_anchor(section)}">{html.escape(section.title)}</h2>', f"<p>{html.escape(section.text)}</p>"]
+    text = _QUOTED.sub(r"<code>\1</code>", html.escape(section.text))
+    parts = [f'<h2 id="{_anchor(section)}">{html.escape(section.title)}</h2>', f"<p>{text}</p>"]
     pictures: list[str] = []
     for item in section.items:
         small = isinstance(item, Plot | Matrix)
@@ -121,12 +125,13 @@ def _cell(cell: Cell) -> str:
         if not cell.n:
             return '<span class="muted">none</span>'
         low, high = cell.interval
-        return f"{cell.successes}/{cell.n} = {cell.value:.3f} <small>{low:.3f} to {high:.3f}</small>"
+        value = f"{cell.successes}/{cell.n} = {cell.value:.3f}" if cell.successes else f"0/{cell.n}"
+        return f"<span>{value}</span> <small>{low:.3f} to {high:.3f}</small>"
     if isinstance(cell, Number):
         if not math.isfinite(cell.value):
             return '<span class="muted">none</span>'
         interval = f", {cell.interval[0]:.3f} to {cell.interval[1]:.3f}" if cell.interval else ""
-        return f"{_figure(cell.value)} <small>n = {cell.n}{interval}</small>"
+        return f"<span>{_figure(cell.value)}</span> <small>n = {cell.n}{interval}</small>"
     if isinstance(cell, float):
         return _figure(cell) if math.isfinite(cell) else '<span class="muted">none</span>'
     return html.escape(str(cell))

@@ -28,7 +28,9 @@ def _plot(item: Plot) -> Any:
     axes = figure.subplots()
     if item.diagonal:
         axes.plot([0, 1], [0, 1], color=LINE, lw=0.8, ls=":", zorder=0)
-    for number, curve in enumerate(item.curves):
+    number = -1
+    for curve in item.curves:
+        number += not _marks_a_place(item, curve) or number < 0
         _curve(axes, item, curve, number)
     if item.x_log:
         axes.set_xscale("log")
@@ -49,6 +51,11 @@ def _plot(item: Plot) -> Any:
     if item.curves:
         axes.legend(fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
     return figure
+
+
+def _marks_a_place(item: Plot, curve: Curve) -> bool:
+    """Return whether a curve is one point on the line before it, whose colour it has."""
+    return item.style == "line" and len(curve.x) == 1
 
 
 def _spans(item: Plot, tick: float) -> bool:
@@ -77,7 +84,7 @@ def _curve(axes: Any, item: Plot, curve: Curve, number: int) -> None:
     if item.style in ("points", "marks"):
         axes.plot(x, y, color=INK, lw=1.0, ls="--", label=curve.name)
         return
-    axes.plot(x, y, color=colour, lw=1.4, marker="X" if x.size == 1 else "", ms=8, label=curve.name)
+    axes.plot(x, y, color=colour, lw=1.4, marker="X" if _marks_a_place(item, curve) else "", ms=8, label=curve.name)
     if low.size:
         axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
 

@@ -27,6 +27,7 @@ TABLE = Table(
     [
         ("share", Proportion("p", 3, 4)),
         ("none", Proportion("p", 0, 0)),
+        ("zero", Proportion("p", 0, 9)),
         ("number", Number("n", 0.00012, 7, (0.1, 0.2))),
         ("missing", float("nan")),
         ("text <i>", "a & b"),
@@ -36,7 +37,7 @@ TABLE = Table(
 
 def made() -> str:
     """Return the page of a small report; its pictures are their titles' bytes."""
-    section = Section("Some numbers", "Read < this", [TABLE, PLOT, MATRIX, EXAMPLE])
+    section = Section("Some numbers", "Read < this, `by name <i>`", [TABLE, PLOT, MATRIX, EXAMPLE])
     report = Report(
         "Title", {"engine": "0f" * 32}, [Proportion("headline", 1, 2)], [Number("other", 3.0, 5)], {}, [section]
     )
@@ -58,9 +59,10 @@ def test_nothing_is_loaded_from_anywhere() -> None:
 
 def test_every_number_stands_there_with_its_size_and_interval() -> None:
     text = made()
-    assert "1/2 = 0.500 <small>0.013 to 0.987</small>" in text
-    assert "3/4 = 0.750 <small>0.194 to 0.994</small>" in text
-    assert "1.20e-04 <small>n = 7, 0.100 to 0.200</small>" in text
+    assert "1/2 = 0.500</span> <small>0.013 to 0.987</small>" in text
+    assert "3/4 = 0.750</span> <small>0.194 to 0.994</small>" in text
+    assert "1.20e-04</span> <small>n = 7, 0.100 to 0.200</small>" in text
+    assert "0/9</span> <small>0.000 to 0.336</small>" in text
     assert "0f" * 32 in text
     assert "nan" not in text.lower().replace("nanm", "")
 
@@ -70,7 +72,7 @@ def test_what_comes_from_data_is_escaped() -> None:
     assert "text &lt;i&gt;" in text
     assert "a &amp; b" in text
     assert "A spectrum &lt;b&gt;" in text
-    assert "Read &lt; this" in text
+    assert "Read &lt; this, <code>by name &lt;i&gt;</code>" in text
 
 
 def test_links_lead_to_the_sections() -> None:

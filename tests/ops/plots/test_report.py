@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
+import matplotlib.colors
+import matplotlib.image
 import numpy as np
 import pytest
 
 from classifiers.training.evaluation.document import Curve, Example, Matrix, Plot
-from ops.plots.report import draw
+from ops.plots.report import COLOURS, draw
 
 PNG = b"\x89PNG"
 CURVE = Curve("c", [1.0, 8.0], [0.5, 1.0], [0.2, 0.6], [0.8, 1.0], [4, 5])
@@ -29,3 +33,17 @@ def test_an_item_becomes_a_picture_and_the_same_one_each_time(name: str) -> None
     first = draw(ITEMS[name])
     assert first.startswith(PNG)
     assert draw(ITEMS[name]) == first
+
+
+def coloured(item: Plot) -> list[bool]:
+    """Return which of the first three colours of curves the picture holds."""
+    pixels = matplotlib.image.imread(BytesIO(draw(item)))[..., :3]
+    wanted = [matplotlib.colors.to_rgb(colour) for colour in COLOURS[:3]]
+    return [bool((np.abs(pixels - np.array(colour)).max(axis=2) < 0.01).any()) for colour in wanted]
+
+
+def test_a_place_on_a_line_has_its_colour_and_the_next_line_another() -> None:
+    line, place = Curve("GALAXY", [0.0, 1.0], [0.1, 0.4]), Curve("GALAXY, cut", [0.6], [0.3])
+    other = Curve("QSO", [0.0, 1.0], [0.4, 0.1])
+    assert coloured(Plot("t", "x", "y", [line, place])) == [True, False, False]
+    assert coloured(Plot("t", "x", "y", [line, place, other])) == [True, True, False]
