@@ -47,7 +47,8 @@ figcaption b { color: #1b1f24; font-size: 14px; } code { font-size: 12px; overfl
 <p>$title. $subtitle</p>
 <nav>$links</nav>
 <h2 id="headline">Headline numbers</h2>
-<p>Successes of n with exact 95&nbsp;% binomial intervals (Clopper and Pearson 1934).
+<p>Successes of n with exact 95&nbsp;% binomial intervals (Clopper and Pearson 1934); other numbers with intervals of
+resampled objects, medians and widths with intervals of order statistics.
 These are development spectra and the numbers are optimistic: no weight was fitted to them, but noise shapes were taken
 from some of them, and a few choices were made after looking. The labels of SDSS and BOSS come from fits of the same
 templates and eigenspectra as the baselines, which therefore have an advantage.</p>
@@ -138,4 +139,6 @@ def _cell(cell: Cell) -> str:
 
 
 def _figure(value: float) -> str:
+    if abs(value) >= 1e4:
+        return f"{value:,.0f}"
     return f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.2e}"

@@ -49,7 +49,8 @@ def _plot(item: Plot) -> Any:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if item.curves:
-        axes.legend(fontsize=8, frameon=True, framealpha=0.85, edgecolor="none")
+        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 4} if item.style == "marks" else {}
+        axes.legend(fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", **above)
     return figure
 
 

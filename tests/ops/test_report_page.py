@@ -30,6 +30,7 @@ TABLE = Table(
         ("zero", Proportion("p", 0, 9)),
         ("number", Number("n", 0.00012, 7, (0.1, 0.2))),
         ("missing", float("nan")),
+        ("large", 10_850.0),
         ("text <i>", "a & b"),
     ],
 )
@@ -63,6 +64,7 @@ def test_every_number_stands_there_with_its_size_and_interval() -> None:
     assert "3/4 = 0.750</span> <small>0.194 to 0.994</small>" in text
     assert "1.20e-04</span> <small>n = 7, 0.100 to 0.200</small>" in text
     assert "0/9</span> <small>0.000 to 0.336</small>" in text
+    assert "<td>10,850</td>" in text
     assert "0f" * 32 in text
     assert "nan" not in text.lower().replace("nanm", "")
 

@@ -165,7 +165,9 @@ def _picture(table: Table) -> Plot:
                 points.append((float(place), cell.value, *cell.interval))
         x, y, low, high = (list(values) for values in zip(*points, strict=True)) if points else ([], [], [], [])
         curves.append(Curve(heading, x, y, low, high))
-    return Plot(table.title, "", "share", curves, "marks", y_range=(0.0, 1.02), x_names=names)
+    return Plot(
+        f"{table.title}: completeness and purity", "", "share", curves, "marks", y_range=(0.0, 1.02), x_names=names
+    )
 
 
 def _table(title: str, names: tuple[str, ...], truth: Rows, before: Rows, after: Rows, prior: Floats) -> Table:

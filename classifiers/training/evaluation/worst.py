@@ -53,7 +53,7 @@ def worst(
     text = (
         "Up to three of each kind, the most confident first. Black: flux on the common grid, normalised; orange: "
         "one-sigma error; blue: the VAE's reconstruction (where torch is there to compute it); red: what each bin adds "
-        "to the VAE's reduced chi-square (scale on the right)."
+        "to the VAE's reduced chi-square (scale on the right; the score cuts it where the bars are cut)."
     )
     return Section("The worst errors", text, examples)
 

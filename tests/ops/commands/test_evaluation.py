@@ -95,6 +95,9 @@ def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
     thresholds = [row[:2] for row in section(report, "Quasar finder")["Quasars above the threshold"].rows]
     assert thresholds == [[name, z] for name in ("real", "simulated") for z in ("z >= 2.1", "z >= 2.2")]
     assert "4most-crs-like, 13 classes, real" in section(report, "Priors of sub-surveys")
+    for each in report.sections:
+        names = [item.title for item in each.items]
+        assert len(names) == len(set(names)), each.title
     damaged = section(report, "Bad input")["Real known spectra, damaged"]
     assert len(damaged.rows) == 16
     for row in damaged.rows:
