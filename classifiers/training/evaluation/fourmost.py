@@ -68,10 +68,11 @@ def fourmost(exposure: FourmostExposure, fit: Sequence[Proportion], beside: Mapp
         "of its exposure-time calculator; no real spectrum of it has been seen. The median S/N per pixel of 69 km/s "
         "is log-uniform from 0.7 to 60, so that faint objects weigh more than among the real spectra beside them. "
         f"Labels are what SDSS's rules say at the simulated noise. {len(delivered.labels)} other spectra are as 4MOST "
-        "delivers them, 23,201 pixels of 0.25 Angstrom in air with independent noise; their labels are those of another "
-        "exposure as deep, which no answer to this one can always meet. The template fit sees the same spectra as the classifier. What "
-        f"is outside the scheme is counted with {outside} further objects of these kinds. Supernovae are real spectra "
-        "at rest with the instrument's noise; double redshifts are pairs of the exposure's galaxies and quasars."
+        "delivers them, 23,201 pixels of 0.25 Angstrom in air with independent noise; their labels are those of "
+        "another exposure as deep, which no answer to this one can always meet. The template fit sees the same "
+        f"spectra as the classifier. What is outside the scheme is counted with {outside} further objects of these "
+        "kinds. Supernovae are real spectra at rest with the instrument's noise, on both kinds of pixel; double "
+        "redshifts are pairs of the exposure's galaxies and quasars."
     )
     return Section("Simulated 4MOST exposure", text, items)
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from classifiers.items import Spectrum
 from classifiers.training.evaluation.answers import Answers, Scored
+from classifiers.training.evaluation.delivered import simulated_as_delivered, supernovae_as_delivered
 from classifiers.training.evaluation.other_samples import (
     HELD_OUT_SEED,
     SUPERNOVA_SNR,
-    as_delivered,
     double_redshifts,
     simulated,
     supernovae,
@@ -61,11 +61,13 @@ def observe(
     outside, outside_labels = simulated(min(fibres, OUTSIDE), _SEED + 1, INSTRUMENT, {"OTHER": 1.0})
     everything = Scored([*labels, *outside_labels], classify([*spectra, *outside], stage))
     scored = everything.first(fibres)
-    delivered, delivered_labels = as_delivered(min(fibres, DELIVERED), _SEED + 2, INSTRUMENT)
+    delivered, delivered_labels = simulated_as_delivered(min(fibres, DELIVERED), _SEED + 2, INSTRUMENT)
     far = np.flatnonzero(np.isin(scored.group, ("GALAXY", "QSO")))[:PAIRS]
     pairs = double_redshifts([spectra[row] for row in far.tolist()], scored.redshift[far], np.random.default_rng(15))
     kinds = {"double redshifts (pairs of equal light)": classify(pairs, stage)}
     for number, snr in enumerate(SUPERNOVA_SNR):
         items, _ = supernovae(spectra_folder, snr, np.random.default_rng((16, number)), INSTRUMENT)
         kinds[f"supernovae, S/N {snr:g}"] = classify(items, stage)
+        items, _ = supernovae_as_delivered(spectra_folder, snr, np.random.default_rng((17, number)), INSTRUMENT)
+        kinds[f"supernovae, S/N {snr:g}, own pixels"] = classify(items, stage)
     return FourmostExposure(spectra, scored, everything, Scored(delivered_labels, classify(delivered, stage)), kinds)

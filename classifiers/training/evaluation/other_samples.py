@@ -17,7 +17,6 @@ from classifiers.training.evaluation.damage import blended
 from classifiers.training.evaluation.real_spectra import RealLabel, barycentric, native_spectra
 from classifiers.training.simulation.grid import Float32, Float64, native_wavelength
 from classifiers.training.simulation.instruments import BY_NAME, NAMES
-from classifiers.training.simulation.l1_records import simulated_records
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, SimulatedBatch, Simulator
 
@@ -31,9 +30,6 @@ LEAST_COVERED = 0.9
 """Of a galaxy's pixels, by a supernova that is mixed into its light."""
 _OTHER_REDSHIFT = 0.05
 _CHUNK = 1024
-_OF_RECORDS = (
-    "medium", "flux", "uncertainty", "uncertainty_kind", "flux_unit", "quality", "resolving_power", "sampling",
-)  # fmt: skip
 _DESI_FIRST, _DESI_STEP, _DESI_PIXELS = 3600.0, 0.8, 7781
 
 
@@ -52,39 +48,6 @@ def simulated(
         batch = simulator.draw(min(_CHUNK, n - start), rng, instrument, kinds)
         spectra += native_spectra(batch.flux, batch.inverse_variance)
         labels += [_simulated_label(batch, row, start + row) for row in range(len(batch))]
-    return spectra, labels
-
-
-def as_delivered(n: int, seed: int, form: str) -> Sample:
-    """Draw simulated records of a form with a regular grid, on the form's own pixels; see ``simulated_records``.
-
-    Their noise is drawn on these pixels, and their label is that of another exposure as deep.
-    """
-    spectra: list[Spectrum] = []
-    labels: list[RealLabel] = []
-    for number, made in enumerate(simulated_records(Simulator.load(), n, seed, form)):
-        record, truth = made.record, made.truth
-        spectra.append(
-            Spectrum(
-                axis=GridAxis(**record["grid"]),
-                velocity_correction_km_s=0.0,
-                sky_fibre=record["fibre_use"] == "SKY",
-                **{name: record[name] for name in _OF_RECORDS},
-            )
-        )
-        labels.append(
-            RealLabel(
-                row=number,
-                survey=form,
-                group="SKY" if truth.other_type == "SKY" else truth.kind,
-                class_name=truth.class_name if truth.class_name in CLASSES else None,
-                exact_type=False,
-                other_type=truth.other_type,
-                redshift=truth.redshift,
-                object_id=truth.l1_id,
-                snr=truth.snr,
-            )
-        )
     return spectra, labels
 
 
@@ -194,16 +157,20 @@ def supernovae(spectra_folder: Path, snr: float, rng: np.random.Generator, instr
     names, flux = supernova_templates(spectra_folder)
     covered = np.isfinite(flux)
     flux = np.where(covered, flux, np.float32(0.0))
+    labels = supernova_labels(names, snr)
     if instrument is None:
-        noisy = flux + (rng.standard_normal(flux.shape) / snr).astype(np.float32)
+        flux += (rng.standard_normal(flux.shape) / snr).astype(np.float32)
         weight = np.where(covered, np.float32(snr**2), np.float32(0.0))
-    else:
-        simulator, seen_by = Simulator.load(), BY_NAME[instrument]
-        seen = simulator.expose_at(flux, np.full(len(names), snr), seen_by, rng, covered)
-        simulator.noise_model.add_noise(seen.flux, seen.sigma, seen_by, rng)
-        noisy, weight, covered = seen.flux, seen.inverse_variance, seen.good
-    labels = [_outside_scheme(row, "SN", TRANSIENT, float("nan"), name, snr) for row, name in enumerate(names)]
-    return native_spectra(np.where(covered, noisy, np.float32(0.0)), weight), labels
+        return native_spectra(np.where(covered, flux, np.float32(0.0)), weight), labels
+    simulator, seen_by = Simulator.load(), BY_NAME[instrument]
+    seen = simulator.expose_at(flux, np.full(len(names), snr), seen_by, rng, covered)
+    simulator.noise_model.add_noise(seen.flux, seen.sigma, seen_by, rng)
+    return native_spectra(seen.flux * seen.good, seen.inverse_variance), labels
+
+
+def supernova_labels(names: Sequence[str], snr: float) -> list[RealLabel]:
+    """Return the labels of supernovae, which no class knows."""
+    return [_outside_scheme(row, "SN", TRANSIENT, float("nan"), name, snr) for row, name in enumerate(names)]
 
 
 def ozdes_transients(spectra_folder: Path) -> Sample:

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from classifiers.training.simulation.forms import EXPOSURE_S, Layout
+from classifiers.training.simulation.grid import Float32, NDBool
+from classifiers.training.simulation.instruments import Instrument
 from classifiers.training.simulation.labelling import Labels
+from classifiers.training.simulation.resample import Resampling
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import DEFAULT_KINDS, Simulator
-from classifiers.training.simulation.truth import NoiselessBatch
+from classifiers.training.simulation.truth import Exposure, NoiselessBatch
 
 EXPOSURE = {"4MOST_LRS": 1624, "4MOST_HRS": 812}
 MASKED_BIT = 1
@@ -98,6 +101,26 @@ def simulated_exposure(
         yield from simulated_records(simulator, count, seed, form, prefix=prefix)
 
 
+def on_own_pixels(
+    resampling: Resampling, instrument: Instrument, seen: Exposure, rng: np.random.Generator
+) -> tuple[Float32, Float32, NDBool]:
+    """Return flux with noise, inverse variance and good pixels of exposures on an instrument's own pixels.
+
+    Args:
+        resampling: to these k pixels.
+        instrument: of which the noise differs from what is reported by a factor.
+        seen: m exposures without noise.
+        rng: of the noise.
+
+    Returns:
+        Three arrays (m, k).
+    """
+    flux, sigma, good = resampling.flux(seen.flux), resampling.sigma(seen.sigma), resampling.good(seen.good)
+    factor = rng.uniform(*instrument.noise_factor, (len(flux), 1)).astype(np.float32)
+    flux += factor * sigma * rng.standard_normal(flux.shape, dtype=np.float32)
+    return flux, np.where(good, 1.0 / sigma**2, np.float32(0.0)), good
+
+
 def _chunk(
     simulator: Simulator, truth: NoiselessBatch, layout: Layout, numbers: range, prefix: str, rng: np.random.Generator
 ) -> Iterator[SimulatedRecord]:
@@ -115,12 +138,7 @@ def _chunk(
         noise = seen.sigma * rng.standard_normal(seen.flux.shape, dtype=np.float32)
         again = replace(seen, flux=seen.flux + noise)
         simulator.labeller.write(truth, everything, again, labels, rng)
-        flux = layout.resampling.flux(seen.flux)
-        sigma = layout.resampling.sigma(seen.sigma)
-        factor = rng.uniform(*layout.instrument.noise_factor, (count, 1)).astype(np.float32)
-        flux += factor * sigma * rng.standard_normal(flux.shape, dtype=np.float32)
-        good = layout.resampling.good(seen.good)
-        inverse_variance = np.where(good, 1.0 / sigma**2, np.float32(0.0))
+        flux, inverse_variance, good = on_own_pixels(layout.resampling, layout.instrument, seen, rng)
     brightness = (10.0 ** rng.uniform(-0.3, 1.7, count)).astype(np.float32)
     flux = (flux * brightness[:, None]).astype(np.float32)
     inverse_variance = (inverse_variance / brightness[:, None] ** 2).astype(np.float32)

@@ -56,7 +56,7 @@ def test_an_exposure_has_its_fibres_supernovae_pairs_and_further_objects_outside
     assert {label.survey for label in exposure.with_outside.labels} == {"4MOST_LRS"}
     sizes = {name: answers.top.size for name, answers in exposure.kinds.items()}
     assert sizes.pop("double redshifts (pairs of equal light)") > 0.3 * FIBRES
-    assert sizes == {f"supernovae, S/N {snr}": 104 for snr in (5, 10, 20)}
+    assert sizes == {f"supernovae, S/N {snr}{where}": 104 for snr in (5, 10, 20) for where in ("", ", own pixels")}
     found = [np.count_nonzero(exposure.kinds[f"supernovae, S/N {snr}"].unknown) for snr in (5, 20)]
     assert 70 < found[0] <= found[1]
 

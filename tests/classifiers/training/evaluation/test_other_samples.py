@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifiers.items import GridAxis
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.evaluation.other_samples import (
-    as_delivered,
     desi_coadds,
     in_host_light,
     ozdes_transients,
@@ -109,15 +107,3 @@ def test_simulations_of_one_instrument_and_of_some_kinds_are_of_these_alone() ->
     _, labels = simulated(64, 9, "4MOST_LRS", {"OTHER": 1.0})
     assert {label.survey for label in labels} == {"4MOST_LRS"}
     assert {label.group for label in labels} == {"OTHER", "SKY"}
-
-
-@pytest.mark.slow
-def test_records_of_a_form_lie_on_its_own_pixels_and_carry_the_truth() -> None:
-    spectra, labels = as_delivered(64, 9, "4MOST_LRS")
-    assert {item.axis for item in spectra} == {GridAxis("LINEAR", 3700.0, 0.25, 23_201)}
-    assert {item.medium for item in spectra} == {"AIR"}
-    assert prepare(spectra, COMMON_GRID).coverage.min() > 0.6
-    assert {label.class_name for label in labels} <= {None, *CLASSES}
-    assert all((label.group == "SKY") == (label.other_type == "SKY") for label in labels)
-    assert all((label.class_name is None) == (label.group in ("SKY", "OTHER")) for label in labels)
-    assert {label.group for label in labels} >= {"GALAXY", "QSO", "STAR"}
