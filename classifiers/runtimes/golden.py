@@ -106,19 +106,19 @@ def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
             raise BundleError(str(path), expected=f"output_{name} of shape {answer.shape}", found="another or none")
         if name == "class_logits":
             agreement = float(np.mean(answer.argmax(1) == wanted.argmax(1)))
-            probability = max(probability, _largest(_softmax(answer) - _softmax(wanted)))
+            probability = _worse(probability, _largest(_softmax(answer) - _softmax(wanted)))
         elif name in LOGITS:
-            probability = max(probability, _largest(_sigmoid(answer) - _sigmoid(wanted)))
+            probability = _worse(probability, _largest(_sigmoid(answer) - _sigmoid(wanted)))
         elif name in ENTROPIES:
-            entropy = max(entropy, _largest(answer - wanted))
+            entropy = _worse(entropy, _largest(answer - wanted))
         elif name in REDSHIFTS:
-            redshift = max(redshift, _largest((answer - wanted) / (1.0 + wanted)))
+            redshift = _worse(redshift, _largest((answer - wanted) / (1.0 + wanted)))
         elif answer.dtype.kind == "f" and not name.startswith("alternative"):
             both = np.isnan(answer) & np.isnan(wanted)
             size = max(float(np.nanmax(np.abs(wanted), initial=0.0)), 1e-6)
-            relative = max(relative, _largest(np.where(both, 0.0, answer - wanted) / size))
+            relative = _worse(relative, _largest(np.where(both, 0.0, answer - wanted) / size))
             if name in NOVELTY and table is not None:
-                p_value = max(p_value, _p_value_difference(table, answer, wanted))
+                p_value = _worse(p_value, _p_value_difference(table, answer, wanted))
     rows = len(next(iter(answers.values())))
     return GoldenReport(rows, agreement, probability, entropy, redshift, p_value, relative)
 
@@ -145,6 +145,11 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
 def _largest(difference: NDArray[np.floating[Any]]) -> float:
     """Return the largest absolute difference; where one side is NaN, NaN is, which no tolerance allows."""
     return float(np.max(np.abs(difference), initial=0.0))
+
+
+def _worse(one: float, other: float) -> float:
+    """Return the larger difference, or NaN where either is: Python's ``max`` would drop one that comes second."""
+    return float(np.maximum(one, other))
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,55 @@
+"""Golden answers: what counts as a difference from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from classifiers.bundle.errors import BundleError
+from classifiers.bundle.folder import Bundle, load_bundle
+from classifiers.runtimes.golden import self_test
+from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.suite import MODELS
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle(MODELS / "spectral-classifier")
+
+
+class OneNumber:
+    """An engine of which one number of one output is another."""
+
+    def __init__(self, bundle: Bundle, output: str, value: float) -> None:
+        self._engine, self._output, self._value = OnnxEngine(bundle), output, value
+        self.name, self.runtime, self.dtype = self._engine.name, "onnxruntime", "fp32"
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+        """Answer rightly but for one number."""
+        answers = self._engine.run(inputs)
+        answers[self._output].reshape(-1)[-1] = self._value
+        return answers
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("class_logits", "class agreement|probability differs by"),
+        ("other_type_probability", "of its size an output differs by"),
+        ("entropy", "entropy differs by"),
+        ("redshift", "redshift differs by"),
+        ("energy", "p-value differs by|of its size an output differs by"),
+    ],
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_a_number_that_is_none_is_a_difference_like_any_other(
+    bundle: Bundle, output: str, words: str, value: float
+) -> None:
+    """NaN is within no tolerance, whichever output it stands in."""
+    with pytest.raises(BundleError, match=words):
+        self_test(bundle, OneNumber(bundle, output, value))
