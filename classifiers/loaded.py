@@ -11,16 +11,25 @@ from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.classifier import EngineUse
 from classifiers.engine import Arrays, Engine
 from classifiers.runtimes.opening import Notice, RuntimeOptions, open_engines
+from classifiers.runtimes.rehearsal import Rehearsed
 from classifiers.verdict.answers import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedEngine:
-    """A bundle and the engine that runs it; ``refusals`` says why ``auto`` passed over other runtimes."""
+    """A bundle and the engine that runs it.
+
+    Attributes:
+        bundle: verified.
+        engine: true to its golden answers.
+        refusals: why ``auto`` passed over other runtimes.
+        rehearsed: what its program answered before, too; None where a runtime needs no rehearsal.
+    """
 
     bundle: Bundle
     engine: Engine
     refusals: tuple[tuple[str, str], ...] = ()
+    rehearsed: Rehearsed | None = None
 
     def use(self) -> EngineUse:
         """Return how L2 records name it."""
@@ -48,6 +57,8 @@ def load_engines(
 ) -> tuple[LoadedEngine, ...]:
     """Load bundles, verify every digest, open their graphs on one runtime and compare their golden answers.
 
+    Programs of a device are rehearsed in every size and slot that the options' largest batch needs.
+
     Args:
         paths: bundle folders.
         options: runtime, number format and device; None: whatever can serve.
@@ -59,8 +70,10 @@ def load_engines(
     """
     bundles = [load_bundle(path) for path in paths]
     opened = open_engines(bundles, options, notice)
+    rehearsed = {name: each for each in opened.rehearsals for name in each.bundles}
     return tuple(
-        LoadedEngine(bundle, engine, opened.refusals) for bundle, engine in zip(bundles, opened.engines, strict=True)
+        LoadedEngine(bundle, engine, opened.refusals, rehearsed.get(engine.name))
+        for bundle, engine in zip(bundles, opened.engines, strict=True)
     )
 
 

@@ -12,6 +12,7 @@ from classifiers.errors import ClassifierError
 from classifiers.loaded import LoadedEngine, load_engines
 from classifiers.runtimes.device.contract import DeviceLost
 from classifiers.runtimes.opening import Notice, RuntimeOptions
+from classifiers.runtimes.rehearsal import Rehearsed
 from classifiers.suite import default_bundles, suites
 from stream.decoded import Lane
 from stream.errors import ConfigurationError, Fatal
@@ -60,12 +61,15 @@ def bundle_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def load_configured(settings: Settings, notice: Notice = lambda _: None) -> tuple[tuple[LoadedEngine, ...], int]:
+def load_configured(
+    settings: Settings, notice: Notice = lambda _: None, largest_batch: int | None = None
+) -> tuple[tuple[LoadedEngine, ...], int]:
     """Return the configured engines, every digest verified, and how many batches of a lane compute at once.
 
     Args:
         settings: the configuration; ``engines`` is used.
         notice: told what takes long or is unexpected, in one line each.
+        largest_batch: rows of the largest batch that engines will be given; None: of any size.
 
     Raises:
         ConfigurationError: a bundle is not there.
@@ -73,28 +77,32 @@ def load_configured(settings: Settings, notice: Notice = lambda _: None) -> tupl
     """
     threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     chosen = settings.engines
-    options = RuntimeOptions(chosen.runtime, chosen.dtype, chosen.device, chosen.cache)
+    options = RuntimeOptions(chosen.runtime, chosen.dtype, chosen.device, chosen.cache, largest_batch)
     return load_engines(bundle_folders(settings), options, notice), threads
 
 
 def open_classifiers(
-    settings: Settings, passed_over: Callable[[PassedOver], None] | None = None, notice: Notice = lambda _: None
+    settings: Settings,
+    passed_over: Callable[[PassedOver], None] | None = None,
+    notice: Notice = lambda _: None,
+    rehearsed: Callable[[Rehearsed], None] | None = None,
 ) -> dict[Lane, Classifier]:
     """Return the classifiers of the lanes that have engines, every digest verified; nothing is consumed before.
 
     What arrives for a lane without engines all the same becomes a dead letter, which can be redriven.
 
     Args:
-        settings: the configuration; ``engines`` and the input topics are used.
+        settings: the configuration; ``engines``, the size of batches and the input topics are used.
         passed_over: told each runtime that ``auto`` could not take, once for each reason.
         notice: told what takes long or is unexpected, now and while engines compute, in one line each.
+        rehearsed: told what each program of a device has computed rightly, and how long that took.
 
     Raises:
         ConfigurationError: a bundle is not intact, the runtime is not there, or an input topic has no engines.
         Fatal: the device failed while the engines were opened: nothing in the configuration is wrong.
     """
     try:
-        engines, threads = load_configured(settings, notice)
+        engines, threads = load_configured(settings, notice, settings.batching.max_records)
         by_lane = {lane: one for lane, one in suites(engines, threads).items() if one.engines()}
     except DeviceLost as error:
         raise Fatal(f"engines: {error}") from error
@@ -104,6 +112,9 @@ def open_classifiers(
     if passed_over is not None:
         for each in _passed_over(engines):
             passed_over(each)
+    if rehearsed is not None:
+        for done in dict.fromkeys(loaded.rehearsed for loaded in engines if loaded.rehearsed is not None):
+            rehearsed(done)
     return by_lane
 
 

@@ -16,7 +16,7 @@ from classifiers.bundle.calibration import TailTable
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GOLDEN_FILE, REFERENCE, Bundle
 from classifiers.bundle.manifest import SURVEY_HIGH_Z, Tolerance
-from classifiers.engine import Engine
+from classifiers.engine import Arrays, Engine
 from classifiers.verdict.conformal import p_values
 
 REDSHIFTS = ("redshift", "redshift_qso")
@@ -83,11 +83,24 @@ def self_test(bundle: Bundle, engine: Engine) -> GoldenReport | None:
     return report
 
 
-def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
-    """Run the bundle's golden inputs; None where it carries none.
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """What a bundle carries: inputs by their names, and the reference's outputs by theirs; first axis g rows."""
+
+    inputs: dict[str, NDArray[np.float32]]
+    outputs: dict[str, NDArray[Any]]
+
+    @property
+    def rows(self) -> int:
+        """Return g."""
+        return len(next(iter(self.inputs.values())))
+
+
+def read_golden(bundle: Bundle) -> Golden | None:
+    """Return the bundle's golden inputs and outputs; None where it carries none.
 
     Raises:
-        BundleError: the golden file cannot be read or holds other arrays than the graph has.
+        BundleError: the golden file cannot be read or lacks inputs.
     """
     path = bundle.folder / GOLDEN_FILE
     if GOLDEN_FILE not in bundle.manifest.files:
@@ -97,15 +110,44 @@ def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
     present = {name: np.ascontiguousarray(array) for name, array in inputs.items() if array is not None}
     if len(present) != len(inputs):
         raise BundleError(str(path), expected=f"inputs {', '.join(inputs)}", found=", ".join(sorted(arrays)))
-    answers = engine.run(present)
+    outputs = {name.removeprefix("output_"): array for name, array in arrays.items() if name.startswith("output_")}
+    return Golden(present, outputs)
+
+
+def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
+    """Run the bundle's golden inputs; None where it carries none.
+
+    Raises:
+        BundleError: the golden file cannot be read or holds other arrays than the graph has.
+    """
+    golden = read_golden(bundle)
+    if golden is None:
+        return None
+    return compare_answers(bundle, golden.outputs, engine.run(golden.inputs), np.arange(golden.rows))
+
+
+def compare_answers(bundle: Bundle, reference: Arrays, answers: Arrays, rows: NDArray[np.int64]) -> GoldenReport:
+    """Compare answers with a reference's, of which rows may have been repeated.
+
+    Args:
+        bundle: whose outputs they are.
+        reference: outputs by name, first axis g.
+        answers: outputs by name, first axis n.
+        rows: which of the g rows each of the n is, (n,). A row whose class differs once does not agree.
+
+    Raises:
+        BundleError: the reference lacks an output, or has it in another shape.
+    """
     agreement, probability, entropy, redshift, p_value, relative = 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
     table = _table(bundle)
     for name, answer in answers.items():
-        wanted = arrays.get(f"output_{name}")
-        if wanted is None or wanted.shape != answer.shape:
-            raise BundleError(str(path), expected=f"output_{name} of shape {answer.shape}", found="another or none")
+        whole = reference.get(name)
+        if whole is None or whole.shape[1:] != answer.shape[1:] or len(whole) != rows.max() + 1:
+            file, shape = str(bundle.folder / GOLDEN_FILE), (int(rows.max()) + 1, *answer.shape[1:])
+            raise BundleError(file, expected=f"output_{name} of shape {shape}", found="another or none")
+        wanted = whole[rows]
         if name == "class_logits":
-            agreement = float(np.mean(answer.argmax(1) == wanted.argmax(1)))
+            agreement = min(agreement, _agreement(answer.argmax(1) == wanted.argmax(1), rows))
             probability = _worse(probability, _largest(_softmax(answer) - _softmax(wanted)))
         elif name in LOGITS:
             probability = _worse(probability, _largest(_sigmoid(answer) - _sigmoid(wanted)))
@@ -115,12 +157,16 @@ def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
             redshift = _worse(redshift, _largest((answer - wanted) / (1.0 + wanted)))
         elif answer.dtype.kind == "f" and not name.startswith("alternative"):
             both = np.isnan(answer) & np.isnan(wanted)
-            size = max(float(np.nanmax(np.abs(wanted), initial=0.0)), 1e-6)
+            size = max(float(np.nanmax(np.abs(whole), initial=0.0)), 1e-6)
             relative = _worse(relative, _largest(np.where(both, 0.0, answer - wanted) / size))
             if name in NOVELTY and table is not None:
                 p_value = _worse(p_value, _p_value_difference(table, answer, wanted))
-    rows = len(next(iter(answers.values())))
-    return GoldenReport(rows, agreement, probability, entropy, redshift, p_value, relative)
+    return GoldenReport(len(rows), agreement, probability, entropy, redshift, p_value, relative)
+
+
+def _agreement(same: NDArray[np.bool_], rows: NDArray[np.int64]) -> float:
+    """Return the share of the distinct rows that are the same wherever they come."""
+    return 1.0 - len(np.unique(rows[~same])) / len(np.unique(rows))
 
 
 def _p_value_difference(table: TailTable, answer: NDArray[Any], wanted: NDArray[Any]) -> float:

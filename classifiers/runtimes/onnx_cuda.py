@@ -77,15 +77,38 @@ class OnnxProgram:
         if used != provider:
             raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found {used}")
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, NDArray[Any]]]:
-        """Compute the outputs of n >= 1 rows, by bundle name and output name."""
+    @property
+    def program(self) -> Program:
+        """Return what is computed."""
+        return self._program
+
+    @property
+    def buckets(self) -> tuple[int, ...]:
+        """Return the rows that are computed at once."""
+        return self._buckets
+
+    @property
+    def slots(self) -> int:
+        """Return 1: a session has no streams of its own."""
+        return 1
+
+    def run(
+        self, inputs: Mapping[str, NDArray[np.float32]], *, bucket: int | None = None
+    ) -> dict[str, dict[str, NDArray[Any]]]:
+        """Compute the outputs of n >= 1 rows, by bundle name and output name.
+
+        Args:
+            inputs: by the names that the program reads, first axis n.
+            bucket: rows to compute at once; None: as is best.
+        """
+        sizes = self._buckets if bucket is None else (bucket,)
         n = check_inputs(self._program, inputs)
         wanted = {tensor.name: inputs[tensor.name] for tensor in self._program.inputs}
         parts: list[list[NDArray[Any]]] = []
-        for start in range(0, n, self._buckets[-1]):
-            rows = min(n - start, self._buckets[-1])
-            bucket = next(size for size in self._buckets if size >= rows)
-            found = self._session.run(self._names, chunk(wanted, start, bucket))
+        for start in range(0, n, sizes[-1]):
+            rows = min(n - start, sizes[-1])
+            size = next(size for size in sizes if size >= rows)
+            found = self._session.run(self._names, chunk(wanted, start, size))
             parts.append([values[:rows] for values in found])
         results: dict[str, dict[str, NDArray[Any]]] = {bundle.manifest.name: {} for bundle in self._program.bundles}
         for i, each in enumerate(self._program.outputs):

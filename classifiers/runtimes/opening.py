@@ -1,14 +1,14 @@
 """From a runtime's name to engines: ``auto`` takes the first that can serve and says why the others could not.
 
 All bundles of a process are opened on one runtime: the vendor libraries must not meet. A runtime that is named is never
-replaced by another; under ``auto`` the next one is tried where a runtime is not there or cannot build its engines.
-What is wrong with a bundle, its digests or its answers, ends both.
+replaced by another; under ``auto`` the next one is tried where a runtime is not there, cannot build its engines or does
+not pass its rehearsal. What is wrong with a bundle, its digests or its golden answers, ends both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -16,7 +16,7 @@ from classifiers.bundle.folder import WEIGHTS_FILE, Bundle
 from classifiers.engine import Engine
 from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.casting import DTYPES, Dtype
-from classifiers.runtimes.device.contract import OutOfMemory
+from classifiers.runtimes.device.contract import BUCKETS, OutOfMemory
 from classifiers.runtimes.device.launcher import Preparation
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.errors import RuntimeUnavailable
@@ -25,6 +25,7 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program, programs
 from classifiers.runtimes.program_engine import ProgramEngine
+from classifiers.runtimes.rehearsal import Rehearsed, rehearse
 from classifiers.runtimes.tensorrt.card import find_card
 
 AUTO: Final = "auto"
@@ -45,12 +46,14 @@ class RuntimeOptions:
         dtype: number format of the networks' layers.
         device: ``cuda``, ``cpu``, or ``auto``: whichever the runtime is made for.
         cache: folder for engines that were built; None: the user's cache folder.
+        largest_batch: rows of the largest batch that engines will be given; None: of any size.
     """
 
     runtime: str = AUTO
     dtype: Dtype = "fp32"
     device: Place = "auto"
     cache: Path | None = None
+    largest_batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +63,18 @@ class Opened:
     Attributes:
         engines: ready to run and true to their golden answers, one for each bundle.
         refusals: (runtime, reason) of each runtime that ``auto`` passed over, in the order tried; empty when named.
+        rehearsals: of each program of a device.
     """
 
     engines: tuple[Engine, ...]
     refusals: tuple[tuple[str, str], ...] = ()
+    rehearsals: tuple[Rehearsed, ...] = ()
 
 
 def open_engines(
     bundles: Sequence[Bundle], options: RuntimeOptions | None = None, notice: Notice = lambda _: None
 ) -> Opened:
-    """Open bundles on one runtime and have each answer its golden inputs.
+    """Open bundles on one runtime, have each answer its golden inputs, and programs of a device in all their sizes.
 
     Args:
         bundles: verified.
@@ -78,7 +83,7 @@ def open_engines(
             large), in one line each.
 
     Raises:
-        RuntimeUnavailable: the named runtime is unknown or cannot serve.
+        RuntimeUnavailable: the named runtime is unknown, cannot serve or fails its rehearsal.
         BundleError: a graph is not what its manifest says, or answers otherwise than its golden outputs.
     """
     asked = options or RuntimeOptions()
@@ -87,11 +92,11 @@ def open_engines(
     if asked.dtype not in DTYPES:
         raise RuntimeUnavailable(asked.runtime, f"expected one of {', '.join(DTYPES)} as dtype, received {asked.dtype}")
     if asked.runtime != AUTO:
-        return Opened(_open(asked.runtime, bundles, asked, notice))
+        return _open(asked.runtime, bundles, asked, notice)
     refusals: list[tuple[str, str]] = []
     for name in ORDER:
         try:
-            return Opened(_open(name, bundles, asked, notice), tuple(refusals))
+            return replace(_open(name, bundles, asked, notice), refusals=tuple(refusals))
         except RuntimeUnavailable as error:
             refusals.append((name, error.reason))
         except OutOfMemory as error:
@@ -104,11 +109,11 @@ def open_engine(bundle: Bundle, options: RuntimeOptions | None = None, notice: N
     return open_engines([bundle], options, notice).engines[0]
 
 
-def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> tuple[Engine, ...]:
+def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> Opened:
     """Open bundles on one runtime.
 
     Raises:
-        RuntimeUnavailable: it cannot serve.
+        RuntimeUnavailable: it cannot serve, or fails its rehearsal.
         OutOfMemory: it cannot hold even the smallest bucket.
         BundleError: a bundle is not right.
     """
@@ -121,7 +126,9 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
         engines = _on_cuda_provider(bundles, options)
     for bundle, engine in zip(bundles, engines, strict=True):
         self_test(bundle, engine)
-    return engines
+    programs_of = {id(each.program): each for each in engines if isinstance(each, ProgramEngine)}
+    rehearsed = (rehearse(each, options.largest_batch) for each in programs_of.values())
+    return Opened(engines, rehearsals=tuple(each for each in rehearsed if each is not None))
 
 
 def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
@@ -175,14 +182,14 @@ def _on_device(
 
 def _torch(program: Program, options: RuntimeOptions, notice: Notice, preparation: Preparation | None) -> Pipeline:
     from classifiers.runtimes.torch_modules import ARCHITECTURES  # torch takes seconds, and others need none
-    from classifiers.runtimes.torch_runtime import open_torch
+    from classifiers.runtimes.torch_runtime import ON_CPU, open_torch
 
     for manifest in (bundle.manifest for bundle in program.bundles):
         if WEIGHTS_FILE not in manifest.files or manifest.architecture not in ARCHITECTURES:
             lacking = f"{WEIGHTS_FILE} and an architecture of {', '.join(ARCHITECTURES)}"
             raise RuntimeUnavailable("torch", f"expected bundle {manifest.name} to have {lacking}")
-    place = "cpu" if options.device == "cpu" else "cuda"
-    return open_torch(program, options.dtype, place, notice, preparation=preparation)
+    place, buckets = ("cpu", ON_CPU) if options.device == "cpu" else ("cuda", BUCKETS)
+    return open_torch(program, options.dtype, place, notice, buckets=buckets, preparation=preparation)
 
 
 def _tensorrt(library: str) -> Opener:

@@ -9,15 +9,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
+from classifiers.preprocess.grid import CommonGrid
 from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.runtimes.casting import Dtype
+from classifiers.runtimes.program import Program
 
 
 class Runs(Protocol):
     """A program on a device."""
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> Mapping[str, Mapping[str, NDArray[Any]]]:
-        """Compute n >= 1 rows; return arrays by bundle name and output name, first axis n."""
+    @property
+    def program(self) -> Program:
+        """Return what is computed."""
+        ...
+
+    @property
+    def buckets(self) -> tuple[int, ...]:
+        """Return the rows that are computed at once, ascending; less where they were found too large."""
+        ...
+
+    @property
+    def slots(self) -> int:
+        """Return how many of them may be in flight."""
+        ...
+
+    def run(
+        self, inputs: Mapping[str, NDArray[np.float32]], *, bucket: int | None = None
+    ) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        """Compute n >= 1 rows; return arrays by bundle name and output name, first axis n.
+
+        Args:
+            inputs: by input name, first axis n.
+            bucket: rows to compute at once, one of ``buckets``, slot after slot; None: as is best.
+        """
         ...
 
 
@@ -38,8 +62,13 @@ class Prepared(Protocol):
 class Prepares(Protocol):
     """A program on a device that prepares raw spectra, too."""
 
-    def run(self, spectra: Sequence[Spectrum]) -> Prepared:
-        """Prepare and compute n >= 1 spectra."""
+    @property
+    def grid(self) -> CommonGrid:
+        """Return the grid that they are brought to."""
+        ...
+
+    def run(self, spectra: Sequence[Spectrum], *, bucket: int | None = None) -> Prepared:
+        """Prepare and compute n >= 1 spectra; ``bucket`` as of ``Runs``, where all are of one form."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def run(
         settings,
         lambda each: log.info("runtime passed over", runtime=each.runtime, reason=each.reason, bundles=each.bundles),
         lambda line: log.warning("engines", notice=line),
+        lambda each: log.info("rehearsed", **asdict(each)),
     )
     metrics = declare()
     telemetry = PrometheusTelemetry(metrics)

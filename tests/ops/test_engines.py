@@ -10,11 +10,12 @@ import pytest
 
 from classifiers.runtimes import opening
 from classifiers.runtimes.device.contract import DeviceLost
+from classifiers.runtimes.rehearsal import Rehearsed
 from classifiers.suite import default_bundles
 from ops.command_line import main
 from ops.engines import PassedOver, Serving, open_classifiers, serving
 from stream.errors import ConfigurationError, Fatal
-from stream.sections import EnginesSettings, TopicsSettings
+from stream.sections import BatchingSettings, EnginesSettings, TopicsSettings
 from stream.settings import Settings
 
 
@@ -106,6 +107,23 @@ def test_a_named_runtime_that_cannot_serve_is_refused_and_never_replaced() -> No
     with pytest.raises(ConfigurationError, match=r"engines: .*tensorrt_rtx"):
         open_classifiers(configured("tensorrt_rtx"), told.append)
     assert told == []
+
+
+@pytest.mark.parametrize(("max_records", "buckets"), [(16, (16,)), (256, (16, 64))])
+def test_the_sizes_that_batches_of_the_service_may_have_are_rehearsed(
+    max_records: int, buckets: tuple[int, ...]
+) -> None:
+    """What was rehearsed is told once for each program."""
+    settings = Settings(
+        engines=EnginesSettings(runtime="torch", device="cpu", bundles=("jpas-qso-finder", "spectral-anomaly")),
+        batching=BatchingSettings(max_records=max_records),
+    )
+    told: list[Rehearsed] = []
+    open_classifiers(settings, rehearsed=told.append)
+    assert [(each.bundles, each.buckets, each.raw) for each in told] == [
+        (("jpas-qso-finder",), buckets, False),
+        (("spectral-anomaly",), buckets, True),
+    ]
 
 
 @pytest.fixture

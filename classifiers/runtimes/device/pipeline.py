@@ -68,13 +68,24 @@ class Pipeline:
             return self._ring.allowed
 
     @property
+    def slots(self) -> int:
+        """Return how many pieces may be in flight."""
+        return self._device.slots
+
+    @property
     def calls(self) -> int:
         """Return how many calls are under way."""
         with self._changed:
             return len(self._jobs)
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, dict[str, NDArray[Any]]]:
+    def run(
+        self, inputs: Mapping[str, NDArray[np.float32]], *, bucket: int | None = None
+    ) -> dict[str, dict[str, NDArray[Any]]]:
         """Compute the outputs of n >= 1 rows, by bundle name and output name.
+
+        Args:
+            inputs: by the names that the program reads, first axis n.
+            bucket: see ``compute``.
 
         Raises:
             ValueError: an input is missing or of another shape or dtype, which is a mistake of the caller.
@@ -84,19 +95,28 @@ class Pipeline:
         """
         n = check_inputs(self._program, inputs)
         wanted = {tensor.name: inputs[tensor.name] for tensor in self._program.inputs}
-        found = self.compute(n, wanted, {each.name: each.tensor for each in self._program.outputs})
+        found = self.compute(n, wanted, {each.name: each.tensor for each in self._program.outputs}, bucket=bucket)
         results: dict[str, dict[str, NDArray[Any]]] = {bundle.manifest.name: {} for bundle in self._program.bundles}
         for each in self._program.outputs:
             results.setdefault(each.bundle, {})[each.tensor.name] = found[each.name]
         return results
 
-    def compute(self, n: int, inputs: Mapping[str, Column], outputs: Mapping[str, Declared]) -> dict[str, NDArray[Any]]:
+    def compute(
+        self,
+        n: int,
+        inputs: Mapping[str, Column],
+        outputs: Mapping[str, Declared],
+        *,
+        bucket: int | None = None,
+    ) -> dict[str, NDArray[Any]]:
         """Compute outputs by the device's own names from any inputs that it takes.
 
         Args:
             n: rows, at least 1.
             inputs: first axis n.
             outputs: what is wanted of what the device answers, with the shape of a row and the dtype.
+            bucket: rows of every piece, one of ``buckets``; None: as is best. Where nobody else calls, piece i of this
+                size goes through slot i modulo ``slots``, as long as the device holds it.
 
         Raises:
             OutOfMemory: the device cannot even hold the smallest bucket.
@@ -105,7 +125,7 @@ class Pipeline:
         """
         answers = {name: np.empty((n, *tensor.shape), tensor.dtype) for name, tensor in outputs.items()}
         with self._changed:
-            batch = self._ring.add(n)
+            batch = self._ring.add(n, bucket)
             self._jobs[batch] = _Job(inputs, answers)
         try:
             while self._step(batch, outputs):

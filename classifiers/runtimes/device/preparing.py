@@ -42,8 +42,17 @@ class PreparingPipeline:
         self._wanted |= {tensor.name: tensor for tensor in program.inputs}
         self._wanted |= dict(preparation.outputs)
 
-    def run(self, spectra: Sequence[Spectrum]) -> PreparedAnswers:
+    @property
+    def grid(self) -> CommonGrid:
+        """Return the grid that spectra are brought to."""
+        return self._grid
+
+    def run(self, spectra: Sequence[Spectrum], *, bucket: int | None = None) -> PreparedAnswers:
         """Prepare and compute n >= 1 spectra; ``prepared`` is what ``prepare`` makes, but for last bits.
+
+        Args:
+            spectra: of any form.
+            bucket: see ``Pipeline.compute``.
 
         Raises:
             UnitError: a flux unit is not one that can be classified.
@@ -55,7 +64,7 @@ class PreparingPipeline:
         prepared = PreparedBatch.blank(n, self._grid)
         answers: dict[str, NDArray[Any]] = {}
         for batch in raw_batches(spectra, self._grid):
-            found = self._pipeline.compute(len(batch.rows), batch.inputs, self._wanted)
+            found = self._pipeline.compute(len(batch.rows), batch.inputs, self._wanted, bucket=bucket)
             whole = np.array_equal(batch.rows, np.arange(n))  # all of one form, as a survey's mostly are
             for name, output in self._outputs.items():
                 if whole:

@@ -90,8 +90,12 @@ class Ring:
         """Return whether ``take`` has something to give."""
         return self._lost is None and bool(self._turns) and any(place.piece is None for place in self._places)
 
-    def add(self, n: int) -> int:
+    def add(self, n: int, bucket: int | None = None) -> int:
         """Plan a batch of n >= 1 rows; return its number.
+
+        Args:
+            n: rows.
+            bucket: what all of its pieces are planned in, one that is allowed; None: whatever is best.
 
         Raises:
             DeviceLost: the device failed before.
@@ -100,8 +104,11 @@ class Ring:
             raise DeviceLost(self._lost.reason) from self._lost
         if n < 1:
             raise ValueError(f"a batch has at least 1 row, not {n}")
+        if bucket is not None and bucket not in self._allowed:
+            raise ValueError(f"expected a bucket of {list(self._allowed)}, not {bucket}")
+        buckets = self._allowed if bucket is None else (bucket,)
         self._count += 1
-        self._batches[self._count] = _Batch(deque(self._pieces(self._count, 0, n)))
+        self._batches[self._count] = _Batch(deque(_pieces(self._count, 0, n, buckets)))
         self._turns.append(self._count)
         return self._count
 
@@ -159,13 +166,13 @@ class Ring:
         if news:
             self._allowed = smaller
             for number, state in self._batches.items():
-                waiting = [self._pieces(number, each.start, each.rows) for each in state.waiting]
+                waiting = [_pieces(number, each.start, each.rows, smaller) for each in state.waiting]
                 state.waiting = deque(each for pieces in waiting for each in pieces)
         state = self._batches[piece.batch]
         if state.error is None:
             if not state.waiting:
                 self._turns.appendleft(piece.batch)
-            state.waiting.extendleft(reversed(self._pieces(piece.batch, piece.start, piece.rows)))
+            state.waiting.extendleft(reversed(_pieces(piece.batch, piece.start, piece.rows, self._allowed)))
         return self._allowed[-1] if news else None
 
     def lost(self, error: DeviceLost) -> None:
@@ -215,13 +222,25 @@ class Ring:
             state.waiting.clear()
             self._turns.remove(batch)
 
-    def _pieces(self, batch: int, start: int, rows: int) -> list[Piece]:
-        pieces = []
-        for bucket in plan(rows, self._allowed):
-            taken = min(rows, bucket)
-            pieces.append(Piece(batch, start, taken, bucket))
-            start, rows = start + taken, rows - taken
-        return pieces
+
+def _pieces(batch: int, start: int, rows: int, buckets: Sequence[int]) -> list[Piece]:
+    pieces = []
+    for bucket in plan(rows, buckets):
+        taken = min(rows, bucket)
+        pieces.append(Piece(batch, start, taken, bucket))
+        start, rows = start + taken, rows - taken
+    return pieces
+
+
+def reachable(largest_batch: int | None, buckets: Sequence[int]) -> tuple[int, ...]:
+    """Return the buckets that batches of 1 to so many rows are computed in; None: of any size.
+
+    Those up to the largest batch, and the next one: a batch of as many rows as a bucket has is computed in it.
+    """
+    if largest_batch is None:
+        return tuple(buckets)
+    above = [bucket for bucket in buckets if bucket >= largest_batch][:1]
+    return (*(bucket for bucket in buckets if bucket < largest_batch), *above)
 
 
 def plan(rows: int, buckets: Sequence[int]) -> list[int]:

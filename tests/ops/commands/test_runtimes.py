@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,55 @@ def test_records_name_the_runtime_the_number_format_and_a_borrowed_calibration(
         engines = [engine for record in records for engine in record["engines"]]
         assert {(engine["runtime"], engine["dtype"]) for engine in engines} == {("torch", dtype)}
         assert all(engine["calibration_id"].endswith(f"+borrowed-for-torch-{dtype}") for engine in engines)
+
+
+WRONG_AT_64 = """
+from classifiers.runtimes.torch_runtime import TorchLauncher
+from ops.command_line import main
+
+right = TorchLauncher.launch
+
+def launch(self, slot, bucket):
+    right(self, slot, bucket)
+    if bucket == 64:
+        self._bound[slot, bucket][1]["spectral-anomaly/score"].add_(1.0)
+
+TorchLauncher.launch = launch
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_device_that_is_wrong_at_one_size_alone_ends_the_service_before_anything_is_read(
+    specstream: Any, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """One line and status 2; the broker's folder is as it was, and a service in order reads it from its beginning."""
+    spool = tmp_path / "spool"
+    engines = TORCH.format(dtype="fp32") + '\nbundles = ["spectral-anomaly"]'
+    config = write_config(tmp_path / "specstream.toml", f"file:{spool}", engines)
+    assert specstream("simulate", "--to", f"file:{spool}/specstream.l1.spectrum", "-n", "3").returncode == 0
+    before = {path: path.read_bytes() for path in spool.rglob("*") if path.is_file()}
+    line = ["run", "-c", str(config), "--until-idle", "0"]
+    ended = subprocess.run(
+        [sys.executable, "-c", WRONG_AT_64, *line],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "400"},
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    (said,) = ended.stderr.strip().splitlines()
+    assert said.startswith(
+        "specstream: engines: runtime 'torch' cannot serve: spectral-anomaly in fp32, 64 rows at once in slot 1 of 3: "
+        "expected golden answers of spectral-anomaly within its tolerances, found "
+    )
+    assert {path: path.read_bytes() for path in spool.rglob("*") if path.is_file()} == before
+    served = specstream(*line)
+    assert served.returncode == 0, served.stderr
+    events = [json.loads(each) for each in served.stderr.splitlines() if each.startswith("{")]
+    rehearsed = next(each for each in events if each["event"] == "rehearsed")
+    assert (rehearsed["bundles"], rehearsed["buckets"], rehearsed["raw"]) == (["spectral-anomaly"], [16, 64], True)
+    assert next(each for each in events if each["event"] == "ended")["records_in"] == 3
 
 
 @pytest.mark.slow

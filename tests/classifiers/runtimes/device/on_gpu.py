@@ -23,7 +23,7 @@ from classifiers.items import GridAxis, Spectrum
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.runtimes.casting import DTYPES, Dtype
-from classifiers.runtimes.device.contract import OutOfMemory
+from classifiers.runtimes.device.contract import SLOTS, OutOfMemory
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.prepare import DevicePreparation
 from classifiers.runtimes.device.preparing import PreparingPipeline
@@ -98,7 +98,9 @@ def spectra(n: int) -> list[Spectrum]:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_golden_answers_hold_in_every_number_format(runtime: str, folder: Path, dtype: Dtype) -> None:
     bundle = load_bundle(folder)
-    (engine,) = open_engines([bundle], RuntimeOptions(runtime, dtype, "cuda")).engines
+    opened = open_engines([bundle], RuntimeOptions(runtime, dtype, "cuda", largest_batch=BUCKETS[-1]))
+    ((engine,), (rehearsed,)) = opened.engines, opened.rehearsals
+    assert (rehearsed.buckets, rehearsed.slots) == (BUCKETS, SLOTS)
     report = compare_golden(bundle, engine)
     assert report is not None
     assert report.excess(bundle.manifest.tolerances[dtype]) is None, report

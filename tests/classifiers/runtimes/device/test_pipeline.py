@@ -58,6 +58,17 @@ def test_pieces_overlap(fake_device: MakeDevice, fake_program: Program, numbered
     assert device.begun == [64] * 4
 
 
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_that_is_asked_for_is_taken_whatever_is_best(
+    fake_device: MakeDevice, fake_program: Program, numbered: Numbered, bucket: int
+) -> None:
+    device = fake_device(3)
+    pipeline = Pipeline(fake_program, device, BUCKETS)
+    assert is_right(pipeline.run(numbered(3 * bucket, 5), bucket=bucket), 3 * bucket, 5)
+    assert device.begun == [bucket] * 3
+    assert device.most == pipeline.slots == 3
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_a_bucket_too_large_is_halved_said_once_and_never_tried_again(
     fake_device: MakeDevice, fake_program: Program, numbered: Numbered, late: bool

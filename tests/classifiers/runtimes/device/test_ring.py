@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifiers.runtimes.device.contract import BUCKETS, DeviceLost, OutOfMemory
-from classifiers.runtimes.device.ring import PIECE_COST_ROWS, Ring, Taken, plan
+from classifiers.runtimes.device.ring import PIECE_COST_ROWS, Ring, Taken, plan, reachable
 
 LADDERS = st.lists(st.integers(1, 64), min_size=1, max_size=4, unique=True).map(sorted)
 
@@ -204,3 +204,51 @@ def test_a_plan_holds_all_rows_and_costs_no_more_than_one_bucket(rows: int, buck
         whole = next(bucket for bucket in buckets if bucket >= left)
         tail = parts[rows // buckets[-1] :]
         assert sum(tail) + PIECE_COST_ROWS * len(tail) <= whole + PIECE_COST_ROWS
+
+
+@given(st.integers(1, 300), LADDERS)
+def test_every_bucket_that_batches_are_planned_in_is_reachable(largest: int, buckets: list[int]) -> None:
+    planned = {bucket for rows in range(1, largest + 1) for bucket in plan(rows, buckets)}
+    found = reachable(largest, buckets)
+    assert planned <= set(found)
+    assert set(found) - planned <= {max(found)}  # the one above the largest batch may cost more than smaller ones
+    assert reachable(None, buckets) == tuple(buckets)
+
+
+@given(st.integers(1, 300), st.integers(1, 3), st.data(), LADDERS)
+def test_a_batch_for_one_bucket_is_planned_in_it_alone_slot_after_slot(
+    rows: int, slots: int, data: st.DataObject, buckets: list[int]
+) -> None:
+    ring, bucket = Ring(slots, buckets), data.draw(st.sampled_from(buckets))
+    batch, begun = ring.add(rows, bucket), 0
+    while not ring.settled(batch):
+        taken = ring.take()
+        if taken is None:
+            first = ring.running(batch)
+            assert first is not None
+            ring.done(first.slot)
+            continue
+        assert (taken.slot, taken.piece.bucket, taken.piece.start) == (begun % slots, bucket, begun * bucket)
+        ring.begun(taken.slot)
+        begun += 1
+    assert begun == -(-rows // bucket)
+
+
+def test_a_batch_for_a_bucket_that_is_not_in_use_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected a bucket of \[4, 16\], not 8"):
+        Ring(2, (4, 16)).add(8, 8)
+
+
+def test_a_bucket_that_was_asked_for_and_has_no_room_is_computed_in_smaller_ones() -> None:
+    ring = Ring(1, (4, 16))
+    batch = ring.add(32, 16)
+    first = ring.take()
+    assert first is not None
+    assert ring.out_of_memory(first.slot, OutOfMemory(16, "full")) == 4
+    pieces = []
+    while (taken := ring.take()) is not None:
+        pieces.append(taken.piece)
+        ring.done(taken.slot)
+    assert ring.settled(batch)
+    assert [piece.bucket for piece in pieces] == [4] * 8
+    assert [piece.start for piece in pieces] == list(range(0, 32, 4))
