@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import sys
@@ -16,6 +15,7 @@ from typing import Final
 from classifiers.runtimes.tensorrt import building, limits
 from classifiers.runtimes.tensorrt.cache import EngineCache, Kept, Key, write_whole
 from classifiers.runtimes.tensorrt.limits import Limits
+from classifiers.runtimes.tensorrt.locks import held, lock_file
 from classifiers.runtimes.tensorrt.progress import Progress
 
 BUILDER: Final = (sys.executable, "-m", "classifiers.runtimes.tensorrt.building")
@@ -43,14 +43,13 @@ class Manner:
 @contextmanager
 def turn(cache: EngineCache, key: Key, manner: Manner) -> Iterator[None]:
     """Hold a key's lock, which ends with this process; wait where another one builds the engine."""
-    with (cache.folder / f"{key.name}.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            manner.notice("another process builds the same engine: waiting for it")
-            if manner.progress is not None:
-                manner.progress("waiting for another process that builds it", 0.0)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def busy() -> None:
+        manner.notice("another process builds the same engine: waiting for it")
+        if manner.progress is not None:
+            manner.progress("waiting for another process that builds it", 0.0)
+
+    with held(lock_file(cache.path(key)), busy):
         yield
 
 

@@ -2,7 +2,8 @@
 
 Beside each engine lies a JSON with every part of its key and the engine's digest. It is written last, so that an engine
 without one is none. An engine that was made for another GPU, library or driver, or that does not have its digest, is
-refused with a reason; the caller builds it anew.
+refused with a reason; the caller builds it anew. Its record's time of modification is when the engine was last found:
+``pruning`` deletes by it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -130,7 +131,7 @@ class EngineCache:
     def find(self, key: Key) -> Kept | str:
         """Return the engine of a key, or why there is none that serves; "" where none was ever made.
 
-        The reason names file, expected and found.
+        The reason names file, expected and found. That an engine was found counts as its use.
         """
         path = self.path(key)
         try:
@@ -150,6 +151,8 @@ class EngineCache:
         digest = hashlib.sha256(engine).hexdigest()
         if digest != record.engine_sha256:
             return f"{path}: expected sha256 {record.engine_sha256}, found {digest}"
+        with suppress(OSError):  # a folder that cannot be written is read all the same, and nothing is deleted there
+            os.utime(path.with_suffix(".json"))
         return Kept(path, engine, record)
 
     def keep(
@@ -178,16 +181,21 @@ class EngineCache:
         write_whole(path.with_suffix(".json"), record.model_dump_json(indent=1).encode() + b"\n")
         return Kept(path, engine, record)
 
-    def _made_elsewhere(self, key: Key) -> str:
-        """Return how an engine of the same program, made for something else, differs; "" where there is none."""
+    def records(self) -> Iterator[tuple[Path, Record]]:
+        """Yield where engines lie, and their records; whatever has none that can be read is left out."""
         for path in sorted(self.folder.glob("*.json")):
             try:
                 record = Record.model_validate_json(path.read_bytes())
             except (OSError, ValidationError):
                 continue
-            wanted = json.loads(json.dumps(asdict(key)))
+            yield path.with_suffix(".engine"), record
+
+    def _made_elsewhere(self, key: Key) -> str:
+        """Return how an engine of the same program, made for something else, differs; "" where there is none."""
+        wanted = json.loads(json.dumps(asdict(key)))
+        for path, record in self.records():
             if all(record.key.get(part) == wanted[part] for part in _SAME_PROGRAM):
-                return f"{path.with_suffix('.engine')}: expected {_difference(key, record.key)}"
+                return f"{path}: expected {_difference(key, record.key)}"
         return ""
 
 

@@ -1,12 +1,14 @@
 """The engine of a program: out of the cache, or built in a process of its own, once however many replicas ask for it.
 
-Who asks first holds a lock on the engine's key (``flock``, which ends with the process that holds it); the others wait
-and then find the engine. The builder may crash, hang or eat memory: see ``limits``.
+Who asks first holds a lock on the engine's key (``locks``, which ends with the process that holds it); the others wait
+and then find the engine. Who has built one deletes what it replaced and nobody used for long (``pruning``). The builder
+may crash, hang or eat memory: see ``limits``.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from classifiers.runtimes.tensorrt.library import installed_version, one_line
 from classifiers.runtimes.tensorrt.limits import Died, Limits
 from classifiers.runtimes.tensorrt.network import Shapes
 from classifiers.runtimes.tensorrt.progress import Progress
+from classifiers.runtimes.tensorrt.pruning import prune
 
 _MEMORY: Final = ("out of memory", "outofmemory", "could not be allocated", "insufficient memory", "mib of memory")
 
@@ -211,6 +214,7 @@ def _compile(wanted: _Wanted, sizes: tuple[int, ...], manner: Manner) -> Compile
             if isinstance(kept, Kept):
                 return wanted.compiled(kept, refused, was_built=False)
             kept = built(wanted.cache, wanted.key(sizes), _order(wanted, sizes), manner)
+            prune(wanted.cache, kept, time.time(), manner.notice)
     except Died as error:
         raise BuildFailed(wanted.library, wanted.program.name, wanted.dtype, sizes, error.reason) from error
     except OSError as error:
