@@ -17,7 +17,7 @@ from schemas.registry.client import RegistryAddress, RegistryClient
 from stream.settings import Settings
 from stream.transports.contract import Publisher, Reader, Transport
 from stream.transports.folder import list_topics
-from stream.transports.opening import open_publisher, open_reader, open_transport
+from stream.transports.opening import check_transport, open_publisher, open_reader, open_transport
 from stream.transports.opening import open_topic_reader as open_reader_of
 from stream.transports.url import FolderBroker, TopicUrl, parse_broker_url
 
@@ -75,6 +75,23 @@ def service_schemas(settings: Settings) -> dict[str, str]:
     """Return the topics that the service writes, by the name of their schema."""
     topics = settings.topics
     return {"l2_classification": topics.l2, "dead_letter": topics.dead_letter, "ledger": topics.ledger}
+
+
+def check_broker(settings: Settings) -> None:
+    """Look at the settings of the service's transport before anything takes time; a broker is not asked.
+
+    Raises:
+        ConfigurationError: one cannot be.
+    """
+    kafka = settings.kafka
+    check_transport(
+        settings.broker,
+        settings.group,
+        instance=kafka.instance,
+        group_protocol=kafka.group_protocol,
+        librdkafka=kafka.properties(),
+        max_message_bytes=kafka.message_max_bytes,
+    )
 
 
 def open_input(settings: Settings) -> Transport:

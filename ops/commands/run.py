@@ -18,7 +18,7 @@ from ops.metrics.declared import declare
 from ops.metrics.server import HealthServer
 from ops.metrics.telemetry import PrometheusTelemetry
 from ops.version import versions
-from ops.wiring import absent_topics, open_codec, open_input, service_schemas
+from ops.wiring import absent_topics, check_broker, open_codec, open_input, service_schemas
 from schemas.codec import Codec
 from stream.entry import Interrupted
 from stream.service import serve
@@ -46,6 +46,7 @@ def run(
     if log_level not in {"debug", "info", "warning", "error"}:
         raise typer.BadParameter(f"expected debug, info, warning or error, got {log_level}", param_hint="--log-level")
     settings = load_settings(config)
+    check_broker(settings)
     configure_logs(log_level)
     log = structlog.get_logger("specstream")
     stop = threading.Event()
@@ -72,12 +73,12 @@ def run(
             log.info("stopped before it started")
             return
         signal.signal(signal.SIGINT, lambda *_: stop.set())
-        log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,
-                 metrics=f"http://{settings.metrics.host}:{server.port}/metrics")  # fmt: skip
-        for topic in absent_topics(settings):
-            log.warning("topic is not there yet", topic=topic, broker=settings.broker)
         transport = open_input(settings)
         try:
+            log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,
+                     metrics=f"http://{settings.metrics.host}:{server.port}/metrics")  # fmt: skip
+            for topic in absent_topics(settings):
+                log.warning("topic is not there yet", topic=topic, broker=settings.broker)
             report = serve(settings, transport, classifiers, telemetry, codec=codec, stop=stop, until_idle_s=until_idle)
         finally:
             transport.close()

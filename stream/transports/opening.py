@@ -59,6 +59,33 @@ def open_transport(
     )
 
 
+def check_transport(
+    broker: str | BrokerUrl,
+    group: str,
+    *,
+    instance: str | None = None,
+    group_protocol: Literal["classic", "consumer"] = "classic",
+    librdkafka: Mapping[str, str] | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> None:
+    """Look at what ``open_transport`` would be given, without a word to the broker; nothing is opened or made.
+
+    Raises:
+        ConfigurationError: the address or a setting cannot be.
+    """
+    if isinstance(_broker(broker), FolderBroker):
+        return
+    from stream.transports.broker.checking import check_member
+
+    check_member(
+        group,
+        instance=instance,
+        group_protocol=group_protocol,
+        librdkafka=librdkafka,
+        max_message_bytes=max_message_bytes,
+    )
+
+
 def open_reader(
     broker: str | BrokerUrl,
     topics: Sequence[str],

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from stream.errors import Fatal
+from stream.transports.broker.checking import check_properties
 from stream.transports.broker.configuration import MAX_MESSAGE_BYTES, producer_configuration
 from stream.transports.broker.connection import Connection
 from stream.transports.broker.reader import BrokerReader
@@ -59,6 +60,7 @@ class BrokerPublisher:
         self._identity = identity
         self._state_topic = state_topic
         self._librdkafka = dict(librdkafka or {})
+        check_properties(self._librdkafka)
         configuration = producer_configuration(
             bootstrap, f"specstream-publisher-{identity}", max_message_bytes, self._librdkafka
         )

@@ -10,6 +10,7 @@ import confluent_kafka as kafka
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from stream.transports.broker.checking import check_properties
 from stream.transports.broker.configuration import admin_configuration, reader_configuration
 from stream.transports.broker.connection import Connection, check_topics, make_client
 from stream.transports.broker.convert import take
@@ -41,6 +42,7 @@ class BrokerReader:
         *,
         start: Mapping[TopicPartition, int] | None = None,
     ) -> None:
+        check_properties(librdkafka or {})
         self._topics = tuple(topics)
         self._start = dict(start or {})
         self._connection = Connection(bootstrap)

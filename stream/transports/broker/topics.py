@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
 
 from stream.errors import ConfigurationError
+from stream.transports.broker.checking import check_properties
 from stream.transports.broker.configuration import admin_configuration
 from stream.transports.broker.connection import Connection, ask, check_topics, make_client
 from stream.transports.broker.failures import error_of, explained
@@ -80,6 +81,7 @@ def create_topics(
         Retryable: No broker answers.
         ConfigurationError: Not authorised, or the broker does not take a setting.
     """
+    check_properties(librdkafka or {})
     connection = Connection(bootstrap)
     admin = make_client(AdminClient, admin_configuration(bootstrap, librdkafka or {}), connection)
     created = _create_missing(admin, specs, connection)

@@ -28,6 +28,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream.errors import Retryable
+from stream.transports.broker.checking import check_properties
 from stream.transports.broker.configuration import (
     MAX_MESSAGE_BYTES,
     GroupProtocol,
@@ -85,6 +86,7 @@ class BrokerTransport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         settings = dict(librdkafka or {})
+        check_properties(settings)
         self._topics = tuple(topics)
         self._identity = f"group {group!r}" if instance is None else f"instance {instance!r} of group {group!r}"
         self._max_poll_bytes = max_poll_bytes

@@ -217,3 +217,39 @@ def test_an_interrupt_while_a_compiled_module_is_imported_is_an_interrupt(
         assert command.end() == status, command.log
         assert command.log.endswith(said)
         assert ("Traceback" in command.log) == (status == 1)
+
+
+COMMANDS = (
+    "run",
+    "ingest FILE --to URL",
+    "produce FILE --to URL",
+    "simulate -n 1 --to URL",
+    "tail URL",
+    "archive URL --to FOLDER",
+    "topics create",
+    "ledger verify",
+    "dead-letters list",
+    "dead-letters redrive",
+)
+
+
+@pytest.mark.slow
+def test_a_wrong_librdkafka_property_ends_every_command_in_one_line_before_a_broker_is_waited_for(
+    in_turn: Any, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Whichever of its clients it is for; the service has not said that it started, nor opened an engine."""
+    file = tmp_path / "message"
+    file.write_bytes(b"Obj\x01")
+    names = {"URL": "kafka://127.0.0.1:1/topic", "FILE": str(file), "FOLDER": f"file:{tmp_path / 'kept'}"}
+    wrong = {'"sasl.mechanizm" = "PLAIN"': "sasl.mechanizm", '"linger.ms" = "soon"': "queue.buffering.max.ms"}
+    lines, words = [], []
+    for number, (setting, named) in enumerate(wrong.items()):
+        config = write_config(tmp_path / f"{number}.toml", "kafka://127.0.0.1:1", f"[kafka.librdkafka]\n{setting}")
+        for command in COMMANDS:
+            lines.append([*(names.get(word, word) for word in command.split()), "-c", str(config)])
+            words.append(named)
+    for line, named, (status, said) in zip(lines, words, in_turn(lines), strict=True):
+        assert status == 2, (line, said)
+        (only,) = said.strip().splitlines()
+        assert "kafka.librdkafka: " in only
+        assert named in only
