@@ -34,7 +34,7 @@ class Request:
         n: simulations to train on.
         epochs: passes over them.
         held_out: further simulations to calibrate and measure on.
-        classifier: folder of the classifier bundle on whose trunk the QSO finder is trained.
+        classifier: folder of the classifier bundle on whose trunk the QSO finder and the anomaly detector are trained.
     """
 
     bundle: str

@@ -61,6 +61,7 @@ class Fused(Frozen):
     """Conformal table of the fused novelty score (Fisher's combination of the energy and VAE-score p-values)."""
 
     partner: Partner
+    anomaly_weight: float = Field(default=1.0, gt=0, description="of the VAE's p-value beside that of the energy")
     table: TailTable = Field(description="of the fused score, on objects that neither null table was made from")
 
 

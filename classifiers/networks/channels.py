@@ -103,12 +103,14 @@ class Channels(nn.Module):
         """
         return self.of(*normalise(flux, inverse_variance))
 
+    def continuum(self, x: Tensor, significance: Tensor) -> Tensor:
+        """Return the boxcar continuum of normalised flux, (b, 1557)."""
+        weight = significance * significance
+        return interpolate_bins((sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6), self.tent)
+
     def of(self, x: Tensor, significance: Tensor) -> Tensor:
         """Build the channels of flux over level and S/N at level flux, as ``normalise`` returns them."""
-        weight = significance * significance
-        continuum = interpolate_bins(
-            (sum_bins(weight * x) @ self.box) / (sum_bins(weight) @ self.box + 1e-6), self.tent
-        )
+        continuum = self.continuum(x, significance)
         floor = _RELATIVE_ERROR_FLOOR * significance * continuum
         lines = (x - continuum) * significance / torch.sqrt(1.0 + floor * floor)
         snr = torch.log(torch.clamp(significance, min=1e-2, max=1e3)) * 0.4342945

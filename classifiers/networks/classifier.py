@@ -12,55 +12,31 @@ matrix product. Class names, redshift ranges and outputs are those of ``classifi
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from classifiers.networks.channels import Channels, row_sum
-from classifiers.networks.correlation import Correlation, evidence, peaks
-from classifiers.networks.declared import (
-    ALTERNATIVES,
-    CLASSIFIER_OUTPUTS,
-    GALAXY_BIN,
-    GALAXY_BINS,
-    QSO_BIN,
-    QSO_BINS,
-)
-from classifiers.networks.trunk import RowConvolution, Trunk
+from classifiers.networks.channels import row_sum
+from classifiers.networks.correlation import evidence, peaks
+from classifiers.networks.declared import ALTERNATIVES, CLASSIFIER_OUTPUTS, GALAXY_BIN, QSO_BIN
+from classifiers.networks.reading import GALAXY_WINDOW, QSO_WINDOW, Read, Reading
 
 CLASSES = 13
 GALAXY, QSO, STAR = slice(0, 4), slice(4, 6), slice(6, 13)
 OTHER_TYPES = 7
-GALAXY_WINDOW, QSO_WINDOW = 4, 3
-GALAXY_MAPS, QSO_MAPS = 4, 6
 NOVEL_HIDDEN = 48
 _PRIOR_SCALE = 0.3
 
 
-class Read(NamedTuple):
-    """What networks on one trunk share: redshift logits (b, bins) of galaxies and quasars, and the trunk's vector."""
-
-    galaxy: Tensor
-    quasar: Tensor
-    vector: Tensor
-
-
-class SpectralClassifier(nn.Module):
+class SpectralClassifier(Reading):
     """Trained with ``member_logits``; exported as ``ExportedClassifier``."""
 
     prior_in: Tensor
     prior_out: Tensor
 
     def __init__(self, members: int = 8, hidden: int = 24, widths: tuple[int, int, int] = (16, 32, 48)) -> None:
-        super().__init__()
+        super().__init__(widths)
         self.members, self.hidden = members, hidden
-        self.channels = Channels()
-        self.trunk = Trunk(widths)
-        self.galaxy_maps = RowConvolution(widths[0], GALAXY_MAPS, 1)
-        self.quasar_maps = RowConvolution(widths[1], QSO_MAPS, 1)
-        self.galaxy = Correlation(GALAXY_MAPS, Trunk.FINE, GALAXY_BINS)
-        self.quasar = Correlation(QSO_MAPS, Trunk.COARSE, QSO_BINS)
         self.dense = nn.Linear(self.trunk.vector_size, members * hidden)
         size = hidden + 4
         self.head = nn.Parameter(torch.randn(members, size, CLASSES + 1) / math.sqrt(size))
@@ -84,13 +60,6 @@ class SpectralClassifier(nn.Module):
         read = self.read(channels)
         logits, other, novel = self.answers(read)
         return logits, read.galaxy, read.quasar, other, novel
-
-    def read(self, channels: Tensor) -> Read:
-        """Compute what other networks on this trunk read, too, of channels (b, 3, 1557)."""
-        fine, coarse, vector = self.trunk(channels)
-        galaxy = self.galaxy(self.galaxy_maps(fine))
-        quasar = self.quasar(self.quasar_maps(coarse))
-        return Read(galaxy, quasar, vector)
 
     def answers(self, read: Read) -> tuple[Tensor, Tensor, Tensor]:
         """Return class logits (members, b, 14), other-type logits (b, 7) and novelty logits (b,)."""

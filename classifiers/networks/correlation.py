@@ -77,7 +77,8 @@ def _peak(probability: Tensor, bins: Tensor, half_window: int) -> tuple[Tensor, 
     inside = probability * near
     mass = row_sum(inside)
     safe = torch.clamp(mass, min=1e-20)
-    position = row_sum(inside * bins) / safe
+    beside = bins[None, :] - best  # small numbers: bins themselves would cost the position digits
+    position = best + row_sum(inside * beside) / safe
     offset = bins[None, :] - position
     spread = torch.sqrt(row_sum(inside * offset * offset) / safe)
     return position[:, 0], spread[:, 0], mass[:, 0], near

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-_THREE_PIXELS = 3e-4 * math.log(10.0)
-GALAXY_BINS, GALAXY_BIN = 384, 3 * _THREE_PIXELS
-QSO_BINS, QSO_BIN = 312, 9 * _THREE_PIXELS
+LN_STEP = 3e-4 * math.log(10.0)
+GALAXY_BINS, GALAXY_BIN = 384, 3 * LN_STEP
+QSO_BINS, QSO_BIN = 312, 9 * LN_STEP
 ALTERNATIVES = 3
 """Of class and redshift, that the classifier names beside its first answer."""
 CLASSIFIER_OUTPUTS = (

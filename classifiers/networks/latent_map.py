@@ -21,7 +21,7 @@ class LatentMap(nn.Module):
     turn: Tensor
     offset: Tensor
 
-    def __init__(self, latent: int = 32, hidden: int = 128) -> None:
+    def __init__(self, latent: int, hidden: int = 128) -> None:
         super().__init__()
         self.linear = nn.Linear(latent, 2)
         self.bend = nn.Sequential(

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.networks.channels import row_sum
-from classifiers.networks.classifier import QSO_WINDOW, SpectralClassifier
+from classifiers.networks.classifier import SpectralClassifier
 from classifiers.networks.correlation import evidence, peaks
 from classifiers.networks.declared import QSO_BIN, QSO_OUTPUTS, REDSHIFT_THRESHOLD, SURVEY_THRESHOLDS
+from classifiers.networks.reading import QSO_WINDOW
 
 _LEAST = 1e-6  # of a probability
 

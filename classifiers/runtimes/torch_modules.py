@@ -27,7 +27,7 @@ from classifiers.networks.qso import ExportedQsoFinder, QsoFinder
 from classifiers.networks.stamp_vae import latent_pooling
 from classifiers.networks.stamps import ExportedStamps, StampNetwork
 from classifiers.networks.trunk import Trunk
-from classifiers.networks.vae import ExportedVae, SpectralVae
+from classifiers.networks.vae import LATENT, ExportedVae, SpectralVae
 from classifiers.runtimes.casting import Dtype
 from classifiers.runtimes.joining import output_name
 
@@ -52,9 +52,13 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         lambda: ExportedClassifier(SpectralClassifier()),
         tuple(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "dense", "novel_dense")),
     ),
-    "specstream-spectral-anomaly-3": Architecture(
-        lambda: ExportedVae(SpectralVae(), LatentMap()),
-        tuple(f"{name}.{place}" for name in ("network.encoder", "network.decoder", "place.bend") for place in (0, 2)),
+    "specstream-spectral-anomaly-4": Architecture(
+        lambda: ExportedVae(SpectralVae(), LatentMap(LATENT)),
+        (
+            *(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "see", "see_at_rest", "encoder.1")),
+            *(f"network.{name}.{place}" for name in ("decoder", "decoder_at_rest") for place in (0, 2)),
+            *(f"place.bend.{place}" for place in (0, 2)),
+        ),
     ),
     "specstream-qso-finder-3": Architecture(
         lambda: ExportedQsoFinder(QsoFinder(SpectralClassifier())), ("network.trunk", "network.maps", "network.dense")
@@ -139,9 +143,12 @@ class ProgramModule(nn.Module):
                 read = part.network.read(part.network.channels.of(*level))
                 found = part.answers(tensors[0], read)
             elif isinstance(part, ExportedVae) and level is not None:
-                found = part.answers(tensors[1], *level)
+                if read is not None and place in self._on_classifier:
+                    found = part.answers(tensors[1], *level, read)
+                else:
+                    found = part.answers(tensors[1], *level, part.network.read(part.network.channels.of(*level)))
             elif isinstance(part, ExportedQsoFinder) and level is not None:
-                if read is not None and self._on_classifier:
+                if read is not None and place in self._on_classifier:
                     found = part.answers(part.network.answers(read.vector, read.quasar), read.quasar)
                 else:
                     found = part.answers(*part.network.logits(part.network.channels.of(*level)))
@@ -153,21 +160,19 @@ class ProgramModule(nn.Module):
 
     @property
     def shares_trunk(self) -> bool:
-        """Return whether the quasar finder reads what the classifier's trunk says."""
-        return self._on_classifier
+        """Return whether all other networks read what the classifier's trunk says."""
+        return bool(self._on_classifier) and len(self._on_classifier) == len(self.parts) - 1
 
-    def _shared_trunk(self) -> bool:
-        """Return whether the quasar finder's trunk and redshifts are, weight by weight, the classifier's."""
+    def _shared_trunk(self) -> frozenset[int]:
+        """Return the places of parts whose trunk and redshifts are, weight by weight, the classifier's."""
         classifier = next((part.network for part in self.parts if isinstance(part, ExportedClassifier)), None)
-        finder = next((part.network for part in self.parts if isinstance(part, ExportedQsoFinder)), None)
-        if classifier is None or finder is None:
-            return False
-        pairs = [
-            (classifier.trunk, finder.trunk),
-            (classifier.quasar_maps, finder.maps),
-            (classifier.quasar, finder.correlation),
-        ]
-        return all(_equal(one, two) for one, two in pairs)
+        if classifier is None:
+            return frozenset()
+        return frozenset(
+            place
+            for place, part in enumerate(self.parts)
+            if (pairs := _shared_layers(classifier, part)) and all(_equal(one, two) for one, two in pairs)
+        )
 
 
 class Unfolded(nn.Module):
@@ -242,6 +247,21 @@ def _check_names(bundle: Bundle, part: nn.Module) -> None:
         raise BundleError(bundle.manifest.name, expected=f"outputs among {', '.join(names)}", found=", ".join(wanted))
 
 
+def _shared_layers(classifier: SpectralClassifier, part: nn.Module) -> list[tuple[nn.Module, nn.Module]]:
+    """Return the classifier's layers beside those of a part that reads as it does; none where it does not read."""
+    if isinstance(part, ExportedQsoFinder):
+        finder = part.network
+        return [
+            (classifier.trunk, finder.trunk),
+            (classifier.quasar_maps, finder.maps),
+            (classifier.quasar, finder.correlation),
+        ]
+    if isinstance(part, ExportedVae):
+        names = ("trunk", "galaxy_maps", "quasar_maps", "galaxy", "quasar")
+        return [(classifier.get_submodule(name), part.network.get_submodule(name)) for name in names]
+    return []
+
+
 def _equal(one: nn.Module, two: nn.Module) -> bool:
     mine, theirs = one.state_dict(), two.state_dict()
     return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
@@ -249,7 +269,7 @@ def _equal(one: nn.Module, two: nn.Module) -> bool:
 
 def _unfold(part: nn.Module) -> None:
     """Shift the kernels of a part's correlations once and for all."""
-    if isinstance(part, ExportedClassifier):
+    if isinstance(part, ExportedClassifier | ExportedVae):
         part.network.galaxy = cast(Correlation, Unfolded(part.network.galaxy))
         part.network.quasar = cast(Correlation, Unfolded(part.network.quasar))
     elif isinstance(part, ExportedQsoFinder):

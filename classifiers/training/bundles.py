@@ -27,10 +27,10 @@ ROLES = {SPECTRAL_CLASSIFIER: "spectral_classifier", ANOMALY: "anomaly", QSO: "q
 NAMES = {SPECTRAL_CLASSIFIER: CLASSIFIER_OUTPUTS, ANOMALY: ANOMALY_OUTPUTS, QSO: QSO_OUTPUTS}
 ARCHITECTURES = {
     SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-2",
-    ANOMALY: "specstream-spectral-anomaly-3",
+    ANOMALY: "specstream-spectral-anomaly-4",
     QSO: "specstream-qso-finder-3",
 }
-VERSION = "0.5.0"
+VERSIONS = {SPECTRAL_CLASSIFIER: "0.5.0", ANOMALY: "0.6.0", QSO: "0.5.0"}
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),
@@ -45,7 +45,7 @@ _SHAPES: Mapping[str, tuple[int, ...]] = {
 
 
 # Size of the simulated training set and passes over it of the bundles that ship.
-DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (239_616, 3), ANOMALY: (239_616, 7), QSO: (239_616, 1)}
+DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (239_616, 3), ANOMALY: (239_616, 32), QSO: (239_616, 1)}
 THREADS = 1
 
 
@@ -74,7 +74,7 @@ def manifest(
     inputs = [{"name": name, "shape": (COMMON_GRID.n,)} for name in ("flux", "inverse_variance")]
     fields: dict[str, Any] = {
         "name": bundle,
-        "version": VERSION,
+        "version": VERSIONS[bundle],
         "role": role,
         "architecture": ARCHITECTURES[bundle],
         "grid": {"log10_start": COMMON_GRID.log10_start, "log10_step": COMMON_GRID.log10_step, "n": COMMON_GRID.n},

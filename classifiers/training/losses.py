@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from classifiers.networks.channels import normalise
 from classifiers.networks.declared import GALAXY_BIN, QSO_BIN
-from classifiers.networks.vae import SpectralVae, binned_chi_square, chi_square
+from classifiers.networks.vae import Residual, SpectralVae, bin_residual, pixel_residual
 from classifiers.training.journal.history import TOTAL
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
@@ -18,6 +18,7 @@ Terms = dict[str, Tensor]
 _REDSHIFT_BLUR_BINS = 0.7
 _QUASAR_CARE = 3.0  # quasars are the most diverse of the known, and were flagged three times as often as the others
 _BAL_REDSHIFT = 1.5
+_NU = 10.0  # of the Student-t distribution of residuals
 _SCALE = 1e-3  # of the autoencoder's loss, which is a sum over pixels
 _GALAXY, _QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("GALAXY", "QSO", "OTHER", "NOVEL"))
 
@@ -86,28 +87,33 @@ def qso_loss(logits: Tensor, batch: Samples) -> Terms:
     )
 
 
-def vae_loss(network: SpectralVae, batch: Samples, generator: torch.Generator | None = None) -> Terms:
+def vae_loss(network: SpectralVae, batch: Samples, shift: Tensor, generator: torch.Generator | None = None) -> Terms:
     """Return minus the evidence lower bound of the autoencoder, in thousands of nats, and its parts.
 
     Args:
         network: whose loss.
         batch: b samples.
+        shift: (b, 1) at which they are drawn, as the network reads it [pixels].
         generator: source of the latent's noise; None takes the latent's mean.
     """
     x, significance = normalise(*tensors(batch))
-    mean, log_variance = network.encode(x, significance)
+    mean, log_variance = network.encode(x, significance, shift)
     latent = mean
     if generator is not None:
         latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
-    reconstruction = network.decode(latent)
-    # Student-t likelihoods (nu = 4) keep lines that the latent space cannot hold from ruling the fit.
-    pixels = 2.5 * torch.log1p(chi_square(x, significance, reconstruction) / 4.0).sum(dim=1)
-    binned = binned_chi_square(x, significance, reconstruction)
-    bins = 2.5 * torch.log1p(binned / 4.0).sum(dim=1)
+    drawn = network.decode(latent, shift)
+    pixels = _improbable(pixel_residual(x, significance, drawn, shift, network.pixel_floors))
+    bins = _improbable(bin_residual(x, significance, drawn, shift, network.bin_floors))
     divergence = 0.5 * (mean**2 + torch.exp(log_variance) - 1.0 - log_variance).sum(dim=1)
     loss = (pixels + bins + divergence).mean() / 1000.0
     parts = {"pixels": pixels, "bins of 9 pixels": bins, "divergence": divergence}
     return {TOTAL: loss, **{name: _SCALE * part.detach().mean() for name, part in parts.items()}}
+
+
+def _improbable(residual: Residual) -> Tensor:
+    """Return minus the log likelihood, but for a constant, of Student-t distributed residuals of each row, (b,)."""
+    tail = 0.5 * (_NU + 1.0) * torch.log1p(residual.chi2 / _NU)
+    return (tail + 0.5 * torch.log(residual.widened)).sum(dim=1)
 
 
 def _summed(parts: Terms) -> Terms:

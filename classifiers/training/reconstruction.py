@@ -24,7 +24,9 @@ def reconstructing(folder: Path) -> Reconstruct:
         with torch.no_grad():
             x, significance = normalise(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
             level = torch.from_numpy(flux).norm(dim=1, keepdim=True) / x.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            made: Float32 = (network.decode(network.encode(x, significance)[0]) * level).numpy()
+            shift = network.shift(network.read(network.channels.of(x, significance)))
+            latent, _ = network.encode(x, significance, shift)
+            made: Float32 = (network.decode(latent, shift).whole * level).numpy()
         return made
 
     return reconstruct

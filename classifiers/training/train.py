@@ -19,9 +19,11 @@ from classifiers.bundle.manifest import Manifest
 from classifiers.networks.classifier import ExportedClassifier
 from classifiers.networks.qso import ExportedQsoFinder
 from classifiers.networks.vae import ExportedVae
+from classifiers.training.autoencoder import fit_vae
 from classifiers.training.bundles import BUNDLES, DEFAULTS, NAMES, QSO, SPECTRAL_CLASSIFIER, THREADS, manifest
+from classifiers.training.epochs import Kept
 from classifiers.training.export import to_onnx
-from classifiers.training.fitting import Kept, fit_classifier, fit_qso, fit_vae
+from classifiers.training.fitting import fit_classifier, fit_qso
 from classifiers.training.golden import golden
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
@@ -71,7 +73,7 @@ def train_bundle(
         basis: the simulator's basis file.
         samples: the n samples of this seed where the caller has drawn them already, for several bundles on one set.
         threads: of torch; part of what decides the weights' last bits.
-        classifier: folder of the classifier bundle on whose trunk the QSO finder is trained; None: the one that ships.
+        classifier: folder of the classifier bundle on whose trunk the others are trained; None: the one that ships.
         journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
 
     Raises:
@@ -84,7 +86,7 @@ def train_bundle(
     if n < 1 or epochs < 1:
         raise ValueError(f"expected n >= 1 and epochs >= 1, got n = {n}, epochs = {epochs}")
     torch.set_num_threads(threads)
-    trunk = load_classifier(classifier or SHIPPED_CLASSIFIER) if bundle_name == QSO else None
+    trunk = load_classifier(classifier or SHIPPED_CLASSIFIER) if bundle_name != SPECTRAL_CLASSIFIER else None
     if journal is not None:
         told = manifest(bundle_name, seed, n, epochs, {}, threads)
         journal.expect({"bundle": bundle_name, "architecture": told["architecture"], "seed": seed, "n": n})
@@ -138,9 +140,9 @@ def _fit(
     trunk: LoadedClassifier | None,
     kept: Kept | None,
 ) -> nn.Module:
-    if bundle_name == SPECTRAL_CLASSIFIER:
+    if trunk is None:
         return ExportedClassifier(fit_classifier(samples, seed, epochs, progress, kept)).eval()
-    if trunk is not None:
+    if bundle_name == QSO:
         return ExportedQsoFinder(fit_qso(samples, trunk.network, seed, epochs, progress, kept)).eval()
-    network = fit_vae(samples, seed, epochs, progress, kept)
+    network = fit_vae(samples, trunk.network, seed, epochs, progress, kept)
     return ExportedVae(network, make_map(network, samples, progress)).eval()

@@ -59,6 +59,9 @@ def flag_threshold(n: int, alpha: float, confidence: float) -> float:
     return conformal_rank(n, alpha, confidence) / (n + 1.0)
 
 
-def fisher(one: NDArray[np.float64], two: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Fisher's (1932, section 21.1) combination of p-values, -2 (ln p1 + ln p2): larger = more novel."""
-    return np.asarray(-2.0 * (np.log(one) + np.log(two)), dtype=np.float64)
+def fisher(one: NDArray[np.float64], two: NDArray[np.float64], weight: float = 1.0) -> NDArray[np.float64]:
+    """Return -2 (ln p1 + weight ln p2): larger = more novel.
+
+    Fisher's (1932, section 21.1) combination of p-values, weighted as by Good (1955, JRSS B 17, 264).
+    """
+    return np.asarray(-2.0 * (np.log(one) + weight * np.log(two)), dtype=np.float64)

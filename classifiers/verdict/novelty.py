@@ -2,8 +2,9 @@
 
 Spectra that lack wavelengths are compared with their like where the calibration has tables of them.
 
-Fused score: Fisher's combination of the p-values of the classifier's energy and the VAE's score. Its own conformal
-table, made from objects that neither p-value table has seen, turns it into a p-value again.
+Fused score: Fisher's combination of the p-values of the classifier's energy and the VAE's score, the latter with a
+weight that the calibration names. Its own conformal table, made from objects that neither p-value table has seen, turns
+it into a p-value again.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def novelty(answers: Mapping[str, Answer], rows: Mapping[str, AnsweredRows], n: 
     if len(single) == len(SCORES):
         calibration = answers["spectral_classifier"].calibration
         if calibration.fused is not None:
-            scores = fisher(*(single[role].p_value for role in SCORES))
+            energy, score = (single[role].p_value for role in SCORES)
+            scores = fisher(energy, score, calibration.fused.anomaly_weight)
             part = None if calibration.short_coverage is None else calibration.short_coverage.fused
             short = rows["spectral_classifier"].short
             fused = judged_by_coverage(calibration.fused.table, part, scores, short, calibration)

@@ -36,7 +36,10 @@ def train(
     ] = None,
     classifier: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Classifier on whose trunk qso-finder is built; none: the one that ships."),
+        typer.Option(
+            metavar="DIR",
+            help="Classifier on whose trunk qso-finder and spectral-anomaly are built; none: the one that ships.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint beside the output, if there is one.")
@@ -59,8 +62,8 @@ def train(
         raise ConfigurationError("train: expected torch, not found: pip install 'specstream[train]'") from error
     if bundle not in DEFAULTS:
         raise ConfigurationError(f"train: expected one of {', '.join(DEFAULTS)}, received {bundle!r}")
-    if classifier is not None and bundle != "qso-finder":
-        raise ConfigurationError(f"--classifier: expected the bundle qso-finder, received {bundle}")
+    if classifier is not None and bundle not in ("qso-finder", "spectral-anomaly"):
+        raise ConfigurationError(f"--classifier: expected the bundle qso-finder or spectral-anomaly, received {bundle}")
     if map_only and bundle != "spectral-anomaly":
         raise ConfigurationError(f"--map-only: expected the bundle spectral-anomaly, received {bundle}")
     make_output_folder("--output", to)

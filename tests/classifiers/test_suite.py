@@ -183,15 +183,16 @@ def test_calibration_of_a_classifier_holds_its_rates_on_fresh_objects(write_tiny
     assert calibration.fused is not None
     assert calibration.fused.partner.bundle_sha256 == anomaly.sha256
     assert calibration.novel_rate == pytest.approx(0.01)
+    from classifiers.verdict.calibrate import ANOMALY_WEIGHT
     from classifiers.verdict.conformal import fisher, flag_threshold, p_values
 
     energy, score = known(50_000)
     own, other = calibration.novelty, anomaly.calibration("onnxruntime", "fp32").novelty
     assert own is not None
     assert other is not None
-    p = p_values(
-        calibration.fused.table, fisher(p_values(own, energy.astype(float)), p_values(other, score.astype(float)))
-    )
+    assert calibration.fused.anomaly_weight == ANOMALY_WEIGHT
+    both = p_values(own, energy.astype(float)), p_values(other, score.astype(float))
+    p = p_values(calibration.fused.table, fisher(*both, ANOMALY_WEIGHT))
     rate = np.mean(p <= flag_threshold(calibration.fused.table.n, calibration.novel_rate, calibration.confidence))
     assert 0.003 < rate <= 0.0105
     assert abs(np.mean(p <= 0.3) - 0.3) < 0.03

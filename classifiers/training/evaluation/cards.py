@@ -28,9 +28,10 @@ _LIMITS = {
     ),
     "anomaly": (
         "A high score says that the spectrum is unlike the simulations, which a fault of the instrument is too.",
-        "It draws continua and no emission lines, whose places its 32 numbers cannot hold: of any object with strong "
-        "lines these contribute most, and what has the wrong lines is found by the classifier's novelty, not here.",
-        "A transient that gives less than half of the light of its host is seldom found.",
+        "Lines are drawn at one redshift, the classifier's: where that is wrong, they are drawn at wrong places, and "
+        "contribute. Very narrow and very strong ones are drawn in part.",
+        "The Lyman-alpha forest is expected to differ: what is strange there counts less.",
+        "A transient that gives a fifth of the light of its host is missed in two cases of five.",
     ),
     "qso": ("The probability is that of the training mixture: apply the prior of your targets before a cut.",),
     "narrowband": (

@@ -65,4 +65,5 @@ def encode(
     """Return latent means (n, d) of spectra (n, 1557) as the engines read them."""
     with torch.no_grad():
         seen = normalise(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
-        return np.asarray(network.encode(*seen)[0].numpy(), np.float32)
+        shift = network.shift(network.read(network.channels.of(*seen)))
+        return np.asarray(network.encode(*seen, shift)[0].numpy(), np.float32)

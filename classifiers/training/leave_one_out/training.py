@@ -16,11 +16,12 @@ from classifiers.networks.classifier import ExportedClassifier
 from classifiers.networks.declared import CLASSIFIER_OUTPUTS
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
+from classifiers.training.epochs import known_classes
 from classifiers.training.evaluation.answers import GROUP_OF, GROUPS
 from classifiers.training.evaluation.left_out import LEFT_OUT, MEASURES, LeaveOneOut, SurveyScores
 from classifiers.training.evaluation.other_samples import desi_coadds
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra
-from classifiers.training.fitting import fit_classifier, known_classes
+from classifiers.training.fitting import fit_classifier
 from classifiers.training.imperfect import spoil
 from classifiers.training.samples import CHUNK, Samples, compact
 from classifiers.training.simulation.basis import SHIPPED
