@@ -14,7 +14,7 @@ class LatentMap(nn.Module):
     """(b, latent) to (b, 2).
 
     Args:
-        latent: numbers of the latent mean.
+        latent: numbers that are shown.
         hidden: width of the two hidden layers.
     """
 

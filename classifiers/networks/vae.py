@@ -13,7 +13,8 @@ of known objects (narrow lines, cosmic rays) is narrow, and what is novel as a r
 times as many supernovae as pixels did, in a first version; the supernovae served for this choice alone, no weight was
 fitted to them.) A bin counts at most ``LARGEST_CHI2``: on simulated outliers more is better, but real spectra have
 accidents that nobody simulates. Each pixel's contribution is the chi-square of its bin. The map is fitted to the latent
-means once the autoencoder is trained (``classifiers.training.latent_map``).
+means and shifts, all that a spectrum is drawn from, once the autoencoder is trained
+(``classifiers.training.latent_map``).
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ from classifiers.preprocess.grid import COMMON_GRID
 LARGEST_CHI2 = 50.0
 BIN_PIXELS = 9
 LATENT = 40
-"""Numbers that a spectrum is drawn from."""
+"""Numbers that a spectrum is drawn from, beside its shift."""
+SHIFT_SCALE = 1.0 / 400.0
+"""Makes a shift as large as a latent number: those of quasars scatter by some 400 pixels, latent numbers by 1."""
+CODE = LATENT + 1
 KINDS_READ = 3
 """Galaxy, quasar and star, which differ in the redshift that they are drawn at."""
 _LYMAN_ALPHA = (math.log(1215.67) - COMMON_GRID.log10_start * math.log(10.0)) / LN_STEP
@@ -198,7 +202,12 @@ class ExportedVae(nn.Module):
         chi2 = bin_residual(x, significance, drawn, shift, self.network.bin_floors).chi2
         chi2 = torch.clamp(chi2, max=LARGEST_CHI2)
         good = (inverse_variance > 0).to(x.dtype)
-        return score(chi2, significance), spread_bins(chi2) * good, self.place(latent)
+        return score(chi2, significance), spread_bins(chi2) * good, self.place(code(latent, shift))
+
+
+def code(latent: Tensor, shift: Tensor) -> Tensor:
+    """Return all that a spectrum is drawn from, which is what the map shows: (b, ``CODE``)."""
+    return torch.cat([latent, shift * SHIFT_SCALE], dim=1)
 
 
 def spread_bins(x: Tensor) -> Tensor:

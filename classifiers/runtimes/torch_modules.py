@@ -27,7 +27,7 @@ from classifiers.networks.qso import ExportedQsoFinder, QsoFinder
 from classifiers.networks.stamp_vae import latent_pooling
 from classifiers.networks.stamps import ExportedStamps, StampNetwork
 from classifiers.networks.trunk import Trunk
-from classifiers.networks.vae import LATENT, ExportedVae, SpectralVae
+from classifiers.networks.vae import CODE, ExportedVae, SpectralVae
 from classifiers.runtimes.casting import Dtype
 from classifiers.runtimes.joining import output_name
 
@@ -53,7 +53,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         tuple(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "dense", "novel_dense")),
     ),
     "specstream-spectral-anomaly-4": Architecture(
-        lambda: ExportedVae(SpectralVae(), LatentMap(LATENT)),
+        lambda: ExportedVae(SpectralVae(), LatentMap(CODE)),
         (
             *(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "see", "see_at_rest", "encoder.1")),
             *(f"network.{name}.{place}" for name in ("decoder", "decoder_at_rest") for place in (0, 2)),

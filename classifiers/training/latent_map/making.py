@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classifiers.networks.channels import normalise
 from classifiers.networks.latent_map import LatentMap
-from classifiers.networks.vae import SpectralVae
+from classifiers.networks.vae import SpectralVae, code
 from classifiers.training.latent_map.embedding import embed
 from classifiers.training.latent_map.procrustes import similarity
 from classifiers.training.latent_map.reference import landmarks, load_reference, medians
@@ -51,7 +51,7 @@ def mapped_samples(samples: Samples) -> Samples:
 
 
 def latent_means(network: SpectralVae, samples: Samples) -> NDArray[np.float32]:
-    """Return the latent mean of each sample, (n, d) float32."""
+    """Return what each sample is drawn from, (n, ``CODE``) float32: its latent mean, and its shift to their scale."""
     parts = []
     for start in range(0, len(samples), _CHUNK):
         flux, inverse_variance = samples.rows(slice(start, start + _CHUNK)).inputs()
@@ -62,8 +62,8 @@ def latent_means(network: SpectralVae, samples: Samples) -> NDArray[np.float32]:
 def encode(
     network: SpectralVae, flux: NDArray[np.float32], inverse_variance: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return latent means (n, d) of spectra (n, 1557) as the engines read them."""
+    """Return latent means and shifts (n, ``CODE``) of spectra (n, 1557) as the engines read them."""
     with torch.no_grad():
         seen = normalise(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
         shift = network.shift(network.read(network.channels.of(*seen)))
-        return np.asarray(network.encode(*seen, shift)[0].numpy(), np.float32)
+        return np.asarray(code(network.encode(*seen, shift)[0], shift).numpy(), np.float32)

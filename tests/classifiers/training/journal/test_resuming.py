@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,9 +125,8 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(
         with pytest.raises(Stopped):
             fit(journal_in(name), after(k))
         resumed = journal_in(name, resume=True)
-        begun = re.fullmatch(r"epoch (\d)/\d", words[k - 1])
-        assert begun is not None
-        assert resumed.resumed_epochs == int(begun.group(1)) - 1
+        trained = [word != "read" for word in words]  # what a trunk reads comes in one go, with the first batch
+        assert resumed.resumed_epochs == sum(trained[: k - 1]) * EPOCHS // sum(trained)
         assert content(fit(resumed, lambda *_: None)) == expected
         assert (tmp_path / name / "history.json").read_text() == whole
         pictures = {path.name for path in (tmp_path / name).glob("*.png")}
