@@ -122,7 +122,8 @@ class BrokerHarness:
         return f"{base}-{self._suffix}"
 
     def create(self, topic: str, partitions: int) -> None:
-        create_broker_topics(self.bootstrap, [TopicSpec(topic, partitions=partitions)])
+        # kept for ever: a broker deletes messages of 1970, as some tests write, whenever it looks
+        create_broker_topics(self.bootstrap, [TopicSpec(topic, partitions=partitions, retention_ms=-1)])
 
     def append(self, topic: str, partition: int, messages: Sequence[Output]) -> None:
         if self._writer is None:
