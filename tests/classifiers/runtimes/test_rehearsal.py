@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from classifiers.bundle.folder import Bundle, load_bundle
-from classifiers.runtimes import onnx_cuda, opening
+from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
-from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.prepare import SNR, DevicePreparation
-from classifiers.runtimes.device.preparing import PreparingPipeline
-from classifiers.runtimes.device.tensors import TensorDevice
-from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.onnx_cuda import OnnxProgram
-from classifiers.runtimes.opening import RuntimeOptions, open_engines
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.rehearsal import RehearsalFailed, rehearse
-from classifiers.runtimes.torch_runtime import TorchLauncher, torch_launcher
 from classifiers.suite import MODELS
-
-BUCKETS = (16, 64)
-ON_TORCH = RuntimeOptions("torch", device="cpu")
-Tensors = Mapping[str, Tensor]
+from tests.classifiers.runtimes.faulty import BUCKETS, Tensors, engine_of, spoiled
 
 
 @pytest.fixture(autouse=True)
@@ -46,62 +35,6 @@ def bands() -> Bundle:
 def spectra() -> Bundle:
     """Return one whose inputs a device prepares itself."""
     return load_bundle(MODELS / "spectral-anomaly")
-
-
-@dataclass
-class Faulty:
-    """A ``Launcher`` that computes rightly but where it is told otherwise.
-
-    Attributes:
-        true: what computes.
-        spoil: changes the outputs of a slot and bucket once they are computed, or raises.
-        launched: slots and buckets, in turn.
-    """
-
-    true: TorchLauncher
-    spoil: Callable[[int, int, Tensors], None]
-    launched: list[tuple[int, int]] = field(default_factory=list)
-    outputs: dict[tuple[int, int], Tensors] = field(default_factory=dict)
-
-    def prepare(self, slot: int, bucket: int, inputs: Tensors, outputs: Tensors) -> None:
-        self.outputs[slot, bucket] = outputs
-        self.true.prepare(slot, bucket, inputs, outputs)
-
-    def launch(self, slot: int, bucket: int) -> None:
-        self.launched.append((slot, bucket))
-        self.true.launch(slot, bucket)
-        self.spoil(slot, bucket, self.outputs[slot, bucket])
-
-    def forget(self, slot: int, bucket: int) -> None:
-        self.true.forget(slot, bucket)
-
-
-def engine_of(
-    bundle: Bundle,
-    spoil: Callable[[int, int, Tensors], None] = lambda *_: None,
-    preparation: DevicePreparation | None = None,
-    buckets: tuple[int, ...] = BUCKETS,
-) -> tuple[ProgramEngine, Faulty]:
-    """Return an engine on CPU tensors, and what launches."""
-    program = Program.of([bundle])
-    outputs = {each.name: each.tensor for each in program.outputs}
-    launcher = Faulty(torch_launcher(program, "fp32", "cpu"), spoil)
-    pipeline = Pipeline(program, TensorDevice(launcher, program.inputs, outputs, preparation=preparation), buckets)
-    grid = bundle.manifest.grid
-    preparing = None
-    if preparation is not None and grid is not None:
-        preparing = PreparingPipeline(pipeline, preparation, grid.grid())
-    return ProgramEngine(bundle.manifest.name, "torch", "fp32", pipeline, preparing), launcher
-
-
-def spoiled(output: str, slot: int, bucket: int, row: int, by: float) -> Callable[[int, int, Tensors], None]:
-    """Return what changes one row of one output in one slot at one size."""
-
-    def spoil(at: int, size: int, outputs: Tensors) -> None:
-        if (at, size) == (slot, bucket):
-            outputs[output][row] += by
-
-    return spoil
 
 
 def test_every_size_is_computed_in_every_slot(bands: Bundle) -> None:
@@ -304,44 +237,3 @@ def test_bundles_without_golden_inputs_rehearse_nothing(write_tiny: Any) -> None
     """What is right is not known."""
     program = OnnxProgram(Program.of([load_bundle(write_tiny("qso"))]), "CPUExecutionProvider", BUCKETS)
     assert rehearse(ProgramEngine("tiny-qso", onnx_cuda.RUNTIME, "fp32", program)) is None
-
-
-def test_engines_on_torch_are_opened_with_a_rehearsal_and_those_on_the_cpu_need_none(bands: Bundle) -> None:
-    (done,) = open_engines([bands], RuntimeOptions("torch", device="cpu", largest_batch=16)).rehearsals
-    assert (done.bundles, done.buckets, done.slots) == (("jpas-qso-finder",), (16,), SLOTS)
-    assert done.seconds > 0
-    assert open_engines([bands], RuntimeOptions("onnxruntime")).rehearsals == ()
-
-
-@pytest.fixture
-def faulty_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have torch answer wrongly where 64 rows are computed at once in the last slot."""
-
-    def opened(program: Program, *_: object) -> Any:
-        name = f"{program.bundles[0].manifest.name}/redshift"
-        return engine_of(program.bundles[0], spoiled(name, 2, 64, 7, 1.0))[0].program
-
-    monkeypatch.setattr(opening, "_OPENERS", {"torch": opened})
-
-
-@pytest.mark.usefixtures("faulty_torch")
-def test_a_named_runtime_that_fails_its_rehearsal_is_refused(bands: Bundle) -> None:
-    with pytest.raises(RuntimeUnavailable, match="64 rows at once in slot 3 of 3"):
-        open_engines([bands], ON_TORCH)
-
-
-@pytest.mark.usefixtures("faulty_torch")
-def test_auto_goes_on_to_the_next_runtime_and_says_why(bands: Bundle) -> None:
-    """The bundle gave its golden answers: the runtime is at fault, and another may serve."""
-    opened = open_engines([bands], RuntimeOptions(device="cpu"))
-    assert opened.engines[0].runtime == "onnxruntime"
-    reasons = dict(opened.refusals)
-    assert "64 rows at once in slot 3 of 3: expected golden answers" in reasons["torch"]
-    assert opened.rehearsals == ()
-
-
-def test_bundles_that_are_one_program_are_rehearsed_as_one() -> None:
-    """They share buffers and graphs; each of their answers is compared."""
-    bundles = [load_bundle(MODELS / name) for name in ("spectral-anomaly", "qso-finder")]
-    (done,) = open_engines(bundles, RuntimeOptions("torch", device="cpu", largest_batch=16)).rehearsals
-    assert (done.bundles, done.raw) == (("spectral-anomaly", "qso-finder"), True)
