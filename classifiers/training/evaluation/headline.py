@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from classifiers.training.evaluation.answers import GROUPS, Answers, Rows, Scored
 from classifiers.training.evaluation.document import Number, Proportion, Report
 from classifiers.training.evaluation.real_spectra import RealLabel, unique_objects
-from classifiers.training.evaluation.redshifts import pull_width
+from classifiers.training.evaluation.redshifts import pull_widths
 from classifiers.training.evaluation.resampling import SEED, resampled_interval
 from classifiers.training.evaluation.velocities import velocity_measures
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
@@ -63,7 +63,7 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
             what = f"{name} redshift within {limit:g} (1+z)"
             proportions += _counted(what, np.abs(error) < limit, first[rows])
         deviation = 1.4826 * float(np.median(np.abs(error - np.median(error)))) if rows.size else float("nan")
-        numbers += [Number(f"{name} redshift NMAD", deviation, rows.size), pull_width(scored, name)]
+        numbers += [Number(f"{name} redshift NMAD", deviation, rows.size), *pull_widths(scored, name, first)]
     shares, velocities = velocity_measures(scored)
     proportions += shares
     numbers += velocities

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from classifiers.training.evaluation.answers import Floats, Rows, Scored
+from classifiers.training.evaluation.answers import Flags, Floats, Rows, Scored
 from classifiers.training.evaluation.binned import FEWEST, binned_share, by_snr, histogram, share, spread
 from classifiers.training.evaluation.document import Cell, Curve, Item, Number, Plot, Section, Table
 from classifiers.training.evaluation.velocities import spread_interval, velocities
@@ -54,8 +54,26 @@ def pulls(scored: Scored, rows: Rows) -> Floats:
 
 def pull_width(scored: Scored, group: str) -> Number:
     """Return the normalised median absolute deviation of the pulls of a group, 1 where published errors are right."""
-    values = pulls(scored, scored.with_redshift(group))
-    return Number(f"{group} redshift pull width", spread(values), int(values.size), spread_interval(values))
+    return _width(f"{group} redshift pull width", pulls(scored, scored.with_redshift(group)))
+
+
+def pull_widths(scored: Scored, group: str, first: Flags) -> list[Number]:
+    """Return ``pull_width`` and, where objects have several spectra, that of objects by their first spectrum.
+
+    Args:
+        scored: n spectra.
+        group: GALAXY or QSO.
+        first: (n,) bool, the first spectrum of each object.
+    """
+    whole, rows = pull_width(scored, group), scored.with_redshift(group)
+    once = rows[first[rows]]
+    return (
+        [whole] if once.size == rows.size else [whole, _width(f"{whole.name}, each object once", pulls(scored, once))]
+    )
+
+
+def _width(name: str, values: Floats) -> Number:
+    return Number(name, spread(values), int(values.size), spread_interval(values))
 
 
 def _summary(samples: Mapping[str, Scored]) -> Table:

@@ -1,8 +1,8 @@
 """Noiseless quasars on the narrow-band grid: real-population continua and lines, forest, absorption, host light.
 
 The populations are the spectral simulator's: principal components with the coefficients of real quasars near the wanted
-redshift, or a power law times the line contrast of another real population. The forest is its mean absorption with
-scatter from sight line to sight line: a band averages over some 35 Mpc.
+redshift, or a power law times the line contrast of another real population. The forest varies from sight line to sight
+line: a band averages over some 35 Mpc.
 """
 
 from __future__ import annotations
@@ -89,16 +89,16 @@ class Quasars:
             )
 
     def _forest(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
-        """Absorb blueward of Lyman alpha: tau = 0.0018 (1 + z)^3.92 (Faucher-Giguere+ 2008, ApJ 681, 831, Eq. 5).
+        """Vary the forest: tau = 0.0018 (1 + z)^3.92 (Faucher-Giguere+ 2008, ApJ 681, 831, Eq. 5) on average.
 
-        The templates hold part of the mean absorption already, so half of it is put in.
+        The templates are of observed quasars and hold the mean absorption, so only departures from it are put in.
         """
         count = redshift.size
         scatter = np.exp(rng.normal(0.0, 0.35, (count, PIXELS)).astype(np.float32))
         common = np.exp(rng.normal(0.0, 0.2, (count, 1)).astype(np.float32))
-        depth = (0.5 * 0.0018 * (self._wavelength / LYMAN_ALPHA) ** 3.92).astype(np.float32)
+        depth = (0.0018 * (self._wavelength / LYMAN_ALPHA) ** 3.92).astype(np.float32)
         rest = self._wavelength / (1.0 + redshift[:, None])
-        absorption = np.where(rest < LYMAN_ALPHA, depth * scatter * common, np.float32(0.0))
+        absorption = np.where(rest < LYMAN_ALPHA, depth * (scatter * common - 1.0), np.float32(0.0))
         limit = rng.exponential(1.5, (count, 1)).astype(np.float32)
         flux *= np.exp(-absorption - np.where(rest < LYMAN_LIMIT, limit, np.float32(0.0)))
 

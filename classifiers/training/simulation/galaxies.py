@@ -18,6 +18,7 @@ from classifiers.training.simulation.grid import (
     LOG10_START,
     LOG10_STEP,
     PIXEL_KM_S,
+    SPEED_OF_LIGHT_KM_S,
     Float32,
     Float64,
     Integers,
@@ -38,6 +39,8 @@ _MIX = (0.26, 0.27, 0.19, 0.28)
 _EXTREME_SHARE = 0.12
 _EXTREME_HALPHA_ANGSTROM = {STARBURST: 450.0, ACTIVE: 90.0}
 _EXTREME_SCATTER_DEX = 0.35
+# Gas within a fibre does not move quite as the stars do; no published figure, the floor of errors holds the same.
+_GAS_KM_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class Galaxies:
         offset = (LOG10_START - np.log10(1.0 + redshift) - self._start) / LOG10_STEP
         flux = rows_at(rest, offset)
         line_flux, sigma, ew = self._lines(rest, family, extreme, ebv, rng)
-        add_lines(flux, line_flux, redshift, sigma)
+        gas = rng.normal(0.0, _GAS_KM_S, count) / SPEED_OF_LIGHT_KM_S
+        add_lines(flux, line_flux, redshift + gas * (1.0 + redshift), sigma)
         return flux, GalaxyTruth(redshift.reshape(count), line_flux, sigma, ew)
 
     def _continuum(self, family: Integers, newborn: NDBool, rng: np.random.Generator) -> tuple[Float32, Float64]:

@@ -36,7 +36,7 @@ class Truth:
         kind: GALAXY, QSO, STAR or OTHER.
         class_name: label by the survey's rule, or OTHER.
         other_type: M, LT, WD, CV, CARBON, OB or SKY; None inside the scheme.
-        redshift: v/c for stars.
+        redshift: a quasar's as surveys define it; v/c for stars.
         snr: median S/N per native pixel, 0 for blank sky.
     """
 
@@ -165,10 +165,10 @@ def _chunk(
             "uncertainty": _frozen(inverse_variance[row]),
             "quality": _frozen(quality[row]),
         }
-        yield SimulatedRecord({**layout.fields, **fields}, _truth(l1_id, truth, labels, seen.snr, int(row)))
+        yield SimulatedRecord({**layout.fields, **fields}, _truth(l1_id, labels, seen.snr, int(row)))
 
 
-def _truth(l1_id: str, batch: NoiselessBatch, labels: Labels, snr: Any, row: int) -> Truth:
+def _truth(l1_id: str, labels: Labels, snr: Any, row: int) -> Truth:
     index = int(labels.class_index[row])
     other = int(labels.other_type[row])
     return Truth(
@@ -176,7 +176,7 @@ def _truth(l1_id: str, batch: NoiselessBatch, labels: Labels, snr: Any, row: int
         KINDS[int(labels.kind[row])],
         "OTHER" if index == OTHER_INDEX else CLASSES[index],
         OTHER_TYPES[other] if other >= 0 else None,
-        float(batch.redshift[row]),
+        float(labels.redshift[row]),
         float(snr[row]),
     )
 

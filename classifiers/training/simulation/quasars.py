@@ -1,13 +1,10 @@
-"""Quasars: real-population continua and lines, host light, Lyman-alpha forest, broad absorption, BROADLINE rule."""
+"""Quasars: real-population continua and lines, host light, Lyman-alpha forest, broad absorption."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from classifiers.lines.measure import measure_lines
-from classifiers.lines.rule import QSO_SUBCLASSES, subclasses
 from classifiers.lines.table import C_KM_S
-from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines, relative_extinction
 from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, Galaxies
@@ -38,11 +35,25 @@ REDSHIFT_RANGE = (0.03, 5.5)
 # Broad lines of half of the near quasars beside those of the templates, which are means and near one another: H beta of
 # an equivalent width and a width that are log-normal (widths of SDSS's quasars: Shen et al. 2011, ApJS 194, 45), the
 # others by the Balmer decrement of blue active nuclei (Dong et al. 2008, MNRAS 383, 581) and case B.
-_BROAD_SHARE, _BROAD_BELOW = 0.5, 1.1
-_BROAD_HBETA_ANGSTROM, _BROAD_SCATTER_DEX = 35.0, 0.35
-_BROAD_FWHM_KM_S, _FWHM_SCATTER_DEX, _FWHM_RANGE_KM_S = 3500.0, 0.2, (1000.0, 12_000.0)
+_BROAD_SHARE, _BROAD_BELOW = 0.5, 0.8
+_BROAD_HBETA_ANGSTROM, _BROAD_SCATTER_DEX = 20.0, 0.45
+_BROAD_FWHM_KM_S, _FWHM_SCATTER_DEX, _FWHM_RANGE_KM_S = 4200.0, 0.27, (1000.0, 14_000.0)
 _DECREMENT, _DECREMENT_SCATTER_DEX = 3.06, 0.05
-_BROAD_OF_HBETA = (("H beta", 1.0), ("H gamma", 0.47), ("H delta", 0.26), ("He I 5876", 0.2))
+_BROAD_OF_HBETA = (("H beta", 1.0), ("H gamma", 0.35), ("H delta", 0.17), ("He I 5876", 0.2))
+# Narrow lines of near quasars. The principal components have pixels of 345 km/s, which widen them, so they are cut out
+# there and put in anew; the other templates keep theirs, and get a little more. Equivalent widths of [O III] have the
+# mean of SDSS's composite (Vanden Berk et al. 2001, AJ 122, 549, Table 2: 13 Angstrom).
+_NARROW_BELOW = 1.1
+_CUT_OUT_ANGSTROM = ((3715.0, 3745.0), (3852.0, 3888.0), (4932.0, 5042.0))
+_OIII_ANGSTROM, _OIII_SCATTER_DEX = 13.0, 0.4
+_OIII_BESIDE_ANGSTROM = 3.0
+_NARROW_KM_S = (90.0, 400.0)
+_NARROW_OF_OIII = (
+    ("[O III] 5007", 1.0), ("[O III] 4959", 1 / 2.98), ("H beta", 0.1), ("H alpha", 0.35),
+    ("[N II] 6583", 0.5), ("[O II] 3726", 0.11), ("[O II] 3729", 0.14), ("[Ne III] 3869", 0.08),
+    ("[S II] 6716", 0.14), ("[S II] 6731", 0.11),
+)  # fmt: skip
+_BESIDE_OIII_ANGSTROM = 5100.0
 _WEAK_SHARE = 0.25  # of near quasars with hardly any [O III], as at one end of eigenvector 1 (Boroson & Green 1992)
 _CORE_AND_WING = ((0.65, 1.0), (0.35, 2.2))  # share of the flux, width over the core's
 _KM_S_PER_FWHM = 1.0 / (2.0 * float(np.sqrt(2.0 * np.log(2.0))))
@@ -53,7 +64,7 @@ class Quasars:
 
     def __init__(self, basis: Basis, galaxies: Galaxies) -> None:
         order = np.argsort(basis["qso_redshift"])
-        self._pca = basis["qso_vectors"]
+        self._pca = _without_narrow_lines(basis["qso_vectors"])
         self._pca_coefficients = basis["qso_coefficients"][order]
         self._pca_redshift = basis["qso_redshift"][order].astype(np.float64)
         order = np.argsort(basis["line_redshift"])
@@ -78,16 +89,18 @@ class Quasars:
         uniform = np.expm1(rng.uniform(low, high, count))
         survey = rng.choice(self._line_redshift, count) * rng.uniform(0.97, 1.03, count)
         redshift = np.clip(np.where(rng.random(count) < 0.5, survey, uniform), *REDSHIFT_RANGE)
-        flux = self._continua(redshift, rng)
+        flux, cut_out = self._continua(redshift, rng)
         self._widen(flux, redshift, rng)
         self._redden(flux, rng)
         self._forest(flux, redshift, rng)
         absorbed = self._absorb(flux, redshift, rng)
         self._broaden(flux, redshift, rng)
+        self._narrow(flux, redshift, cut_out, rng)
         self._host(flux, redshift, rng)
         return flux, redshift, absorbed
 
-    def _continua(self, redshift: Float64, rng: np.random.Generator) -> Float32:
+    def _continua(self, redshift: Float64, rng: np.random.Generator) -> tuple[Float32, NDBool]:
+        """Return continua with broad lines, and which of them have no narrow lines, (count,)."""
         count = redshift.size
         flux = np.empty((count, PIXELS), dtype=np.float32)
         by_lines = (rng.random(count) < 0.45) & (redshift > 0.2) & (redshift < 4.8)
@@ -103,12 +116,12 @@ class Quasars:
         contrast = self._line_coefficients[nearest] @ self._lines
         contrast *= (10.0 ** rng.normal(0.0, 0.15, rows.size))[:, None].astype(np.float32)
         offset = (LOG10_START - np.log10(1.0 + redshift[rows]) - _LINES_LOG10_START) / LOG10_STEP
-        slope = rng.normal(-1.5, 0.5, rows.size)
+        slope = rng.normal(-1.56, 0.35, rows.size)
         power_law = np.exp(slope[:, None] * np.log(self._native / 6000.0))
         flux[rows] = np.maximum(1.0 + rows_at(contrast, offset), 0.0) * power_law
         level = np.median(flux[:, 500:4000], axis=1, keepdims=True)
         flux /= np.maximum(level, 1e-3)
-        return np.maximum(flux, 0.0, out=flux)
+        return np.maximum(flux, 0.0, out=flux), ~by_lines
 
     def _widen(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
         """Make the broad lines of each quasar wider or narrower by one factor, by stretching wavelengths around them.
@@ -130,8 +143,8 @@ class Quasars:
 
     def _redden(self, flux: Float32, rng: np.random.Generator) -> None:
         count = flux.shape[0]
-        ebv = rng.exponential(0.15, (count, 1)) * (rng.random((count, 1)) < 0.25)
-        slope = rng.normal(0.0, 0.35, (count, 1))
+        ebv = rng.exponential(0.12, (count, 1)) * (rng.random((count, 1)) < 0.2)
+        slope = rng.normal(0.0, 0.25, (count, 1))
         log_wave = np.log(self._native / 6000.0).astype(np.float32)
         extinction = (relative_extinction(self._native) - 3.1).astype(np.float32)
         exponent = slope.astype(np.float32) * log_wave
@@ -146,8 +159,8 @@ class Quasars:
             white = rng.standard_normal(end + 4, dtype=np.float32)
             field = (white[:-4] + 2 * white[1:-3] + 3 * white[2:-2] + 2 * white[3:-1] + white[4:]) / np.sqrt(19.0)
             depth = 0.0018 * (self._native[:end] / LYMAN_ALPHA) ** 3.92
-            # The templates hold part of the mean absorption already, so half of it is put in.
-            flux[row, :end] *= np.exp(-0.5 * depth * np.exp(1.4 * field - 0.98))
+            # The templates are of observed quasars and hold the mean absorption: what is put in has a mean of 1.
+            flux[row, :end] *= np.exp(-depth * np.exp(1.4 * field - 0.98)) / np.interp(depth, *_MEAN_TRANSMISSION)
             limit = int(np.searchsorted(self._native, LYMAN_LIMIT * (1.0 + redshift[row])))
             flux[row, :limit] *= np.exp(-rng.exponential(1.5))
 
@@ -180,6 +193,20 @@ class Quasars:
                     profile = np.exp(-0.5 * (velocity[first:last] / sigma) ** 2)
                     flux[row, first:last] += strength * share * part / angstrom * profile
 
+    def _narrow(self, flux: Float32, redshift: Float64, cut_out: NDBool, rng: np.random.Generator) -> None:
+        """Add narrow lines to near quasars, all of theirs where they were cut out of the templates."""
+        near = np.flatnonzero(redshift < _NARROW_BELOW)
+        width = np.where(cut_out[near], _OIII_ANGSTROM, _OIII_BESIDE_ANGSTROM)
+        width *= 10.0 ** rng.normal(0.0, _OIII_SCATTER_DEX, near.size)
+        width *= np.where(rng.random(near.size) < _WEAK_SHARE, rng.uniform(0.0, 0.3, near.size), 1.0)
+        beside = np.searchsorted(self._native, _BESIDE_OIII_ANGSTROM * (1.0 + redshift[near])).clip(0, PIXELS - 1)
+        lines = np.zeros((near.size, len(LINES)))
+        for name, strength in _NARROW_OF_OIII:
+            lines[:, LINES.index(name)] = strength * width * flux[near, beside]
+        with_lines = flux[near]
+        add_lines(with_lines, lines, redshift[near], rng.uniform(*_NARROW_KM_S, near.size))
+        flux[near] = with_lines
+
     def _host(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
         near = np.flatnonzero(redshift < 0.8)
         if near.size == 0:
@@ -187,56 +214,32 @@ class Quasars:
         family = np.where(rng.random(near.size) < 0.5, PASSIVE, ACTIVE)
         host, _ = self._galaxies.at(redshift[near], family, rng)
         host /= np.maximum(np.median(host, axis=1, keepdims=True), 1e-3)
-        share = np.maximum(rng.uniform(-0.2, 0.7, near.size), 0.0).astype(np.float32)[:, None]
-        flux[near] += share * host
-        narrow = np.zeros((near.size, len(LINES)))
-        oiii = 14.0 * 10.0 ** rng.normal(0.0, 0.35, near.size)
-        oiii *= np.where(rng.random(near.size) < _WEAK_SHARE, rng.uniform(0.0, 0.3, near.size), 1.0)
-        strengths = (("[O III] 5007", 1.0), ("[O III] 4959", 1 / 2.98), ("H beta", 0.1), ("H alpha", 0.35))
-        weaker = (("[N II] 6583", 0.3), ("[O II] 3726", 0.07), ("[O II] 3729", 0.09), ("[Ne III] 3869", 0.08))
-        for name, strength in (*strengths, *weaker):
-            narrow[:, LINES.index(name)] = strength * oiii
-        add_lines(flux_near := flux[near], narrow, redshift[near], rng.uniform(130, 350, near.size))
-        flux[near] = flux_near
+        share = np.maximum(rng.uniform(-0.2, 0.7, near.size), 0.0)
+        share *= np.clip((0.8 - redshift[near]) / 0.4, 0.0, 1.0)
+        flux[near] += share.astype(np.float32)[:, None] * host
+
+
+def _without_narrow_lines(vectors: Float32) -> Float32:
+    """Return the principal components with straight lines in place of narrow lines: (vector, pixel)."""
+    angstrom = 10.0 ** (_PCA_LOG10_START + _PCA_LOG10_STEP * np.arange(vectors.shape[1]))
+    kept = np.ones(angstrom.size, np.bool_)
+    for low, high in _CUT_OUT_ANGSTROM:
+        kept &= (angstrom < low) | (angstrom > high)
+    straight = [np.interp(angstrom, angstrom[kept], vector[kept]) for vector in vectors]
+    return np.asarray(straight, np.float32)
+
+
+def _mean_transmission() -> tuple[Float64, Float64]:
+    """Return depths and the mean of exp(-depth exp(1.4 g - 0.98)) over normal g, by Gauss-Hermite quadrature."""
+    g, weight = np.polynomial.hermite_e.hermegauss(40)
+    depth = np.linspace(0.0, 4.0, 401)
+    transmission = np.exp(-depth[:, None] * np.exp(1.4 * g - 0.98)) @ (weight / weight.sum())
+    return depth, np.asarray(transmission)
+
+
+_MEAN_TRANSMISSION = _mean_transmission()
 
 
 def _near(sorted_redshift: Float64, wanted: Float64, spread: int, rng: np.random.Generator) -> Integers:
     index = np.searchsorted(sorted_redshift, wanted) + rng.integers(-spread, spread + 1, wanted.size)
     return np.asarray(np.clip(index, 0, sorted_redshift.size - 1), dtype=np.int64)
-
-
-def label(flux: Float32, redshift: Float64, inverse_variance: Float32) -> Float64:
-    """Return the probability that SDSS calls quasars BROADLINE, by its rule on lines measured in the noisy spectrum.
-
-    Args:
-        flux: (n, 4671) float32 with noise, of a scale near 1.
-        redshift: (n,).
-        inverse_variance: (n, 4671) float32; 0 where masked.
-
-    Returns:
-        (n,) float64.
-    """
-    unknown = np.full(redshift.size, np.nan)
-    means = plain_bins(flux, inverse_variance)
-    lines = measure_lines(*means, redshift, np.ones(redshift.size, np.bool_), unknown)
-    return subclasses(lines).qso[:, QSO_SUBCLASSES.index("BROADLINE")]
-
-
-def plain_bins(flux: Float32, inverse_variance: Float32) -> tuple[Float32, Float32]:
-    """Return plain means over the bins of the common grid and their inverse variance, as lines are measured on.
-
-    Args:
-        flux: (n, 4671) float32.
-        inverse_variance: (n, 4671) float32; 0 where masked.
-
-    Returns:
-        (n, 1557) float32 each, 0 where all pixels of a bin are masked.
-    """
-    shape = len(flux), COMMON_GRID.n, PIXELS // COMMON_GRID.n
-    good = inverse_variance > 0
-    count = good.reshape(shape).sum(axis=2).astype(np.float32)
-    variance = np.divide(np.float32(1.0), inverse_variance, out=np.zeros_like(inverse_variance), where=good)
-    total, noise = (values.reshape(shape).sum(axis=2) for values in (flux * good, variance))
-    seen = count > 0
-    mean = np.divide(total, count, out=np.zeros_like(total), where=seen)
-    return mean, np.divide(count**2, noise, out=np.zeros_like(total), where=seen)

@@ -39,7 +39,7 @@ class SimulatedBatch:
         class_target: (n, 14) float32 soft labels (one-hot for galaxies), rows sum to 1, or to 0 where made up.
         other_type: (n,) int64 into ``scheme.OTHER_TYPES``, or into ``outliers.OUTLIERS`` where made up; else -1.
         kind: (n,) int64 into ``scheme.KINDS``.
-        redshift: (n,) float64; v/c for stars, 0 for blank sky.
+        redshift: (n,) float64, a quasar's as surveys define it; v/c for stars, 0 for blank sky.
         snr: (n,) float64, median S/N per native pixel that was aimed at, 0 for blank sky.
         instrument: (n,) int64 into ``instruments.NAMES``.
         broad_absorption: (n,) bool, a quasar with broad absorption.
@@ -179,7 +179,7 @@ class Simulator:
             labels.target[order],
             labels.other_type[order],
             labels.kind[order],
-            truth.redshift[order],
+            labels.redshift[order],
             snr[order],
             chosen[order],
             truth.broad_absorption[order],

@@ -85,7 +85,8 @@ def test_narrow_systems_that_all_quasars_have_are_hardly_ever_called_broad(
 
 def test_a_deeper_trough_is_more_evidence(quasars: tuple[SimulatedBatch, PlainMeans]) -> None:
     batch, means = quasars
-    row = int(np.flatnonzero((batch.redshift > 2.0) & (batch.redshift < 3.5) & (batch.snr > 10.0))[0])
+    clear = (batch.redshift > 2.0) & (batch.redshift < 3.5) & (batch.snr > 10.0) & ~batch.broad_absorption
+    row = int(np.flatnonzero(clear)[0])
     one = PlainMeans(means.flux[row : row + 1], means.inverse_variance[row : row + 1])
     redshift = batch.redshift[row : row + 1]
     found = []

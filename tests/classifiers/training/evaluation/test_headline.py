@@ -74,6 +74,18 @@ def test_recalls_star_neighbours_redshifts_and_false_unknowns_are_counted() -> N
     assert report.confusion["STAR_F5"] == {"STAR_F9": 1}
 
 
+def test_pulls_count_epochs_and_objects() -> None:
+    """Four epochs of one quasar are all one error off, two other quasars none and two errors."""
+    labels = [_label(row, "QSO", "QSO_nan", 1.0, "twice") for row in range(4)]
+    labels += [_label(4, "QSO", "QSO_nan", 1.0), _label(5, "QSO", "QSO_nan", 1.0)]
+    verdicts = _verdicts(["QSO_nan"] * 6, [1.01] * 4 + [1.0, 1.02], [False] * 6)
+    verdicts.columns["redshift_error"] = np.full(6, 0.01)
+    numbers = {each.name: each for each in score(labels, Answers.of([verdicts]), {}).numbers}
+    assert (numbers["QSO redshift pull width"].value, numbers["QSO redshift pull width"].n) == (0.0, 6)
+    once = numbers["QSO redshift pull width, each object once"]
+    assert (once.value, once.n) == (pytest.approx(1.4826), 3)
+
+
 def test_the_report_says_the_same_as_json_and_as_markdown() -> None:
     report = score([_label(0, "QSO", "QSO_nan")], Answers.of([_verdicts(["QSO_nan"], [0.1], [False])]), {"e": "1"})
     document = json.loads(report.to_json())
