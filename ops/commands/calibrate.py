@@ -65,10 +65,10 @@ def calibrate(
     folders = tuple(str(folder) for folder in bundles or default_bundles())
     settings = load_settings(config)
     settings = settings.model_copy(update={"engines": settings.engines.model_copy(update={"bundles": folders})})
-    engines, _ = load_configured(settings)
-    recalibration = Recalibration(engines)
     codec = open_codec(settings)
     given = read_labels(labels, settings, codec)
+    engines, _ = load_configured(settings)
+    recalibration = Recalibration(engines)
     classes = _classes(given, l2, recalibration.manifest.class_names, settings, codec)
     scores = _scored(recalibration, given, classes, spectra, settings, codec)
     if scores is None:

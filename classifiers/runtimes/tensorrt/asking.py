@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from classifiers.runtimes.tensorrt import building, limits
-from classifiers.runtimes.tensorrt.cache import EngineCache, Kept, Key, write_whole
+from classifiers.runtimes.tensorrt.cache import TIMING_SUFFIX, EngineCache, Kept, Key, write_whole
 from classifiers.runtimes.tensorrt.limits import Limits
 from classifiers.runtimes.tensorrt.locks import held, lock_file
 from classifiers.runtimes.tensorrt.progress import Progress
@@ -56,7 +56,7 @@ def turn(cache: EngineCache, key: Key, manner: Manner) -> Iterator[None]:
 def timing_file(folder: Path, key: Key) -> Path:
     """Return where builds for the same library and GPU keep what they measured."""
     parts = "\n".join((key.library, key.version, key.gpu, key.compute_capability, key.driver))
-    return folder / f"{hashlib.sha256(parts.encode()).hexdigest()[:32]}.timing"
+    return folder / f"{hashlib.sha256(parts.encode()).hexdigest()[:32]}{TIMING_SUFFIX}"
 
 
 def built(cache: EngineCache, key: Key, order: Order, manner: Manner) -> Kept:

@@ -26,6 +26,8 @@ RECIPES: Final[Mapping[str, int]] = {"tensorrt": 1, "tensorrt_rtx": 2}
 """Counted up when a library's engines must be built in another way: part of every key."""
 READABLE: Final = 0o644
 """Replicas of other users may share a folder; digests are checked whoever wrote."""
+TIMING_SUFFIX: Final = ".timing"
+"""Of files of what builds have measured, beside the engines."""
 _SAME_PROGRAM: Final = ("onnx_sha256", "dtype", "buckets")
 _MEANINGS: Final[Mapping[str, str]] = {
     "library": "library",

@@ -3,7 +3,8 @@
 An engine is replaced by one with any of its bundles, in the same number format, of the same library and for the same
 GPU, that differs in what changes with time: graphs, version of the library, driver, way of building. It is kept for a
 while all the same, since who goes back to an earlier release or driver would build it again for minutes. Engines for
-other GPUs, number formats and libraries are left alone: another machine may share the folder.
+other GPUs, number formats and libraries are left alone: another machine may share the folder. What builds for one
+library, GPU and driver have measured goes when none has added to it for as long: it only spares time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from classifiers.runtimes.tensorrt.cache import EngineCache, Kept, Record
+from classifiers.runtimes.tensorrt.cache import TIMING_SUFFIX, EngineCache, Kept, Record
 from classifiers.runtimes.tensorrt.locks import held, lock_file
 
 UNUSED_DAYS: Final = 30
@@ -49,6 +50,14 @@ def prune(cache: EngineCache, built: Kept, now: float, notice: Callable[[str], N
             gone.append(engine)
             size = f"{record.engine_bytes / 1e6:.1f} MB"
             notice(f"{engine}: deleted, {size} that were replaced and not used for {UNUSED_DAYS} days")
+    for timing in sorted(cache.folder.glob(f"*{TIMING_SUFFIX}")):
+        try:
+            if now - timing.stat().st_mtime > UNUSED_DAYS * _DAY_S:
+                timing.unlink()
+        except FileNotFoundError:  # another replica was quicker
+            continue
+        except OSError as error:
+            notice(f"{timing}: measurements that are no longer used cannot be deleted: {error.strerror or error}")
     return tuple(gone)
 
 

@@ -128,6 +128,23 @@ def test_an_engine_that_cannot_be_deleted_is_told_of_and_the_others_go(cache: En
     assert told[0].startswith(f"{stuck.path}: an engine that is no longer used cannot be deleted: ")
 
 
+def test_what_builds_measured_goes_when_none_adds_to_it_for_long(cache: EngineCache) -> None:
+    """That of the library, GPU and driver that were just built for is new."""
+    new = keep(cache, key(), used=NOW)
+    old, recent = cache.folder / "a.timing", cache.folder / "b.timing"
+    for path, written in ((old, LONG_AGO), (recent, NOW - DAY_S)):
+        path.write_bytes(b"measured")
+        os.utime(path, (written, written))
+    assert prune(cache, new, NOW, pytest.fail) == ()
+    assert (old.exists(), recent.exists()) == (False, True)
+    recent.unlink()
+    recent.mkdir()
+    os.utime(recent, (LONG_AGO, LONG_AGO))
+    told: list[str] = []
+    prune(cache, new, NOW, told.append)
+    assert told[0].startswith(f"{recent}: measurements that are no longer used cannot be deleted: ")
+
+
 def test_records_that_are_none_are_left_alone(cache: EngineCache) -> None:
     """What it belongs to is not known."""
     new = keep(cache, key(), used=NOW)
