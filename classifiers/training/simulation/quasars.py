@@ -1,13 +1,12 @@
-"""Quasars: real-population continua and lines, host light, Lyman-alpha forest, broad absorption."""
+"""Quasars: real-population continua and lines, Lyman-alpha forest, broad absorption; ``near_quasars`` has the rest."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from classifiers.lines.table import C_KM_S
 from classifiers.training.simulation.basis import Basis
-from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines, relative_extinction
-from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, Galaxies
+from classifiers.training.simulation.emission import relative_extinction
+from classifiers.training.simulation.galaxies import Galaxies
 from classifiers.training.simulation.grid import (
     LOG10_START,
     LOG10_STEP,
@@ -19,6 +18,7 @@ from classifiers.training.simulation.grid import (
     native_wavelength,
     rows_at,
 )
+from classifiers.training.simulation.near_quasars import add_nearby
 
 LYMAN_ALPHA = 1215.67
 LYMAN_LIMIT = 911.75
@@ -31,32 +31,8 @@ WIDENED_ANGSTROM = (1549.06, 1908.73, 2798.75)
 WIDTH_SCATTER_DEX = 0.12
 _WIDENED_REACH = 0.033  # in ln wavelength, 10,000 km/s: beyond, nothing moves
 REDSHIFT_RANGE = (0.03, 5.5)
-
-# Broad lines of half of the near quasars beside those of the templates, which are means and near one another: H beta of
-# an equivalent width and a width that are log-normal (widths of SDSS's quasars: Shen et al. 2011, ApJS 194, 45), the
-# others by the Balmer decrement of blue active nuclei (Dong et al. 2008, MNRAS 383, 581) and case B.
-_BROAD_SHARE, _BROAD_BELOW = 0.5, 0.8
-_BROAD_HBETA_ANGSTROM, _BROAD_SCATTER_DEX = 20.0, 0.45
-_BROAD_FWHM_KM_S, _FWHM_SCATTER_DEX, _FWHM_RANGE_KM_S = 4200.0, 0.27, (1000.0, 14_000.0)
-_DECREMENT, _DECREMENT_SCATTER_DEX = 3.06, 0.05
-_BROAD_OF_HBETA = (("H beta", 1.0), ("H gamma", 0.35), ("H delta", 0.17), ("He I 5876", 0.2))
-# Narrow lines of near quasars. The principal components have pixels of 345 km/s, which widen them, so they are cut out
-# there and put in anew; the other templates keep theirs, and get a little more. Equivalent widths of [O III] have the
-# mean of SDSS's composite (Vanden Berk et al. 2001, AJ 122, 549, Table 2: 13 Angstrom).
-_NARROW_BELOW = 1.1
+# Windows of narrow lines, which pixels of 345 km/s make wide: they are put in anew (``near_quasars``).
 _CUT_OUT_ANGSTROM = ((3715.0, 3745.0), (3852.0, 3888.0), (4932.0, 5042.0))
-_OIII_ANGSTROM, _OIII_SCATTER_DEX = 13.0, 0.4
-_OIII_BESIDE_ANGSTROM = 3.0
-_NARROW_KM_S = (90.0, 400.0)
-_NARROW_OF_OIII = (
-    ("[O III] 5007", 1.0), ("[O III] 4959", 1 / 2.98), ("H beta", 0.1), ("H alpha", 0.35),
-    ("[N II] 6583", 0.5), ("[O II] 3726", 0.11), ("[O II] 3729", 0.14), ("[Ne III] 3869", 0.08),
-    ("[S II] 6716", 0.14), ("[S II] 6731", 0.11),
-)  # fmt: skip
-_BESIDE_OIII_ANGSTROM = 5100.0
-_WEAK_SHARE = 0.25  # of near quasars with hardly any [O III], as at one end of eigenvector 1 (Boroson & Green 1992)
-_CORE_AND_WING = ((0.65, 1.0), (0.35, 2.2))  # share of the flux, width over the core's
-_KM_S_PER_FWHM = 1.0 / (2.0 * float(np.sqrt(2.0 * np.log(2.0))))
 
 
 class Quasars:
@@ -94,9 +70,7 @@ class Quasars:
         self._redden(flux, rng)
         self._forest(flux, redshift, rng)
         absorbed = self._absorb(flux, redshift, rng)
-        self._broaden(flux, redshift, rng)
-        self._narrow(flux, redshift, cut_out, rng)
-        self._host(flux, redshift, rng)
+        add_nearby(flux, redshift, cut_out, self._galaxies, rng)
         return flux, redshift, absorbed
 
     def _continua(self, redshift: Float64, rng: np.random.Generator) -> tuple[Float32, NDBool]:
@@ -144,7 +118,7 @@ class Quasars:
     def _redden(self, flux: Float32, rng: np.random.Generator) -> None:
         count = flux.shape[0]
         ebv = rng.exponential(0.12, (count, 1)) * (rng.random((count, 1)) < 0.2)
-        slope = rng.normal(0.0, 0.25, (count, 1))
+        slope = rng.normal(-0.05, 0.3, (count, 1))
         log_wave = np.log(self._native / 6000.0).astype(np.float32)
         extinction = (relative_extinction(self._native) - 3.1).astype(np.float32)
         exponent = slope.astype(np.float32) * log_wave
@@ -171,52 +145,6 @@ class Quasars:
             transmission = self._bal[rng.integers(self._bal.shape[0])]
             flux[row] *= np.interp(self._native / (1.0 + redshift[row]), axis, transmission, left=1.0, right=1.0)
         return absorbed
-
-    def _broaden(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
-        """Add broad Balmer lines and He I to half of the near quasars."""
-        rows = np.flatnonzero((redshift < _BROAD_BELOW) & (rng.random(redshift.size) < _BROAD_SHARE))
-        width = 10.0 ** rng.normal(0.0, _BROAD_SCATTER_DEX, rows.size) * _BROAD_HBETA_ANGSTROM
-        fwhm = np.clip(_BROAD_FWHM_KM_S * 10.0 ** rng.normal(0.0, _FWHM_SCATTER_DEX, rows.size), *_FWHM_RANGE_KM_S)
-        decrement = _DECREMENT * 10.0 ** rng.normal(0.0, _DECREMENT_SCATTER_DEX, rows.size)
-        hbeta = REST_ANGSTROM["H beta"]
-        place = np.searchsorted(self._native, hbeta * (1.0 + redshift[rows])).clip(0, PIXELS - 1)
-        for row, strength, km_s, ratio in zip(
-            rows, width * flux[rows, place], fwhm * _KM_S_PER_FWHM, decrement, strict=True
-        ):
-            for name, share in (*_BROAD_OF_HBETA, ("H alpha", ratio)):
-                rest = REST_ANGSTROM[name]
-                velocity = C_KM_S * np.log(self._native / (rest * (1.0 + redshift[row])))
-                for part, wider in _CORE_AND_WING:
-                    sigma = km_s * wider
-                    first, last = np.searchsorted(velocity, [-5.0 * sigma, 5.0 * sigma])
-                    angstrom = rest * sigma / C_KM_S * np.sqrt(2.0 * np.pi)
-                    profile = np.exp(-0.5 * (velocity[first:last] / sigma) ** 2)
-                    flux[row, first:last] += strength * share * part / angstrom * profile
-
-    def _narrow(self, flux: Float32, redshift: Float64, cut_out: NDBool, rng: np.random.Generator) -> None:
-        """Add narrow lines to near quasars, all of theirs where they were cut out of the templates."""
-        near = np.flatnonzero(redshift < _NARROW_BELOW)
-        width = np.where(cut_out[near], _OIII_ANGSTROM, _OIII_BESIDE_ANGSTROM)
-        width *= 10.0 ** rng.normal(0.0, _OIII_SCATTER_DEX, near.size)
-        width *= np.where(rng.random(near.size) < _WEAK_SHARE, rng.uniform(0.0, 0.3, near.size), 1.0)
-        beside = np.searchsorted(self._native, _BESIDE_OIII_ANGSTROM * (1.0 + redshift[near])).clip(0, PIXELS - 1)
-        lines = np.zeros((near.size, len(LINES)))
-        for name, strength in _NARROW_OF_OIII:
-            lines[:, LINES.index(name)] = strength * width * flux[near, beside]
-        with_lines = flux[near]
-        add_lines(with_lines, lines, redshift[near], rng.uniform(*_NARROW_KM_S, near.size))
-        flux[near] = with_lines
-
-    def _host(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
-        near = np.flatnonzero(redshift < 0.8)
-        if near.size == 0:
-            return
-        family = np.where(rng.random(near.size) < 0.5, PASSIVE, ACTIVE)
-        host, _ = self._galaxies.at(redshift[near], family, rng)
-        host /= np.maximum(np.median(host, axis=1, keepdims=True), 1e-3)
-        share = np.maximum(rng.uniform(-0.2, 0.7, near.size), 0.0)
-        share *= np.clip((0.8 - redshift[near]) / 0.4, 0.0, 1.0)
-        flux[near] += share.astype(np.float32)[:, None] * host
 
 
 def _without_narrow_lines(vectors: Float32) -> Float32:
