@@ -7,7 +7,7 @@ import numpy as np
 from classifiers.lines.table import C_KM_S
 from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines, line_ratios
 from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, Galaxies
-from classifiers.training.simulation.grid import PIXELS, Float32, Float64, NDBool, native_wavelength
+from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers, NDBool, native_wavelength
 
 # Broad lines of most of them beside those of the templates, which are near one another: H beta of an equivalent width
 # and a width that are log-normal (widths of SDSS's quasars: Shen et al. 2011, ApJS 194, 45), H alpha by the decrement
@@ -125,6 +125,6 @@ def _narrow(
     flux[near] = with_lines
 
 
-def _pixel(native: Float64, angstrom: float, redshift: Float64) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _pixel(native: Float64, angstrom: float, redshift: Float64) -> Integers:
     """Return the pixels of a rest wavelength, the nearest of the grid where it lies beyond, (n,)."""
-    return np.searchsorted(native, angstrom * (1.0 + redshift)).clip(0, PIXELS - 1)
+    return np.asarray(np.searchsorted(native, angstrom * (1.0 + redshift)).clip(0, PIXELS - 1), np.int64)
