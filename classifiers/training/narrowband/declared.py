@@ -13,7 +13,7 @@ from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.grid import Float64
 from classifiers.training.tolerances import TOLERANCES
 
-NAME, VERSION, PRIOR = "jpas-qso-finder", "0.1.1", "jpas-mocks-1"
+NAME, VERSION, PRIOR = "jpas-qso-finder", "0.2.0", "jpas-mocks-1"
 ARCHITECTURE = "specstream-jpas-qso-finder-1"
 _TOLERANCE_ANGSTROM = 40.0
 _WIDE_TOLERANCES_ANGSTROM: Mapping[str, float] = {"uJava": 100.0, "J1007": 330.0}
