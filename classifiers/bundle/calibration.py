@@ -114,6 +114,10 @@ class Calibration(Frozen):
     p_other_threshold: float | None = Field(
         None, ge=0, le=1, description="p_other above it: OTHER_KNOWN (or NO_SIGNAL)"
     )
+    other_odds: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="by recognised type: what the odds of p_other are multiplied by before the threshold; 1 if absent",
+    )
     novelty: TailTable | None = Field(default=None, description="null distribution of energy, or of score")
     fused: Fused | None = Field(default=None, description="only in a spectral_classifier")
     short_coverage: ShortCoverage | None = Field(

@@ -31,7 +31,7 @@ from classifiers.spectral.other import published_probabilities
 from classifiers.verdict.answers import answered_rows
 from classifiers.verdict.calibrate import known_needed, spectral_calibration
 from classifiers.verdict.novelty import novelty
-from classifiers.verdict.unknown import constant_rows, other_limits
+from classifiers.verdict.unknown import constant_rows, other_limits, weighed_other
 
 _ROLES = frozenset({"spectral_classifier", "anomaly"})
 
@@ -61,7 +61,7 @@ class Scores:
         names: of the spectra, n strings.
         label: (n,) int64 index into the classifier's ``class_names``.
         class_logits: (n, k+1) float32.
-        p_other: (n,) float64, as it is published.
+        p_other: (n,) float64, as it is published, weighed by type as before it is compared with the threshold.
         energy: (n,) float32.
         anomaly_score: (n,) float32, NaN without an anomaly engine.
         flagged: (n,) bool, NOVEL or OTHER_KNOWN by the calibration that the bundle came with.
@@ -139,13 +139,14 @@ class Recalibration:
         outputs = answers["spectral_classifier"].outputs
         old = self.calibration
         logits = np.where(stopped[:, None], np.float32(0), outputs["class_logits"])
-        other = published_probabilities(
+        published = published_probabilities(
             self.manifest,
             old.temperature,
             {**outputs, "class_logits": logits},
             prepared.flux,
             prepared.inverse_variance,
-        ).other
+        )
+        other = weighed_other(published.other, outputs, self.manifest.other_types, old.other_odds)
         flagged = novelty(answers, rows, n).novel | (other > other_limits(old, rows["spectral_classifier"].short))
         score = answers["anomaly"].outputs["score"] if "anomaly" in answers else np.full(n, np.nan, np.float32)
         return Scores(
@@ -196,6 +197,7 @@ class Recalibration:
             runtime=engine.runtime,
             dtype=engine.dtype,
             domain="SURVEY",
+            other_odds=old.other_odds,
             redshift_error_factor=old.redshift_error_factor,
             velocity_error_factor=old.velocity_error_factor,
             **partner,

@@ -32,11 +32,13 @@ from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX
 from classifiers.training.simulation.simulator import Simulator
 from classifiers.verdict.calibrate import (
+    OTHER_ODDS,
     fit_binary_temperature,
     fit_temperature,
     score_calibration,
     spectral_calibration,
 )
+from classifiers.verdict.unknown import weighed_other
 
 Progress = Callable[[str, float], None]
 DEFAULT_N = 64_512
@@ -112,7 +114,10 @@ def calibrate_bundles(
         class_logits=found["class_logits"],
         labels=grouped.class_index,
         energy=found["energy"],
-        p_other=published_other(classifier, temperature, grouped, found),
+        p_other=weighed_other(
+            published_other(classifier, temperature, grouped, found), found, classifier.manifest.other_types, OTHER_ODDS
+        ),
+        other_odds=dict(OTHER_ODDS),
         anomaly=anomaly,
         anomaly_scores=answers(anomaly, grouped, options)["score"],
         short=_short(grouped, classifier),

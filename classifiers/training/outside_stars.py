@@ -3,10 +3,10 @@
     python -m classifiers.training.outside_stars
 
 draws simulated stars, none of them a template, and prints for the network alone and for what is published: the
-threshold of p_other that holds ``OTHER_RATE`` among stars of the scheme, how many of each class it flags, and how many
-of each other type it finds. Flags are counted of all, and of those whom the survey's fit leaves in the scheme, drawn
-from the probabilities of that fit: every tenth simulated A0 star is nearer to SDSS's template of a B star or a white
-dwarf, and the survey would call it so.
+threshold of p_other, weighed by type, that holds ``OTHER_RATE`` among stars of the scheme, how many of each class it
+flags, and how many of each other type it finds. Flags are counted of all, and of those whom the survey's fit leaves in
+the scheme, drawn from the probabilities of that fit: every tenth simulated A0 star is nearer to SDSS's template of a B
+star or a white dwarf, and the survey would call it so.
 
 Below it are, for each type with templates, the mean negative log likelihood of the simulated name where templates are
 fitted: of the network alone, of what is published, and of the best T and w (``stars.evidence.OUTSIDE``). That
@@ -39,8 +39,9 @@ from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import Simulator
-from classifiers.verdict.calibrate import p_other_threshold
+from classifiers.verdict.calibrate import OTHER_ODDS, p_other_threshold
 from classifiers.verdict.probabilities import with_other
+from classifiers.verdict.unknown import weighed_other
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -99,9 +100,10 @@ def table(bundle: Bundle, samples: Samples, rng: np.random.Generator) -> str:
         ("network", with_other(found["class_logits"], temperature).other),
         ("published", published_other(bundle, temperature, samples, found)),
     ):
-        limit = p_other_threshold(p_other[known], OTHER_RATE)
+        weighed = weighed_other(p_other, found, bundle.manifest.other_types, OTHER_ODDS)
+        limit = p_other_threshold(weighed[known], OTHER_RATE)
         threshold = np.inf if limit is None else limit
-        flagged = p_other > threshold
+        flagged = weighed > threshold
         for label, group in ((name, known), ("survey's", survey)):
             values = [
                 threshold,

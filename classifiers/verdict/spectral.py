@@ -24,7 +24,7 @@ from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
 from classifiers.verdict.redshift import alternatives, warnings, with_second
-from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits
+from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits, weighed_other
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -149,10 +149,11 @@ def _class_columns(answer: Answer, probabilities: ClassProbabilities, absent: Fl
 def _other_known(
     answer: Answer, probabilities: ClassProbabilities, absent: Flags, short: Flags
 ) -> tuple[Flags, list[str | None]]:
-    """Return where p_other is above its calibrated threshold, and the recognised type there."""
+    """Return where p_other, weighed by type, is above its calibrated threshold, and the recognised type there."""
     types: list[str | None] = [None] * len(absent)
     calibration, names = answer.calibration, answer.manifest.other_types
-    other = ~absent & (probabilities.other > other_limits(calibration, short))
+    weighed = weighed_other(probabilities.other, answer.outputs, names, calibration.other_odds)
+    other = ~absent & (weighed > other_limits(calibration, short))
     if names:
         kinds = answer.outputs["other_type_probability"].argmax(axis=1)
         for row in np.flatnonzero(other).tolist():

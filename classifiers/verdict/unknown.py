@@ -6,7 +6,7 @@
 | OUT_OF_DOMAIN | coverage, resolving power, medium or sampling outside the bundle's domain                         |
 | NO_SIGNAL     | recognised as blank sky, or S/N below the bundle's ``no_signal_snr``                              |
 | OUT_OF_DOMAIN | S/N below the bundle's ``min_snr``                                                                |
-| OTHER_KNOWN   | p_other above its calibrated threshold: a recognised type outside the scheme, an ordinary target  |
+| OTHER_KNOWN   | p_other, weighed by type, above its threshold: a type outside the scheme, an ordinary target      |
 | NOVEL         | conformal p-value of the novelty score at or below its threshold                                  |
 
 A spectrum is negative beyond its errors where its median S/N is below ``LOWEST_SNR``: no light is negative, and what
@@ -20,6 +20,7 @@ the scheme's classes, hence often novel too, but it is no discovery.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,11 @@ from numpy.typing import NDArray
 
 from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.manifest import Domain
+from classifiers.engine import Arrays
 from classifiers.quality import Quality
 
 Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 LOWEST_SNR = -2.0
 """Median S/N per bin below which a spectrum is negative beyond its errors."""
@@ -98,8 +101,24 @@ def decide(
     return unknown, reasons
 
 
+def weighed_other(p_other: Floats, outputs: Arrays, names: Sequence[str], odds: Mapping[str, float]) -> Floats:
+    """Return what is compared with the threshold of p_other: its odds times those of the recognised type, (n,).
+
+    Args:
+        p_other: (n,) from 0 to 1.
+        outputs: of the classifier; without ``other_type_probability`` no type is recognised.
+        names: of the types.
+        odds: by type, 1 where there are none.
+    """
+    if not odds or "other_type_probability" not in outputs:
+        return p_other
+    likeliest = outputs["other_type_probability"].argmax(axis=1)
+    factor = np.array([odds.get(name, 1.0) for name in names])[likeliest]
+    return np.where(factor == 1.0, p_other, factor * p_other / (1.0 - p_other + factor * p_other))
+
+
 def other_limits(calibration: Calibration, short: Flags) -> NDArray[np.float64]:
-    """Return above which p_other a spectrum is OTHER_KNOWN: (n,), inf where never.
+    """Return above which p_other, weighed, a spectrum is OTHER_KNOWN: (n,), inf where never.
 
     Args:
         calibration: with the thresholds.

@@ -109,11 +109,19 @@ def test_service_and_recalibration_use_one_probability_that_templates_have_chang
     names = [str(row) for row in range(len(spectra))]
     scores = recalibration.score(names, spectra, np.zeros(len(spectra), np.int64))
     rows = [int(name) for name in scores.names]
-    np.testing.assert_array_equal(scores.p_other, verdicts.columns["p_other"][rows])
+    published = verdicts.columns["p_other"][rows]
     network = with_other(scores.class_logits, recalibration.calibration.temperature).other
-    lowered = scores.p_other < network
+    lowered = published < network
     assert 0 < lowered.sum() < 0.1 * lowered.size
-    np.testing.assert_array_equal(scores.p_other[~lowered], network[~lowered])
+    np.testing.assert_array_equal(published[~lowered], network[~lowered])
+    weighed = scores.p_other > published
+    assert 0.05 < weighed.mean() < 0.5
+    np.testing.assert_array_equal(scores.p_other[~weighed], published[~weighed])
+    limit = recalibration.calibration.p_other_threshold
+    whole = verdicts.columns["coverage"][rows] >= recalibration.manifest.domain.full_coverage
+    assert limit is not None
+    told = np.array([verdicts.other_type[row] is not None for row in rows])
+    np.testing.assert_array_equal(told[whole], scores.p_other[whole] > limit)
 
 
 @pytest.mark.slow

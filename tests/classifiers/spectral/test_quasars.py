@@ -84,7 +84,7 @@ def test_another_redshift_that_the_network_names_is_taken_where_it_fits(
 @pytest.mark.slow
 def test_what_is_published_of_broad_absorption_rests_on_the_trough() -> None:
     """With a classifier beside it the finder tells absorbed quasars from others better; nearer ones keep its answer."""
-    batch = Simulator.load().draw(900, np.random.default_rng(4), instrument="BOSS", kinds={"QSO": 1.0})
+    batch = Simulator.load().draw(1400, np.random.default_rng(4), instrument="BOSS", kinds={"QSO": 1.0})
     rows = np.flatnonzero(batch.snr > 3.0)
     spectra, absorbed = native_spectra(batch.flux[rows], batch.inverse_variance[rows]), batch.broad_absorption[rows]
     finder, classifier = load_engines([MODELS / "qso-finder"]), load_engines([CLASSIFIER])

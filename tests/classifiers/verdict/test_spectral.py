@@ -131,6 +131,30 @@ def test_the_first_reason_that_holds_is_given(reason: str | None, outputs: Any, 
     assert verdicts.unknown_rate == 0.02
 
 
+@pytest.mark.parametrize(
+    ("sky", "logit", "odds", "flagged"),
+    [
+        (True, 0.0, {}, False),
+        (True, 0.0, {"SKY": 9.0}, True),
+        (True, -4.0, {"SKY": 9.0}, False),
+        (False, 0.0, {"SKY": 9.0}, False),
+        (False, 0.0, {"M": 9.0}, True),
+        (False, 9.0, {"M": 0.001}, False),
+    ],
+)
+def test_the_odds_of_a_recognised_type_decide_beside_its_probability(
+    sky: bool, logit: float, odds: dict[str, float], flagged: bool
+) -> None:
+    """p_other is published as it is: 0.25 where its logit is that of the three classes."""
+    calibration = Calibration(id="c", n=1000, alpha=0.02, novelty=TABLE, p_other_threshold=0.6, other_odds=odds)
+    types = [0.1, 0.9] if sky else [0.9, 0.1]
+    answer = classifier(1, calibration, class_logits=[0.0, 0.0, 0.0, logit], other_type_probability=types)
+    verdicts = one(answer)
+    assert verdicts.unknown.tolist() == [flagged]
+    assert verdicts.unknown_reason == [("NO_SIGNAL" if sky else "OTHER_KNOWN") if flagged else None]
+    assert verdicts.columns["p_other"][0] == pytest.approx(np.exp(logit) / (3.0 + np.exp(logit)), rel=1e-5)
+
+
 def test_spectra_that_lack_wavelengths_have_tables_and_a_threshold_of_their_own() -> None:
     part = ShortCoverage(n=1000, novelty=tail_table(np.arange(1000) / 1000 + 5.0))
     calibration = Calibration(id="c", n=1000, novelty=TABLE, p_other_threshold=0.6, short_coverage=part)
