@@ -13,8 +13,8 @@ flagged here. The simulated forest, narrow lines, iron, hosts and slopes of quas
 leaves, by which bundles are now calibrated, have the medians and scatter of 96 quasars and 76 sky fibres here, where
 these disagreed with simulations and agreed with publications. Types outside the scheme are weighed
 (``verdict.calibrate.OTHER_ODDS``) after a look at which sky fibres and M dwarfs were missed here, and of three
-trainings the first ships, which finds most supernovae in the light of galaxies here. No weight of a
-network was fitted to them and no calibration uses them.
+trainings the first ships, which finds most supernovae in the light of galaxies here. No weight of a network was fitted
+to them and no calibration uses them.
 """
 
 from __future__ import annotations
