@@ -139,7 +139,7 @@ def test_the_first_reason_that_holds_is_given(reason: str | None, outputs: Any, 
         (True, -4.0, {"SKY": 9.0}, False),
         (False, 0.0, {"SKY": 9.0}, False),
         (False, 0.0, {"M": 9.0}, True),
-        (False, 9.0, {"M": 0.001}, False),
+        (False, 9.0, {"M": 0.0001}, False),
     ],
 )
 def test_the_odds_of_a_recognised_type_decide_beside_its_probability(
