@@ -44,8 +44,8 @@ REDSHIFT_ERROR_FACTOR = {"GALAXY": 1.7, "QSO": 2.2}
 REDSHIFT_ERROR_FLOOR_KM_S = {"GALAXY": 12.0, "QSO": 100.0}
 """Errors of redshifts on lines are multiplied by the one and get the other added in quadrature.
 
-For galaxies that is what no simulated line knows: wavelength calibration (5 km/s in SDSS: Abazajian et al. 2009, ApJS
-182, 543, Sect. 4.4) and gas that does not move with the stars (some 10 km/s).
+For galaxies that is wavelength calibration, of which no simulated line knows (5 km/s in SDSS: Abazajian et al. 2009,
+ApJS 182, 543, Sect. 4.4), and gas that does not move with the stars (some 10 km/s, in simulations, too).
 """
 LEAST_EVIDENCE = 60.0
 """Sum of squared significances below which no redshift is taken from lines: the maximum may be one of noise.
