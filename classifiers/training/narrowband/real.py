@@ -2,9 +2,10 @@
 
 SDSS, BOSS and LAMOST spectra are integrated over the bands that they cover (50 of 56 on average; uJava begins below all
 of them, J1007 ends beyond them), brought to a common r magnitude, and given the survey's noise there on top of their
-own. No weight was trained on them; one choice was made after looking: in half of the training set galaxies and stars
-are drawn evenly over redshifts and families, as quasars were before. What it cannot test: the two wide bands, and
-colours that flux calibration got wrong (LAMOST's is good to 10 %).
+own. No weight was trained on them; two choices were made after looking: in half of the training set galaxies and stars
+are drawn evenly over redshifts and families, as quasars were before, and of two networks that ships which leaves fewer
+of these spectra unknown. What it cannot test: the two wide bands, and colours that flux calibration got wrong (LAMOST's
+is good to 10 %).
 
     python -m classifiers.training.narrowband.real ../shared/data classifiers/models/jpas-evaluation.json
 """
