@@ -37,10 +37,10 @@ test: $(VENV)/.developer ## the whole test suite, on a real Kafka
 check: $(VENV)/.developer ## the fast subset without the training room, within a minute on 2 cores: the inner loop
 	@$(PYTEST) -n $(WORKERS) -q -m "not slow and not kafka" --hypothesis-profile check --ignore tests/classifiers/training
 
-test-gpu: ## what only a GPU can show, with the Python at hand (PYTHON=...): torch, numpy, onnxruntime, pytest and ours
-	@$(PYTHON) -c "import sys; from classifiers.runtimes.probing import why_not; why = why_not('torch'); \
+test-gpu: ## what only a GPU can show, with the Python at hand (PYTHON=...): torch, numpy, onnxruntime, pytest
+	@$(PYTHON) -c "import sys, tests.bare; from classifiers.runtimes.probing import why_not; why = why_not('torch'); \
 		sys.exit('make test-gpu: ' + why if why else 0)"
-	@$(PYTHON) -m pytest -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py \
+	@$(PYTHON) -m pytest -p tests.bare -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py \
 		tests/classifiers/runtimes/tensorrt/on_gpu.py
 
 lint: $(VENV)/.developer ## ruff: lint and format

@@ -23,7 +23,7 @@ from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
-from classifiers.runtimes.program import Program, programs
+from classifiers.runtimes.program import Program, joined_programs, programs
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.rehearsal import Rehearsed, rehearse
 from classifiers.runtimes.tensorrt.card import find_card
@@ -150,7 +150,7 @@ def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions) -> tup
         has = f"{card.name} (compute capability {card.compute_capability})"
         raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32 on {has}, received tf32")
     engines: dict[str, Engine] = {}
-    for program in programs(bundles):
+    for program in joined_programs(bundles):
         running = onnx_cuda.OnnxProgram(program, dtype=options.dtype)
         names = (bundle.manifest.name for bundle in program.bundles)
         engines |= {name: ProgramEngine(name, onnx_cuda.RUNTIME, options.dtype, running) for name in names}
@@ -167,7 +167,8 @@ def _on_device(
     from classifiers.runtimes.device.preparing import PreparingPipeline
 
     engines: dict[str, ProgramEngine] = {}
-    for program in programs(bundles):
+    # torch rebuilds modules and reads no graph
+    for program in programs(bundles) if runtime == "torch" else joined_programs(bundles):
         grid = program.bundles[0].manifest.grid
         preparation = None if grid is None else DevicePreparation()
         pipeline = _OPENERS[runtime](program, options, notice, preparation)

@@ -11,7 +11,7 @@ import typer
 from classifiers.bundle.folder import load_bundle
 from classifiers.runtimes.casting import DTYPES
 from classifiers.runtimes.device.contract import BUCKETS
-from classifiers.runtimes.program import programs
+from classifiers.runtimes.program import joined_programs
 from classifiers.runtimes.tensorrt.compiling import Compiled, compile_ahead
 from classifiers.suite import default_bundles
 from ops.commands.options import BundleFolders, one_of
@@ -54,7 +54,7 @@ def compile_engines(
     library = one_of("--runtime", runtime, RUNTIMES)
     number_format = one_of("--dtype", dtype, DTYPES)
     sizes = _sizes(buckets)
-    made = programs([load_bundle(folder) for folder in paths or default_bundles()])
+    made = joined_programs([load_bundle(folder) for folder in paths or default_bundles()])
     for program in made:
         with progress_bar(time_left=True) as bar:
             task = bar.add_task(program.name, total=1.0)

@@ -65,3 +65,11 @@ def test_the_environment_is_a_configuration(name: str, monkeypatch: pytest.Monke
     loaded = load_settings(None)
     assert loaded.metrics.host == "0.0.0.0"  # noqa: S104 - a container's own network
     assert str(loaded.metrics.port) == dict(instructions(name))["EXPOSE"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_environment_is_made_only_where_python_can_make_one(name: str) -> None:
+    """Ubuntu's and Debian's Python has no ensurepip until python3-venv is installed."""
+    runs = " ".join(rest for kind, rest in instructions(name) if kind == "RUN")
+    made, brought = (re.search(words, runs) for words in (r"python3 -m venv", r"apt-get install [^&]*python3-venv"))
+    assert made is None or (brought is not None and brought.start() < made.start())

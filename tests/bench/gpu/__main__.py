@@ -1,7 +1,7 @@
 """``python -m tests.bench.gpu``: what the engines do on this machine's GPU, or on its CPU where it has none.
 
-Needs torch, numpy and onnxruntime beside this repository and what ``classifiers`` imports (onnx, safetensors, numba,
-pydantic); matplotlib for the picture, TensorRT to be measured, each where it is installed. Writes gpu.json and gpu.png.
+Needs torch, numpy and onnxruntime beside this repository (``tests.bare``). onnx joins graphs for onnxruntime and
+TensorRT, matplotlib draws: where one is not installed, what it does is left out and said. Writes gpu.json and gpu.png.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from typing import Any
 
 import torch
 
+from tests.bare import STOOD_IN  # before what it stands in for is imported
+
+# isort: split
 from classifiers.errors import ClassifierError
 from classifiers.runtimes.casting import DTYPES
 from classifiers.runtimes.device.contract import BUCKETS
@@ -94,6 +97,7 @@ def measure(
     teraflops = {dtype: matrix_rate(device, dtype, size) for dtype in dict.fromkeys([*dtypes, "fp32"])}
     document: dict[str, Any] = {
         "machine": described(device),
+        "stand_ins": list(STOOD_IN),
         "quick": quick,
         "not_measured": [{"runtime": name, "reason": reason} for name, reason in refused.items()],
         "copies_gb_per_s": copies,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.device.prepare import DevicePreparation
 from classifiers.runtimes.device.preparing import PreparingPipeline
 from classifiers.runtimes.device.tensors import TensorDevice
+from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.onnx_cpu import JoinedOnnxEngines, OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program
@@ -129,10 +131,20 @@ class _Alone:
 
 
 def _on_onnxruntime(bundles: Sequence[Bundle]) -> Runs:
-    return _Alone(bundles[0]) if len(bundles) == 1 else JoinedOnnxEngines(bundles)
+    if len(bundles) == 1:
+        return _Alone(bundles[0])
+    _need_onnx("onnxruntime")
+    return JoinedOnnxEngines(bundles)
+
+
+def _need_onnx(runtime: str) -> None:
+    """Raise RuntimeUnavailable on a bare machine that lacks what joins and casts graphs."""
+    if find_spec("onnx") is None:
+        raise RuntimeUnavailable(runtime, "expected the package onnx, which joins graphs, found none")
 
 
 def _tensorrt(program: Program, runtime: str, dtype: Dtype, buckets: Sequence[int]) -> Launcher:
+    _need_onnx(runtime)
     from classifiers.runtimes.tensorrt.compiling import compile_ahead, program_shapes
     from classifiers.runtimes.tensorrt.launching import TensorrtLauncher
     from classifiers.runtimes.tensorrt.library import load

@@ -61,7 +61,7 @@ def test_quick_run_without_a_gpu_measures_the_cpu_runtimes_and_says_so(tmp_path:
 
 def test_all_bundles_together_in_fp32_come_first() -> None:
     """Where time runs out, the figures that matter most are written."""
-    alone, together = (Program((), b"", (), (Output(name, Tensor(name=name, shape=()), name),)) for name in "ab")
+    alone, together = (Program((), (), (Output(name, Tensor(name=name, shape=()), name),)) for name in "ab")
     made = [alone, together]
     planned = [(*each[:2], each[2] is together) for each in plan(["tensorrt", "torch"], ["bf16", "fp32"], made)]
     assert planned[:2] == [("tensorrt", "fp32", True), ("torch", "fp32", True)]

@@ -16,7 +16,7 @@ from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.bundle.manifest import Tolerance
 from classifiers.runtimes.casting import DTYPES, cast_graph
 from classifiers.runtimes.golden import compare_golden
-from classifiers.runtimes.program import Program, programs
+from classifiers.runtimes.program import Program, joined_programs
 from classifiers.suite import default_bundles
 from classifiers.training.tolerances import TOLERANCES
 
@@ -25,7 +25,7 @@ NEVER = {
     "ArgMax", "Clip", "Div", "Exp", "LayerNormalization", "Log", "Max", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
     "ReduceSum", "Reciprocal", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Sub", "TopK",
 }  # fmt: skip
-PROGRAMS = programs([load_bundle(folder) for folder in default_bundles()])
+PROGRAMS = joined_programs([load_bundle(folder) for folder in default_bundles()])
 
 
 def types(model: onnx.ModelProto) -> dict[str, int]:

@@ -16,7 +16,7 @@ from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.onnx_cuda import OnnxProgram
 from classifiers.runtimes.opening import RuntimeOptions, open_engine
-from classifiers.runtimes.program import Program, programs
+from classifiers.runtimes.program import Program, joined_programs
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.tensorrt.card import Card
 from classifiers.suite import default_bundles
@@ -28,7 +28,7 @@ CPU = "CPUExecutionProvider"
 def spectral() -> Program:
     """Return the three spectral bundles as one program."""
     bundles = [load_bundle(folder) for folder in default_bundles()]
-    return next(program for program in programs(bundles) if len(program.bundles) > 1)
+    return next(program for program in joined_programs(bundles) if len(program.bundles) > 1)
 
 
 def test_every_bundle_of_a_program_gives_its_golden_answers(spectral: Program) -> None:

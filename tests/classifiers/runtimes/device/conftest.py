@@ -88,7 +88,7 @@ def fake_program() -> Program:
     """Return what the fake device computes."""
     tensors = (Tensor(name="sum", shape=()), Tensor(name="row", shape=(), dtype="int64"))
     outputs = tuple(Output("fake", tensor, f"fake/{tensor.name}") for tensor in tensors)
-    return Program((), b"", (Tensor(name="flux", shape=(WIDTH,)),), outputs)
+    return Program((), (Tensor(name="flux", shape=(WIDTH,)),), outputs)
 
 
 @pytest.fixture(scope="session")

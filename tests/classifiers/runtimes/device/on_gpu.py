@@ -1,6 +1,6 @@
 """What only a GPU can show; ``make test-gpu`` collects this file, nothing else does.
 
-It needs torch with CUDA, numpy, onnxruntime and pytest beside this repository and what ``classifiers`` imports.
+It needs torch with CUDA, numpy, onnxruntime and pytest beside this repository (``tests.bare``).
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def test_a_failed_kernel_is_a_lost_device() -> None:
 
         x, y = Tensor(name="x", shape=(4,)), Tensor(name="y", shape=())
         device = TensorDevice(TorchLauncher(broken), [x], {"p/y": y}, "cuda")
-        pipeline = Pipeline(Program((), b"", (x,), (Output("p", y, "p/y"),)), device, (4,))
+        pipeline = Pipeline(Program((), (x,), (Output("p", y, "p/y"),)), device, (4,))
         assert pipeline.run({"x": np.ones((8, 4), np.float32)})["p"]["y"].tolist() == [1.0] * 8
         for _ in range(2):
             try:

@@ -176,7 +176,7 @@ def test_nothing_of_a_bucket_without_room_is_alive_when_a_smaller_one_is_launche
     launcher = Watching(room=4)
     streams = Apart(launcher) if apart else Cpu()
     device = TensorDevice(launcher, [X], {SUM.name: SUM.tensor}, slots=slots, streams=streams)
-    pipeline = Pipeline(Program((), b"", (X,), (SUM,)), device, (4, 16, 64))
+    pipeline = Pipeline(Program((), (X,), (SUM,)), device, (4, 16, 64))
     x: NDArray[np.float32] = np.arange(300, dtype=np.float32).reshape(100, 3)
     with without_collection():
         found = pipeline.run({"x": x})

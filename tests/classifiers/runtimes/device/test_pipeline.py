@@ -166,6 +166,6 @@ def test_an_output_of_another_type_than_declared_is_an_error_of_the_bundle(
     fake_device: MakeDevice, fake_program: Program, numbered: Numbered
 ) -> None:
     wrong = Output("fake", Tensor(name="sum", shape=(2,)), "fake/sum")
-    pipeline = Pipeline(Program((), b"", fake_program.inputs, (wrong,)), fake_device(), BUCKETS)
+    pipeline = Pipeline(Program((), fake_program.inputs, (wrong,)), fake_device(), BUCKETS)
     with pytest.raises(BundleError, match="output sum"):
         pipeline.run(numbered(3, 0))

@@ -80,7 +80,7 @@ def on_device(buckets: Sequence[int] = (4, 16)) -> PreparingPipeline:
     preparation = DevicePreparation()
     outputs = {each.name: each.tensor for each in (SUM, COPY)}
     device = TensorDevice(TorchLauncher(_identity), INPUTS, outputs, preparation=preparation)
-    pipeline = Pipeline(Program((), b"", INPUTS, (SUM, COPY)), device, buckets)
+    pipeline = Pipeline(Program((), INPUTS, (SUM, COPY)), device, buckets)
     return PreparingPipeline(pipeline, preparation, COMMON_GRID)
 
 

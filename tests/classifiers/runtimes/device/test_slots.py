@@ -149,7 +149,7 @@ def test_other_buckets_go_first_too() -> None:
 
 def test_the_smallest_bucket_is_computed_once_other_forms_are_gone() -> None:
     device, _, _ = made(room=4, slots=1)
-    pipeline = Pipeline(Program((), b"", (X,), (Y,)), device, (4, 8))
+    pipeline = Pipeline(Program((), (X,), (Y,)), device, (4, 8))
     for width in (5, 9, 5):
         found = pipeline.compute(4, raw(width), {Y.name: Y.tensor})
         assert found["p/y"].tolist() == [6.0] * 4
@@ -195,7 +195,7 @@ def test_a_bucket_given_up_is_never_bound_again() -> None:
 
 def test_a_pipeline_has_its_device_give_up_what_a_busy_slot_holds() -> None:
     device, launcher, place = made(room=12)
-    pipeline = Pipeline(Program((), b"", (X,), (Y,)), device, (4, 8))
+    pipeline = Pipeline(Program((), (X,), (Y,)), device, (4, 8))
     found = pipeline.compute(32, raw(5, 32), {Y.name: Y.tensor})
     assert found["p/y"].tolist() == [6.0] * 32
     assert pipeline.buckets == (4,)
@@ -228,7 +228,7 @@ def test_batches_of_any_forms_are_answered_in_whatever_room_holds_the_smallest_b
     room: int, batches: list[tuple[int, int]]
 ) -> None:
     device, launcher, place = made(room, slots=1)
-    pipeline = Pipeline(Program((), b"", (X,), (Y,)), device, (4, 8, 16))
+    pipeline = Pipeline(Program((), (X,), (Y,)), device, (4, 8, 16))
     for width, rows in batches:
         values = np.arange(rows, dtype=np.float32)
         inputs = {"raw": np.repeat(values[:, None], width, axis=1)}
@@ -240,7 +240,7 @@ def test_batches_of_any_forms_are_answered_in_whatever_room_holds_the_smallest_b
 
 def test_callers_at_once_are_answered_where_memory_is_short() -> None:
     device, _, _ = made(room=10**6, slots=3)
-    pipeline = Pipeline(Program((), b"", (X,), (Y,)), device, (4, 8, 16))
+    pipeline = Pipeline(Program((), (X,), (Y,)), device, (4, 8, 16))
     wrong: list[int] = []
 
     def call(width: int) -> None:

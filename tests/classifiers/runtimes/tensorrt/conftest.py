@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from classifiers.bundle.folder import load_bundle
 from classifiers.bundle.manifest import Tensor
-from classifiers.runtimes.program import Output, Program, programs
+from classifiers.runtimes.program import Output, Program, joined_programs
 from classifiers.suite import default_bundles
 
 WIDTH = 8
@@ -39,10 +39,10 @@ def small_program(make_graph: Callable[..., bytes]) -> Callable[..., Program]:
     """Return a function that makes a program of one operator; it has no bundle, which building needs none of."""
 
     def make(operator: str = "Exp", graph: bytes | None = None) -> Program:
-        tensor = Tensor(name="y", shape=(WIDTH,))
-        return Program(
-            (), graph or make_graph(operator), (Tensor(name="x", shape=(WIDTH,)),), (Output("small", tensor, "y"),)
-        )
+        x, y = (Tensor(name=name, shape=(WIDTH,)) for name in "xy")
+        program = Program((), (x,), (Output("small", y, "y"),))
+        program.__dict__["graph"] = graph or make_graph(operator)
+        return program
 
     return make
 
@@ -50,7 +50,7 @@ def small_program(make_graph: Callable[..., bytes]) -> Callable[..., Program]:
 @pytest.fixture(scope="session")
 def shipped_programs() -> tuple[Program, ...]:
     """Return the programs that the bundles that ship make."""
-    return programs([load_bundle(folder) for folder in default_bundles()])
+    return joined_programs([load_bundle(folder) for folder in default_bundles()])
 
 
 @pytest.fixture

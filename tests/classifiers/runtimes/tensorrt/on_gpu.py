@@ -1,6 +1,6 @@
 """What only a GPU can show of TensorRT; ``make test-gpu`` collects this file, nothing else does.
 
-It needs torch with CUDA, numpy, onnxruntime and pytest beside this repository and what ``classifiers`` imports. What is
+It needs torch with CUDA, numpy, onnxruntime and pytest beside this repository (``tests.bare``). What is
 not installed is not tested, and said. The vendor libraries never meet: each test has a process of its own.
 """
 

@@ -25,7 +25,6 @@ ANSWERS: dict[str, tuple[str, tuple[int, ...]]] = {"y": ("float32", (8,)), "k": 
 NAMES = ("tensorrt", "tensorrt_rtx")
 PROGRAM = Program(
     (),
-    b"",
     (Tensor(name="x", shape=(8,)),),
     (Output("one", Tensor(name="y", shape=(8,)), "y"), Output("one", Tensor(name="k", shape=(), dtype="int64"), "k")),
 )
