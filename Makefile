@@ -22,8 +22,9 @@ $(BIN)/specstream: pyproject.toml constraints.txt ops/setup/python.sh
 	@PYTHON=$(PYTHON) sh ops/setup/python.sh $(VENV) plot
 	@touch $@
 
-$(VENV)/.developer: pyproject.toml constraints.txt ops/setup/python.sh
+$(VENV)/.developer: pyproject.toml constraints.txt ops/setup/python.sh ops/setup/tensorrt.sh
 	@PYTHON=$(PYTHON) sh ops/setup/python.sh $(VENV) dev,train,tensorrt-rtx
+	@sh ops/setup/tensorrt.sh $(VENV)
 	@touch $@ $(BIN)/specstream
 
 demo: $(BIN)/specstream ## simulate an exposure, classify it, draw pictures (needs only Python)
