@@ -13,7 +13,7 @@ flagged here. The simulated forest, narrow lines, iron, hosts and slopes of quas
 leaves, by which bundles are now calibrated, were brought nearer to the medians and scatter of 96 quasars and 76 sky
 fibres here, by hand and more than once. Types outside the scheme are weighed (``verdict.calibrate.OTHER_ODDS``) after a
 look at which sky fibres and M dwarfs were missed here; what errors of quasars' redshifts are against, and their floor,
-after a look at pulls here (``quasars.redshift.FLOOR_KM_S``). Of three classifiers that ships which found most here, and
+after a look at pulls here (``quasars.redshift.FLOOR_KM_S``). Of seven classifiers that ships which found most here, and
 of two J-PAS networks that which leaves fewer unknown here. No weight of a network was fitted to them and no calibration
 uses them.
 """
