@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
-from classifiers.bundle.folder import WEIGHTS_FILE, Bundle
+from classifiers.bundle.folder import GRAPH_FILE, WEIGHTS_FILE, Bundle
 from classifiers.engine import Engine
 from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.casting import DTYPES, Dtype
@@ -21,6 +21,7 @@ from classifiers.runtimes.device.launcher import Preparation
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
+from classifiers.runtimes.graphs import load_graph
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program, joined_programs, programs
@@ -167,8 +168,7 @@ def _on_device(
     from classifiers.runtimes.device.preparing import PreparingPipeline
 
     engines: dict[str, ProgramEngine] = {}
-    # torch rebuilds modules and reads no graph
-    for program in programs(bundles) if runtime == "torch" else joined_programs(bundles):
+    for program in _programs(runtime, bundles):
         grid = program.bundles[0].manifest.grid
         preparation = None if grid is None else DevicePreparation()
         pipeline = _OPENERS[runtime](program, options, notice, preparation)
@@ -179,6 +179,14 @@ def _on_device(
             name = bundle.manifest.name
             engines[name] = ProgramEngine(name, runtime, options.dtype, pipeline, preparing)
     return tuple(engines[bundle.manifest.name] for bundle in bundles)
+
+
+def _programs(runtime: str, bundles: Sequence[Bundle]) -> tuple[Program, ...]:
+    if runtime != "torch":
+        return joined_programs(bundles)
+    for bundle in bundles:  # torch rebuilds modules and reads no graph; one that is none is refused all the same
+        load_graph(str(bundle.folder / GRAPH_FILE), bundle.graph)
+    return programs(bundles)
 
 
 def _torch(program: Program, options: RuntimeOptions, notice: Notice, preparation: Preparation | None) -> Pipeline:

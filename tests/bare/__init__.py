@@ -1,9 +1,9 @@
 """What a bare GPU machine lacks: stand-ins with which the tests and the benchmark of GPUs need nothing to be installed.
 
-Beside torch, numpy and onnxruntime the project has pydantic, numba and safetensors. Importing this package puts a
-stand-in on the path for each of the three that is not installed, for this process and those that it starts. They do
-what these tests need and no more: models are not validated (bundles are verified by their digests all the same), loops
-are interpreted. Nothing that ships imports them.
+Beside torch, numpy and onnxruntime the project has pydantic, numba, safetensors and onnx. Importing this package puts a
+stand-in on the path for each of the four that is not installed, for this process and those that it starts. They do what
+these tests need and no more: models and graphs are not validated (bundles are verified by their digests all the same),
+graphs are not joined, loops are interpreted. Nothing that ships imports them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("pydantic", "numba", "safetensors")
+PACKAGES = ("pydantic", "numba", "safetensors", "onnx")
 
 
 def stand_in() -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def test_the_benchmark_measures_torch_and_says_what_it_lacks(bare: dict[str, str
     done = ran(bare, "-m", "tests.bench.gpu", "--quick", "--bucket", "4", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "gpu.json").read_text())
-    assert document["stand_ins"] == ["pydantic", "numba", "safetensors"]
+    assert document["stand_ins"] == ["pydantic", "numba", "safetensors", "onnx"]
     assert {each["engine"] for each in document["engines"] if each["runtime"] == "torch"} == {
         "spectral-classifier", "spectral-anomaly", "qso-finder", "all"
     }  # fmt: skip
@@ -72,7 +72,7 @@ def test_golden_answers_are_read_and_held_by_the_stand_ins(bare: dict[str, str])
         from classifiers.bundle.folder import load_bundle
         from classifiers.suite import default_bundles
 
-        assert tests.bare.STOOD_IN == ("pydantic", "numba", "safetensors"), tests.bare.STOOD_IN
+        assert tests.bare.STOOD_IN == ("pydantic", "numba", "safetensors", "onnx"), tests.bare.STOOD_IN
         for folder in default_bundles():
             open_engines([load_bundle(folder)], RuntimeOptions("torch", "fp16", "cpu"))
             print(folder.name)

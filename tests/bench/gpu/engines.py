@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +23,7 @@ from classifiers.runtimes.onnx_cpu import JoinedOnnxEngines, OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.torch_runtime import torch_launcher
+from tests.bare import STOOD_IN
 
 MODELS = Path(__file__).resolve().parents[3] / "classifiers" / "models"
 SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
@@ -139,7 +139,7 @@ def _on_onnxruntime(bundles: Sequence[Bundle]) -> Runs:
 
 def _need_onnx(runtime: str) -> None:
     """Raise RuntimeUnavailable on a bare machine that lacks what joins and casts graphs."""
-    if find_spec("onnx") is None:
+    if "onnx" in STOOD_IN:
         raise RuntimeUnavailable(runtime, "expected the package onnx, which joins graphs, found none")
 
 
