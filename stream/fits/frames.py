@@ -130,11 +130,12 @@ def barycentric_correction_km_s(
     """Return the velocity [km/s] to add to topocentric wavelengths to reach the barycentre.
 
     Wright & Eastman 2014 (PASP 126, 838) to the precision of a single multiplication, as astropy computes it. Earth
-    orientation comes from the tables that ship with astropy: nothing is downloaded, and its warnings about dates beyond
-    those tables are let go, since they concern arcseconds of polar motion and milliseconds of UT1.
+    orientation comes from the tables that ship with astropy: nothing is downloaded, and that they are old, or end
+    before the date, is let go, since it concerns arcseconds of polar motion and milliseconds of UT1.
     """
     with (
         iers.conf.set_temp("auto_download", value=False),
+        iers.conf.set_temp("auto_max_age", None),
         iers.conf.set_temp("iers_degraded_accuracy", "ignore"),
         warnings.catch_warnings(),
     ):

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from stream.errors import StreamError
 from stream.expression import Expression, compile_expression
 from stream.fits.arms import join_records
 from stream.fits.errors import BadSpectraError, FitsError
@@ -16,6 +17,8 @@ from stream.fits.registry import reader_of
 from stream.fits.selection import RowSelection
 
 AnyPath: TypeAlias = str | PathLike[str]
+MALFORMED: Final = (ValueError, TypeError, LookupError, ArithmeticError)
+"""What numpy and astropy raise of columns and keywords of another type, shape or range than a reader can use."""
 
 
 def read_fits(
@@ -54,15 +57,32 @@ def _read(
     paths: Sequence[Path], rule: Expression | None, on_error: Callable[[FitsError], None] | None
 ) -> Iterator[dict[str, Any]]:
     errors: list[FitsError] = []
-    report = errors.append if on_error is None else on_error
     n_good = 0
     with ExitStack() as open_files:
-        streams = []
-        for path in paths:
-            file = open_files.enter_context(open_fits(path))
-            streams.append(reader_of(file).read(file, RowSelection(rule), report))
-        for record in streams[0] if len(streams) == 1 else join_records(streams, paths):
+        for record in _records(paths, open_files, rule, errors.append if on_error is None else on_error):
             n_good += 1
             yield record
     if errors:
         raise BadSpectraError(errors, file=paths[0], n_good=n_good)
+
+
+def _records(
+    paths: Sequence[Path], open_files: ExitStack, rule: Expression | None, report: Callable[[FitsError], None]
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file; what a reader does not foresee of a malformed one is an error of the file, too."""
+    layout = "a FITS file"
+    try:
+        streams = []
+        for path in paths:
+            file = open_files.enter_context(open_fits(path))
+            reader = reader_of(file)
+            layout = reader.name
+            streams.append(reader.read(file, RowSelection(rule), report))
+        yield from streams[0] if len(streams) == 1 else join_records(streams, paths)
+    except StreamError:
+        raise
+    except MALFORMED as error:
+        found = f"{type(error).__name__}: {error}"
+        raise FitsError(
+            f"expected a file laid out as {layout}, found what cannot be read: {found}", file=paths[0]
+        ) from error

@@ -1,0 +1,98 @@
+"""Files that are intact, of a known layout, and hold what no reader can use: an error of the file, never another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from stream.fits import FitsError, read_fits
+from stream.fits.frames import barycentric_correction_km_s
+
+ESO = "eso-sdp-ADP.2015-10-15T12_53_33.873.fits"
+LAMOST = "lamost-spec-58575-sp03-010.fits"
+FOURMOST = "4most-mock-ql1.fits"
+DESI = "desi-coadd-4-80613-thru20210324.fits"
+SDSS = "sdss-spec-1599-53089-0469.fits"
+Change = Callable[[fits.HDUList], Any]
+
+
+def _no_pixels(file: fits.HDUList) -> None:
+    file[0].data = file[0].data[:, :0]
+
+
+def _no_rows(file: fits.HDUList) -> None:
+    file[1] = fits.BinTableHDU(file[1].data[:0], header=file[1].header)
+
+
+def _text(extension: int, column: str) -> Change:
+    def change(file: fits.HDUList) -> None:
+        table = file[extension]
+        rows = len(table.data)
+        columns = [
+            fits.Column(each.name, "8A", array=np.full(rows, "x"))
+            if each.name == column
+            else fits.Column(each.name, each.format, array=table.data[each.name])
+            for each in table.columns
+        ]
+        file[extension] = fits.BinTableHDU.from_columns(columns, name=table.name)
+
+    return change
+
+
+def _other_mask(file: fits.HDUList) -> None:
+    file["B_MASK"].data = file["B_MASK"].data[:, :-5]
+
+
+def _flat_mask(file: fits.HDUList) -> None:
+    file["R_MASK"].data = file["R_MASK"].data[0]
+
+
+def _declination(file: fits.HDUList) -> None:
+    file[0].header["DEC"] = 100.0
+
+
+def _date(file: fits.HDUList) -> None:
+    file[0].header["MJD-OBS"], file[0].header["MJD-END"] = 1e9, 1e9 + 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (ESO, _declination),
+        (ESO, _date),
+        (FOURMOST, _no_rows),
+        (LAMOST, _no_pixels),
+        (DESI, _other_mask),
+        (DESI, _flat_mask),
+        (SDSS, _text(1, "flux")),
+        (SDSS, _text(1, "ivar")),
+    ],
+)
+def test_it_is_an_error_of_one_line_that_names_the_file(
+    data_dir: Path, tmp_path: Path, name: str, change: Change
+) -> None:
+    """Not one that ends the reading of a night's other files."""
+    path = tmp_path / name
+    with fits.open(data_dir / "fits" / name) as file:
+        change(file)
+        file.writeto(path, output_verify="silentfix")
+    with pytest.raises(FitsError) as caught:
+        list(read_fits(path))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mjd", [50_000.0, datetime.now(UTC).timestamp() / 86_400.0 + 40_587.0, 70_000.0, 90_000.0])
+def test_velocities_are_corrected_for_any_date_however_old_the_tables_of_the_earths_rotation(mjd: float) -> None:
+    """What ships of them ends; a night after their end is one like another."""
+    found = barycentric_correction_km_s(
+        ra_deg=150.0, dec_deg=2.0, mjd_mid=mjd, longitude_deg=-70.4, latitude_deg=-24.6, height_m=2635.0
+    )
+    assert np.isfinite(found)
+    assert abs(found) < 31.0
