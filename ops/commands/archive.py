@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import Annotated
 
 import typer
 
 from ops.commands.entering import EntryProgress, say_summary
 from ops.commands.options import OptionalConfigFile
+from ops.stopping import stop_on_signals
 from stream.archive import archive as archive_topics
 from stream.entry import EntrySummary, Interrupted, Patience
 from stream.errors import ConfigurationError
@@ -42,9 +41,7 @@ def archive(
         check_folder_topic(url)
     names = [url.topic for url in urls]
     properties = settings.kafka.properties()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     folder = FolderArchive(target.folder, dict.fromkeys(names, str(broker)))
     try:
         with EntryProgress("archiving") as report:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +10,7 @@ import typer
 from ops.commands.entering import EntryProgress, say_summary
 from ops.commands.options import OptionalConfigFile, TopicUrlOption
 from ops.patience import patiently
+from ops.stopping import stop_on_signals
 from ops.wiring import open_codec, open_entry
 from stream.ingest import ingest as ingest_files
 from stream.settings import load_settings
@@ -43,9 +42,7 @@ def ingest(
     codec = open_codec(settings, publishes={"l1_spectrum": topic.topic})
     publisher = patiently(lambda: open_entry(settings, topic, identity or f"ingest.{topic.topic}"))
     # only now: until the broker answers, a signal ends the program at once
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     try:
         with EntryProgress("ingesting") as report:
             summary = ingest_files(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +10,7 @@ import typer
 from ops.commands.entering import EntryProgress, say_summary
 from ops.commands.options import OptionalConfigFile, TopicUrlOption
 from ops.patience import patiently
+from ops.stopping import stop_on_signals
 from ops.wiring import open_entry
 from stream.produce import produce as produce_files
 from stream.settings import load_settings
@@ -48,9 +47,7 @@ def produce(
     topic = parse_topic_url(to)
     publisher = patiently(lambda: open_entry(settings, topic, identity or f"produce.{topic.topic}"))
     # only now: until the broker answers, a signal ends the program at once
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     try:
         with EntryProgress("producing") as report:
             summary = produce_files(

@@ -17,6 +17,7 @@ from ops.logs import configure_logs
 from ops.metrics.declared import declare
 from ops.metrics.server import HealthServer
 from ops.metrics.telemetry import PrometheusTelemetry
+from ops.stopping import asks_to_stop
 from ops.version import versions
 from ops.wiring import absent_topics, check_broker, open_codec, open_input, service_schemas
 from schemas.codec import Codec
@@ -50,7 +51,8 @@ def run(
     configure_logs(log_level)
     log = structlog.get_logger("specstream")
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())  # SIGINT ends at once until there is something to drain
+    handler = asks_to_stop(stop)
+    signal.signal(signal.SIGTERM, handler)  # SIGINT ends at once until there is something to drain
     classifiers = open_classifiers(
         settings,
         lambda each: log.info("runtime passed over", runtime=each.runtime, reason=each.reason, bundles=each.bundles),
@@ -72,7 +74,7 @@ def run(
         if codec is None:
             log.info("stopped before it started")
             return
-        signal.signal(signal.SIGINT, lambda *_: stop.set())
+        signal.signal(signal.SIGINT, handler)
         transport = open_input(settings)
         try:
             log.info("started", broker=settings.broker, group=settings.group, inputs=settings.topics.inputs,

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from ops.kafka.errors import BrokerError, BrokerFailed
 from ops.kafka.jars import java_command, resolve_jars
+from ops.stopping import stop_on_signals
 
 SETTINGS = Path(__file__).with_name("server.properties")
 STARTED = "Kafka Server started"
@@ -227,9 +227,7 @@ def running_broker(
 
 def serve_until_stopped(running: AbstractContextManager[tuple[Broker, str]]) -> int:
     """Run a broker until Ctrl-C or SIGTERM and say what comes with it once it serves; return the exit status."""
-    stop = threading.Event()
-    for how in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(how, lambda *_: stop.set())
+    stop = stop_on_signals()
     try:
         with running as (broker, greeting):
             print(greeting, flush=True)
