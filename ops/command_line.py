@@ -9,8 +9,13 @@ Exit status: 0 done; 1 the check failed; 2 wrong usage or configuration, one lin
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
@@ -129,14 +134,16 @@ def _program(
 
 def main() -> None:
     """Run the program and end the process with its exit status."""
+    _say_all()
     try:
         status = app(prog_name="specstream", standalone_mode=False)
     except UsageError as error:
         _end(WRONG_USAGE, _usage(error))
     except Fatal as error:
-        _end(FATAL, str(error))
+        _end(FATAL, str(error), at_once=_lost_a_device(error))
     except ClassifierError as error:
-        _end(FATAL if _is_lost_device(error) else WRONG_USAGE, str(error))
+        lost = _lost_a_device(error)
+        _end(FATAL if lost else WRONG_USAGE, str(error), at_once=lost)
     except (ConfigurationError, SchemasError, StreamError) as error:
         _end(WRONG_USAGE, str(error))
     except OSError as error:
@@ -155,18 +162,34 @@ def main() -> None:
         sys.exit(status or 0)
 
 
-def _is_lost_device(error: ClassifierError) -> bool:
+def _say_all() -> None:
+    """Have what a terminal's encoding lacks escaped, and what is said to closed streams go nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the descriptor was closed when the program began
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _lost_a_device(error: BaseException) -> bool:
+    """Tell whether a device that failed is behind an error."""
     from classifiers.runtimes.device.contract import DeviceLost  # brings numpy, which --help needs none of
 
-    return isinstance(error, DeviceLost)
+    return any(isinstance(each, DeviceLost) for each in _chain(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised on top of."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
 
 
 def _was_interrupted(error: BaseException) -> bool:
     """Tell whether an interrupt is behind an error: a compiled module that is being imported turns it into its own."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, KeyboardInterrupt):
-        seen = seen.__cause__ or seen.__context__
-    return seen is not None
+    return any(isinstance(each, KeyboardInterrupt) for each in _chain(error))
 
 
 def _usage(error: Any) -> str:
@@ -175,7 +198,20 @@ def _usage(error: Any) -> str:
     return f"{said}; see {error.ctx.command_path} --help" if said and error.ctx is not None else said
 
 
-def _end(status: int, message: str) -> NoReturn:
+def _end(status: int, message: str, *, at_once: bool = False) -> NoReturn:
+    """End the process.
+
+    Args:
+        status: its exit status.
+        message: printed before, unless it is empty.
+        at_once: free nothing. Torch frees pinned memory of a device that is lost in a destructor that may not fail, and
+            does: that would end the process with SIGABRT, and its status would be lost.
+    """
     if message:
         messages().print(f"specstream: {visible(' '.join(message.split()))}", style="red", markup=False)
+    if at_once:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
     sys.exit(status)

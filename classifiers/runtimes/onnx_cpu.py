@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime
@@ -29,14 +29,17 @@ from classifiers.runtimes.joining import CannotJoin, join_bundles, output_name
 SMALLEST_CHUNK = 16
 """Rows computed at once, if the bundle has a bucket of that size or more."""
 _DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
-_OPAQUE = (  # onnxruntime's exceptions share no public base class below Exception
+FAILURES: Final = (
+    onnxruntime.capi.onnxruntime_pybind11_state.EPFail,
     onnxruntime.capi.onnxruntime_pybind11_state.Fail,
     onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
     onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
     onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
     onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
     onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+    RuntimeError,
 )
+"""What onnxruntime raises: its exceptions share no public base class below Exception."""
 
 
 def version() -> str:
@@ -174,7 +177,7 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return opener(graph, options, providers=list(providers))
-    except _OPAQUE as error:
+    except FAILURES as error:
         raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
 
 

@@ -1,8 +1,9 @@
 """ONNX Runtime's CUDA provider, where a build of onnxruntime with it is installed: a program on the first GPU.
 
-The library copies arrays and waits itself, so this is slower than torch or TensorRT; it needs neither. It falls back to
-the CPU without an error where CUDA's libraries do not load: what a session really uses is therefore asked, and another
-provider refused. It rounds fp32 products to TF32 unless it is told not to: it is told either way.
+The library copies arrays and waits itself, so this is slower than torch or TensorRT; it needs neither. It goes over to
+the CPU without an error where CUDA's libraries do not load, or where a kernel fails while it serves: it is told not
+to, and what a session really uses is asked. Libraries of CUDA that came as Python packages are loaded first, which it
+leaves to its user. It rounds fp32 products to TF32 unless it is told not to: it is told either way.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from classifiers.bundle.errors import BundleError
 from classifiers.runtimes.casting import Dtype
-from classifiers.runtimes.contract import check_inputs, check_output, chunk
-from classifiers.runtimes.device.contract import BUCKETS
+from classifiers.runtimes.contract import chunk
+from classifiers.runtimes.device.contract import BUCKETS, DeviceLost, OutOfMemory
+from classifiers.runtimes.device.pipeline import Pipeline
+from classifiers.runtimes.device.rows import Column
 from classifiers.runtimes.errors import RuntimeUnavailable
-from classifiers.runtimes.onnx_cpu import open_session
+from classifiers.runtimes.onnx_cpu import FAILURES, open_session
 from classifiers.runtimes.program import Program
 
 RUNTIME: Final = "onnxruntime_cuda"
@@ -43,14 +47,20 @@ def is_built_in() -> bool:
     return PROVIDER in onnxruntime.get_available_providers()
 
 
-class OnnxProgram:
-    """A program in one session; batches are cut to buckets and padded by repeating their first row."""
+_MEMORY: Final = ("failed to allocate memory", "out of memory", "alloc_failed", "allocation_failed")
+_CARD: Final = ("cuda failure", "cuda error", "cudaerror")
+"""What it says when the card is to blame, and what was on it is lost."""
+
+
+class OnnxDevice:
+    """A program in one session; a ``Device`` of one slot, since the library has no streams that it could be given."""
+
+    slots = 1
 
     def __init__(
         self,
         program: Program,
         provider: str = PROVIDER,
-        buckets: Sequence[int] = BUCKETS,
         *,
         dtype: Dtype = "fp32",
         opener: Callable[..., Any] = onnxruntime.InferenceSession,
@@ -60,59 +70,87 @@ class OnnxProgram:
         Args:
             program: bundles that read the same.
             provider: of onnxruntime; only that of CUDA is given options.
-            buckets: rows to compute at once, ascending.
             dtype: one of ``DTYPES``.
             opener: makes the session; see ``open_session``.
 
         Raises:
-            RuntimeUnavailable: the session does not use the provider.
-            BundleError: the graph does not load.
+            RuntimeUnavailable: there is no session, or it does not use the provider.
         """
-        self._program, self._buckets = program, tuple(buckets)
         self._names = [each.name for each in program.outputs]
-        self._session = open_session(
-            program.name, program.graph, [(provider, options(dtype) if provider == PROVIDER else {})], opener
-        )
+        given = [(provider, options(dtype) if provider == PROVIDER else {})]
+        try:
+            self._session = open_session(program.name, program.graph, given, opener)
+        except BundleError as error:  # the graph is one that has been joined, and loads on the CPU
+            raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found: {error.found}") from error
         used = self._session.get_providers()[0]
         if used != provider:
             raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found {used}")
+        self._session.disable_fallback()
+        self._found: list[NDArray[Any]] = []
+        self._computed: set[int] = set()
+        self._too_large: int | None = None
 
-    @property
-    def program(self) -> Program:
-        """Return what is computed."""
-        return self._program
+    def begin(self, slot: int, bucket: int, inputs: Mapping[str, Column]) -> None:
+        """Compute rows, padded to the bucket; see ``Device``.
 
-    @property
-    def buckets(self) -> tuple[int, ...]:
-        """Return the rows that are computed at once."""
-        return self._buckets
-
-    @property
-    def slots(self) -> int:
-        """Return 1: a session has no streams of its own."""
-        return 1
-
-    def run(
-        self, inputs: Mapping[str, NDArray[np.float32]], *, bucket: int | None = None
-    ) -> dict[str, dict[str, NDArray[Any]]]:
-        """Compute the outputs of n >= 1 rows, by bundle name and output name.
-
-        Args:
-            inputs: by the names that the program reads, first axis n.
-            bucket: rows to compute at once; None: as is best.
+        Raises:
+            OutOfMemory: the card has no room for the bucket.
+            DeviceLost: the card failed, or what has computed such a bucket before.
+            RuntimeUnavailable: the library has no kernels that compute it here.
         """
-        sizes = self._buckets if bucket is None else (bucket,)
-        n = check_inputs(self._program, inputs)
-        wanted = {tensor.name: inputs[tensor.name] for tensor in self._program.inputs}
-        parts: list[list[NDArray[Any]]] = []
-        for start in range(0, n, sizes[-1]):
-            rows = min(n - start, sizes[-1])
-            size = next(size for size in sizes if size >= rows)
-            found = self._session.run(self._names, chunk(wanted, start, size))
-            parts.append([values[:rows] for values in found])
-        results: dict[str, dict[str, NDArray[Any]]] = {bundle.manifest.name: {} for bundle in self._program.bundles}
-        for i, each in enumerate(self._program.outputs):
-            values = np.concatenate([part[i] for part in parts])
-            check_output(self._program, each.tensor, values, n)
-            results[each.bundle][each.tensor.name] = values
-        return results
+        del slot
+        if self._too_large is not None and bucket >= self._too_large:
+            raise OutOfMemory(bucket, "given up before")
+        try:
+            whole = chunk({name: np.asarray(array) for name, array in inputs.items()}, 0, bucket)
+            self._found = self._session.run(self._names, whole)
+        except FAILURES as error:
+            words = " ".join(str(error).split())[:300]
+            if _says(words, _MEMORY):
+                raise OutOfMemory(bucket, words) from error
+            if bucket in self._computed or _says(words, _CARD):
+                raise DeviceLost(words) from error
+            raise RuntimeUnavailable(RUNTIME, f"expected {bucket} rows to be computed, found: {words}") from error
+        self._computed.add(bucket)
+
+    def wait(self, slot: int) -> dict[str, NDArray[Any]]:
+        """Return what was computed, by graph name."""
+        del slot
+        return dict(zip(self._names, self._found, strict=True))
+
+    def give_up(self, bucket: int) -> None:
+        """Refuse a bucket and larger ones from now on."""
+        self._too_large = bucket
+
+
+def _says(words: str, phrases: Sequence[str]) -> bool:
+    return any(phrase in words.lower() for phrase in phrases)
+
+
+def open_onnx_cuda(
+    program: Program,
+    dtype: Dtype,
+    notice: Callable[[str], None],
+    *,
+    provider: str = PROVIDER,
+    buckets: Sequence[int] = BUCKETS,
+) -> Pipeline:
+    """Open a program on the first GPU.
+
+    Args:
+        program: bundles that read the same.
+        dtype: one of ``DTYPES``.
+        notice: told in one line where a bucket is too large for the card.
+        provider: of onnxruntime.
+        buckets: rows to compute at once.
+
+    Raises:
+        RuntimeUnavailable: there is no session, or it does not use the provider.
+    """
+    if provider == PROVIDER and hasattr(onnxruntime, "preload_dlls"):  # from 1.21 on
+        onnxruntime.preload_dlls()
+
+    def on_smaller(error: OutOfMemory, smaller: int) -> None:
+        notice(f"{error}; batches of {smaller} rows from now on")
+
+    return Pipeline(program, OnnxDevice(program, provider, dtype=dtype), buckets, on_smaller)

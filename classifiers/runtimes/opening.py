@@ -95,9 +95,12 @@ def open_engines(
     if asked.runtime != AUTO:
         return _open(asked.runtime, bundles, asked, notice)
     refusals: list[tuple[str, str]] = []
-    for name in ORDER:
+    attempts = [(name, asked) for name in ORDER]
+    if _on_provider(asked):
+        attempts.append(("onnxruntime", replace(asked, device="cpu")))
+    for name, place in attempts:
         try:
-            return replace(_open(name, bundles, asked, notice), refusals=tuple(refusals))
+            return replace(_open(name, bundles, place, notice), refusals=tuple(refusals))
         except RuntimeUnavailable as error:
             refusals.append((name, error.reason))
         except OutOfMemory as error:
@@ -121,15 +124,20 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
     engines: tuple[Engine, ...]
     if runtime != "onnxruntime":
         engines = _on_device(runtime, bundles, options, notice)
-    elif options.device == "cpu" or (options.device == "auto" and (find_card() is None or not onnx_cuda.is_built_in())):
-        engines = _on_cpu(bundles, options)
+    elif options.device == "cuda" or _on_provider(options):
+        engines = _on_cuda_provider(bundles, options, notice)
     else:
-        engines = _on_cuda_provider(bundles, options)
+        engines = _on_cpu(bundles, options)
     for bundle, engine in zip(bundles, engines, strict=True):
         self_test(bundle, engine)
     programs_of = {id(each.program): each for each in engines if isinstance(each, ProgramEngine)}
     rehearsed = (rehearse(each, options.largest_batch) for each in programs_of.values())
     return Opened(engines, rehearsals=tuple(each for each in rehearsed if each is not None))
+
+
+def _on_provider(options: RuntimeOptions) -> bool:
+    """Return whether onnxruntime takes its CUDA provider where nobody asks for a place."""
+    return options.device == "auto" and find_card() is not None and onnx_cuda.is_built_in()
 
 
 def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
@@ -138,7 +146,7 @@ def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine,
     return tuple(OnnxEngine(bundle) for bundle in bundles)
 
 
-def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
+def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> tuple[Engine, ...]:
     if options.dtype not in onnx_cuda.DTYPES:
         known = " or ".join(onnx_cuda.DTYPES)
         raise RuntimeUnavailable("onnxruntime", f"expected dtype = {known}, received {options.dtype}")
@@ -152,7 +160,7 @@ def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions) -> tup
         raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32 on {has}, received tf32")
     engines: dict[str, Engine] = {}
     for program in joined_programs(bundles):
-        running = onnx_cuda.OnnxProgram(program, dtype=options.dtype)
+        running = onnx_cuda.open_onnx_cuda(program, options.dtype, notice)
         names = (bundle.manifest.name for bundle in program.bundles)
         engines |= {name: ProgramEngine(name, onnx_cuda.RUNTIME, options.dtype, running) for name in names}
     return tuple(engines[bundle.manifest.name] for bundle in bundles)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from classifiers.bundle.folder import load_bundle
+from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.bundle.manifest import Manifest
+from classifiers.engine import Engine
 from classifiers.errors import ClassifierError
 from classifiers.runtimes.casting import DTYPES
 from classifiers.runtimes.device.contract import DeviceLost
 from classifiers.runtimes.errors import RuntimeUnavailable
-from classifiers.runtimes.golden import self_test
-from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engine
+from classifiers.runtimes.golden import read_golden
+from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engines
 from classifiers.suite import MODELS, default_bundles
 from classifiers.training.evaluation.cards import model_card
 from ops.commands.compile import compile_engines
-from ops.commands.options import BundleFolders, command_group, one_of
+from ops.commands.options import BundleFolders, EngineCache, command_group, one_of
 from ops.console import messages, output
 from stream.errors import ConfigurationError
 
@@ -64,26 +66,27 @@ def verify(
     runtime: Annotated[str, typer.Option(help="Runtime that answers the golden inputs.")] = "onnxruntime",
     dtype: Annotated[str, typer.Option(help="Its number format: fp32, tf32, fp16 or bf16.")] = "fp32",
     device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
+    cache: EngineCache = None,
 ) -> None:
     """Check every file's digest, load the graph, and compare its answers to the golden outputs.
 
-    A bundle that fails any of these ends it with status 1, after the others were checked; a runtime that cannot serve
-    with 2, a device that fails with 3, at once.
+    Bundles that read the same are opened together, as in the service: what is verified is what serves. A bundle that
+    fails any of these ends it with status 1, after the others were checked; a runtime that cannot serve with 2, a
+    device that fails with 3, at once.
 
     Example: `specstream bundles verify`
     """
-    options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES))
+    options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES), cache=cache)
+    found: dict[Path, Bundle | ClassifierError] = {folder: _loaded(folder) for folder in paths or default_bundles()}
+    engines = _engines([each for each in found.values() if isinstance(each, Bundle)], options)
     failed = False
-    for folder in paths or default_bundles():
-        try:
-            findings = _verified(folder, options)
-        except (RuntimeUnavailable, DeviceLost):
-            raise  # it would serve no other bundle either
-        except ClassifierError as error:
+    for folder, bundle in found.items():
+        answer = engines[bundle.folder] if isinstance(bundle, Bundle) else bundle
+        if isinstance(answer, ClassifierError) or isinstance(bundle, ClassifierError):
             failed = True
-            messages().print(f"{folder}: {error}", style="red", markup=False)
-            continue
-        output().print(f"{folder.name}: {findings}", markup=False)
+            messages().print(f"{folder}: {answer}", style="red", markup=False)
+        else:
+            output().print(f"{folder.name}: {_findings(bundle, answer)}", markup=False)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -114,14 +117,37 @@ def cards(
         raise ConfigurationError(f"--evaluation: expected the JSON of `evaluate`, received {evaluation}") from error
 
 
-def _verified(folder: Path, options: RuntimeOptions) -> str:
-    """Return what was checked, in words.
+def _loaded(folder: Path) -> Bundle | ClassifierError:
+    """Return a bundle whose digests agree, or what is wrong with it."""
+    try:
+        return load_bundle(folder)
+    except ClassifierError as error:
+        return error
+
+
+def _engines(bundles: Sequence[Bundle], options: RuntimeOptions) -> dict[Path, Engine | ClassifierError]:
+    """Return what answers for each bundle, by folder: opened together as in the service, or what is wrong with it.
 
     Raises:
-        ClassifierError: a digest, the graph or an answer is not as the bundle says, or the runtime is not there.
+        RuntimeUnavailable: the runtime cannot serve.
+        DeviceLost: the device failed.
     """
-    bundle = load_bundle(folder)
-    engine = open_engine(bundle, options, messages().print)
+    try:
+        opened = open_engines(bundles, options, messages().print).engines if bundles else ()
+        return {bundle.folder: engine for bundle, engine in zip(bundles, opened, strict=True)}
+    except (RuntimeUnavailable, DeviceLost):
+        raise  # it would serve no other bundle either
+    except ClassifierError as error:
+        if len(bundles) == 1:
+            return {bundles[0].folder: error}
+    apart: dict[Path, Engine | ClassifierError] = {}
+    for bundle in bundles:
+        apart |= _engines([bundle], options)
+    return apart
+
+
+def _findings(bundle: Bundle, engine: Engine) -> str:
+    """Return what was checked, in words."""
     intact = f"{len(bundle.manifest.files)} digests agree, the graph loads on {engine.runtime}"
-    report = self_test(bundle, engine)
-    return f"{intact}, no golden answers" if report is None else f"{intact}, {report.rows} golden answers agree"
+    golden = read_golden(bundle)  # answered when the engine was opened
+    return f"{intact}, no golden answers" if golden is None else f"{intact}, {golden.rows} golden answers agree"

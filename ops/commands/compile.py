@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from classifiers.runtimes.device.contract import BUCKETS
 from classifiers.runtimes.program import joined_programs
 from classifiers.runtimes.tensorrt.compiling import Compiled, compile_ahead
 from classifiers.suite import default_bundles
-from ops.commands.options import BundleFolders, one_of
+from ops.commands.options import BundleFolders, EngineCache, one_of
 from ops.console import messages, output, progress_bar
 
 RUNTIMES = ("tensorrt", "tensorrt_rtx")
@@ -35,14 +34,7 @@ def compile_engines(
             metavar="N,N,...", help="Batch sizes to compute at; where memory is short, leave out the largest."
         ),
     ] = ",".join(map(str, BUCKETS)),
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            envvar="SPECSTREAM_ENGINES__CACHE",
-            help="Folder for engines; none: specstream/engines in the user's cache folder.",
-        ),
-    ] = None,
+    cache: EngineCache = None,
 ) -> None:
     """Build the engines of bundles ahead; bundles that read the same become one engine, as in the service.
 

@@ -99,7 +99,10 @@ def evaluate(
     if runtime is not None:
         if to is None or alone:
             raise ConfigurationError(f"--runtime: expected --output DIR, for the bundles that are calibrated; got {to}")
-        options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES))
+        cache = load_settings(None).engines.cache
+        options = RuntimeOptions(
+            runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES), cache=cache
+        )
         folders = _recalibrated(folders, to / COPIES, options, held_out)
     chosen: dict[str, Any] = {"bundles": tuple(str(folder) for folder in folders)}
     if runtime is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -26,8 +27,13 @@ def one_of(option: str, value: str, allowed: Sequence[Choice]) -> Choice:
 
 def check_output_file(option: str, file: Path | None) -> None:
     """Refuse a file that could not be written after all the work; ``option`` names it."""
-    if file is not None and not file.absolute().parent.is_dir():
+    if file is None:
+        return
+    folder = file.absolute().parent
+    if file.is_dir() or not folder.is_dir():
         raise ConfigurationError(f"{option}: expected a file in a folder that is there, received {file}")
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"{option}: expected a folder that may be written to, received {file}")
 
 
 def make_output_folder(option: str, folder: Path) -> None:
@@ -56,6 +62,15 @@ WhereOption = Annotated[
 ]
 BundleFolders = Annotated[
     list[Path] | None, typer.Argument(metavar="[BUNDLE]...", help="Bundle folders; none: those that ship.")
+]
+EngineCache = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        envvar="SPECSTREAM_ENGINES__CACHE",
+        help="Folder for engines; none: specstream/engines in the user's cache folder.",
+    ),
 ]
 DATA_DEFAULT = Path("../shared/data")
 DataFolder = Annotated[

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+from classifiers.bundle.folder import Bundle
 from classifiers.runtimes import opening
 from classifiers.runtimes.device.contract import DeviceLost
+from classifiers.runtimes.opening import RuntimeOptions
 from classifiers.runtimes.rehearsal import Rehearsed
 from classifiers.suite import default_bundles
 from ops.command_line import main
+from ops.commands import bundles
 from ops.engines import PassedOver, Serving, open_classifiers, serving
 from stream.errors import ConfigurationError, Fatal
 from stream.sections import BatchingSettings, EnginesSettings, TopicsSettings
@@ -150,12 +157,68 @@ def test_a_device_that_fails_at_start_up_is_fatal_and_no_wrong_configuration(los
 def test_bundles_are_not_verified_any_further_on_a_lost_device(
     lost_device: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every later one would fail for the same reason: one line, status 3."""
+    """Every later one would fail for the same reason: one line, status 3, and nothing is freed on the way out."""
+
+    def ended(status: int) -> NoReturn:
+        raise SystemExit(status)
+
+    monkeypatch.setattr(os, "_exit", ended)
     monkeypatch.setattr(sys, "argv", ["specstream", "bundles", "verify", "--runtime", "torch"])
     monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as raised:
         main()
-    assert ended.value.code == 3
+    assert raised.value.code == 3
     assert len(lost_device) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "the device failed: CUDA error" in line
+
+
+ABORTS = """
+import os
+import ops.command_line as program
+from classifiers.runtimes.device.contract import DeviceLost
+from stream.errors import Fatal
+
+class Pinned:
+    def __del__(self):
+        os.abort()  # as torch does where memory of a lost device is freed
+
+def app(**_):
+    held = Pinned()
+    print("some output")
+    try:
+        raise DeviceLost("CUDA error: an illegal memory access was encountered")
+    except DeviceLost as error:
+        raise Fatal("compute: the device failed") from error
+
+program.app = app
+program.main()
+"""
+
+
+def test_a_lost_device_ends_the_process_with_its_status_and_not_with_an_abort() -> None:
+    """What the error's frames hold would abort the process while it is freed."""
+    done = subprocess.run([sys.executable, "-c", ABORTS], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (3, "some output\n")
+    assert done.stderr == "specstream: compute: the device failed\n"
+
+
+def test_bundles_are_verified_together_as_they_serve(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One call opens all that are intact, so that joined programs are those of the service; the cache is its own."""
+    calls: list[tuple[list[str], Path | None]] = []
+    right = bundles.open_engines
+
+    def opened(of: Sequence[Bundle], options: RuntimeOptions, notice: Any) -> Any:
+        calls.append(([bundle.manifest.name for bundle in of], options.cache))
+        return right(of, options, notice)
+
+    monkeypatch.setattr(bundles, "open_engines", opened)
+    monkeypatch.setattr(sys, "argv", ["specstream", "bundles", "verify"])
+    monkeypatch.setenv("SPECSTREAM_ENGINES__CACHE", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert calls == [([folder.name for folder in default_bundles()], tmp_path)]
+    assert capsys.readouterr().out.count("golden answers agree") == len(default_bundles())

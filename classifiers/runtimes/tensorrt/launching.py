@@ -32,6 +32,8 @@ OUT_OF_MEMORY: Final = (
     "failed_allocation",
     "failedallocation",
 )
+CARD: Final = ("cuda error", "cudaerror", "cuda runtime", "cuda driver", "cuda failure", "illegal memory access")
+"""What the library says when the card is to blame, and not what it was asked."""
 SMALLEST_WORKSPACE: Final = 256
 """Bytes of a context's memory where the engine needs none: it must have an address."""
 
@@ -115,9 +117,18 @@ class TensorrtLauncher:
         Raises:
             ValueError: the tensors are not those of the program, which is a mistake of the caller.
             OutOfMemory: there is no room for the context.
-            DeviceLost: the library failed.
-            RuntimeUnavailable: the engine cannot be captured into a CUDA graph.
+            DeviceLost: the card failed.
+            RuntimeUnavailable: the library makes no context of the engine, or none for a CUDA graph.
         """
+        try:
+            self._bind(slot, bucket, inputs, outputs)
+        except DeviceLost as error:
+            if any(phrase in error.reason.lower() for phrase in CARD):
+                raise
+            reason = f"expected its engine {self._file} to serve {bucket} rows, found: {error.reason}"
+            raise RuntimeUnavailable(self._library.name, reason) from error
+
+    def _bind(self, slot: int, bucket: int, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
         self._words.take()
         profile = self._profiles[bucket]
         _check_tensors(inputs, self._inputs, bucket)

@@ -136,9 +136,10 @@ def reported(document: dict[str, Any], **what: Any) -> Iterator[None]:
     """Add what cannot be measured to the document's ``not_measured``, with the reason, instead of ending all."""
     try:
         yield
-    except ClassifierError as error:
-        document["not_measured"].append({**what, "reason": str(error)})
-        print(f"not measured: {what}: {error}", file=sys.stderr)
+    except (ClassifierError, torch.OutOfMemoryError) as error:
+        reason = str(error).partition("\n")[0]
+        document["not_measured"].append({**what, "reason": reason})
+        print(f"not measured: {what}: {reason}", file=sys.stderr)
 
 
 def _one(

@@ -122,7 +122,7 @@ def roofline(
     """
     moved, work = bytes_moved(program), operations(program)
     compute = teraflops[dtype] * 1e12 / work
-    memory = copies["within"] * 1e9 / (moved["up"] + moved["down"])
+    memory = 2.0 * copies["within"] * 1e9 / (moved["up"] + moved["down"])  # a copy reads each byte and writes it
     bounds = {"up": copies["up"] * 1e9 / moved["up"], "down": copies["down"] * 1e9 / moved["down"], "compute": compute}
     limit = min(bounds, key=lambda name: bounds[name])
     on_device = min(compute, memory)

@@ -12,7 +12,7 @@ from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.prepare import SNR, DevicePreparation
-from classifiers.runtimes.onnx_cuda import OnnxProgram
+from classifiers.runtimes.onnx_cuda import OnnxDevice, open_onnx_cuda
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.rehearsal import RehearsalFailed, rehearse
@@ -215,25 +215,27 @@ def test_sessions_of_the_cuda_provider_are_rehearsed_in_every_size(
     bands: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here on the provider for the CPU; there is one session, so one slot."""
-    program = OnnxProgram(Program.of([bands]), "CPUExecutionProvider", BUCKETS)
+    program = open_onnx_cuda(Program.of([bands]), "fp32", print, provider="CPUExecutionProvider", buckets=BUCKETS)
     engine = ProgramEngine("jpas-qso-finder", onnx_cuda.RUNTIME, "fp32", program)
     done = rehearse(engine)
     assert done is not None
     assert (done.buckets, done.slots) == (BUCKETS, 1)
-    right = OnnxProgram.run
+    (redshift,) = (each.name for each in program.program.outputs if each.tensor.name == "redshift")
+    right = OnnxDevice.wait
 
-    def wrong(self: OnnxProgram, inputs: Any, *, bucket: int | None = None) -> Any:
-        answers = right(self, inputs, bucket=bucket)
-        if bucket == 64:
-            answers["jpas-qso-finder"]["redshift"][40] += 1.0
+    def wrong(self: OnnxDevice, slot: int) -> Any:
+        answers = right(self, slot)
+        if len(answers[redshift]) == 64:
+            answers[redshift][40] += 1.0
         return answers
 
-    monkeypatch.setattr(OnnxProgram, "run", wrong)
+    monkeypatch.setattr(OnnxDevice, "wait", wrong)
     with pytest.raises(RehearsalFailed, match="64 rows at once in slot 1 of 1"):
         rehearse(engine)
 
 
 def test_bundles_without_golden_inputs_rehearse_nothing(write_tiny: Any) -> None:
     """What is right is not known."""
-    program = OnnxProgram(Program.of([load_bundle(write_tiny("qso"))]), "CPUExecutionProvider", BUCKETS)
+    tiny = Program.of([load_bundle(write_tiny("qso"))])
+    program = open_onnx_cuda(tiny, "fp32", print, provider="CPUExecutionProvider")
     assert rehearse(ProgramEngine("tiny-qso", onnx_cuda.RUNTIME, "fp32", program)) is None

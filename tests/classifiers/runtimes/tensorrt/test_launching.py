@@ -143,14 +143,15 @@ def test_a_folder_that_cannot_be_written_costs_only_time(vendor: Any, tmp_path: 
 
 CALLS = ("set_optimization_profile_async", "set_input_shape", "set_tensor_address")
 MEMORY = "[defaultAllocator.cpp::allocate::31] Error Code 1: Cuda Runtime (out of memory)"
+REFUSED = "IExecutionContext::setInputShape: Error Code 3: API Usage Error (Parameter check failed)"
 LOST = "Error Code 1: Cuda Runtime (an illegal memory access was encountered)"
 
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("how", ["failing", "raising"])
 def test_a_call_that_fails_while_binding_is_named(vendor: Any, call: str, how: str) -> None:
-    """Memory that is short is one thing, everything else another; both with the library's words."""
-    for words, kind in ((MEMORY, OutOfMemory), (LOST, DeviceLost)):
+    """Memory that is short, a card that fails, a library that does not serve: each with the library's words."""
+    for words, kind in ((MEMORY, OutOfMemory), (LOST, DeviceLost), (REFUSED, RuntimeUnavailable)):
         launcher = opened(vendor, vendor.Vendor(vendor.Faults(**{how: {call: words}})))
         with pytest.raises(kind) as failure:
             launcher.prepare(0, 16, *tensors(16))
@@ -180,6 +181,13 @@ def test_a_context_that_has_no_room_is_out_of_memory(vendor: Any) -> None:
     with pytest.raises(OutOfMemory) as failure:
         launcher.prepare(0, 64, *tensors(64))
     assert failure.value.bucket == 64
+
+
+def test_a_context_that_the_library_does_not_make_leaves_the_card_to_the_next_runtime(vendor: Any) -> None:
+    """Nothing is lost: ``auto`` goes on."""
+    launcher = opened(vendor, vendor.Vendor(vendor.Faults(no_context="Error Code 9: no kernel for this shape")))
+    with pytest.raises(RuntimeUnavailable, match=r"serve 64 rows, found: .*no kernel for this shape"):
+        launcher.prepare(0, 64, *tensors(64))
 
 
 @pytest.mark.parametrize(
