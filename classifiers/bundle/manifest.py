@@ -104,6 +104,9 @@ class Domain(Frozen):
     )
     min_snr: float | None = Field(default=None, description="below this median S/N per grid pixel: OUT_OF_DOMAIN")
     full_snr: float | None = Field(default=None, description="below this median S/N per grid pixel: bit LOW_SNR")
+    max_snr: float | None = Field(
+        default=None, description="above this median S/N per grid pixel, which no errors can be: OUT_OF_DOMAIN"
+    )
     no_signal_snr: float | None = Field(
         default=None, description="below this median S/N: NO_SIGNAL, whatever the classes say"
     )

@@ -11,16 +11,21 @@ from classifiers.verdict.measured import Measured
 
 LOW_SNR, AMBIGUOUS, EDGE, SHORT_COVERAGE = 1, 2, 4, 8
 """Bits of ``zwarn``; 0 = good, -1 = no redshift."""
+Floats = NDArray[np.float64]
+Alternatives = tuple[NDArray[np.int64], Floats, Floats]
 EDGE_WIDTH = 1e-3
 """A redshift within this times (1 + z) of an end of the searched range is at its edge."""
+
+SAME = 0.01
+"""Redshifts within this times (1 + z) of each other are one solution."""
 
 
 def warnings(
     manifest: Manifest,
-    redshift: NDArray[np.float64],
-    margin: NDArray[np.float32],
-    snr: NDArray[np.float64],
-    coverage: NDArray[np.float64],
+    redshift: Floats,
+    margin: Floats,
+    snr: Floats,
+    coverage: Floats,
 ) -> NDArray[np.int64]:
     """Return the ``zwarn`` bits: (n,) int64, -1 where redshift is NaN."""
     zwarn = np.zeros(len(redshift), np.int64)
@@ -36,9 +41,7 @@ def warnings(
     return zwarn
 
 
-def alternatives(
-    outputs: Arrays, absent: NDArray[np.bool_], classes: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def alternatives(outputs: Arrays, absent: NDArray[np.bool_], classes: int) -> Alternatives:
     """Return other solutions as (class, redshift, probability), each (n, a).
 
     A class that is none of the scheme's (OTHER, or -1) and a solution without a number end nothing: they are taken out,
@@ -57,10 +60,36 @@ def alternatives(
     )
 
 
-SAME = 0.01
-"""A solution within this times (1 + z) of a second object's redshift is that of the second object."""
+def with_abandoned(
+    found: Alternatives, own: Floats, published: Floats, margin: Floats, family: Floats, alike: NDArray[np.bool_]
+) -> Floats:
+    """Put the network's own redshift in the place of the alternative that was measured and is published instead.
 
-Alternatives = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
+    Args:
+        found: (class, redshift, probability) as of ``alternatives``, (n, a) each; written to.
+        own: (n,) the network's redshifts.
+        published: (n,) redshifts as measured near one of the network's, or the network's.
+        margin: (n,) how much more of the family's probability the network gives its own redshift than its next.
+        family: (n,) the network's probability of the family.
+        alike: (n, a) which alternatives are of the family of the published redshift.
+
+    Returns:
+        The margins, (n,), of what is published over what is not: negative where the network preferred the other.
+    """
+    _, redshift, probability = found
+    if redshift.shape[1] == 0:
+        return margin
+    away = np.where(alike, np.abs(redshift - published[:, None]), np.inf)
+    place = np.argmin(np.where(np.isfinite(away), away, np.inf), axis=1)
+    moved = np.abs(own - published)
+    nearest = np.take_along_axis(away, place[:, None], axis=1)[:, 0]
+    rows = np.flatnonzero((nearest < moved) & (moved > SAME * (1.0 + published)))
+    taken = place[rows]
+    redshift[rows, taken] = own[rows]
+    probability[rows, taken] += margin[rows] * family[rows]
+    instead = margin.copy()
+    instead[rows] = -margin[rows]
+    return instead
 
 
 def with_second(found: Alternatives, measured: Measured, rows: NDArray[np.int64], names: tuple[str, ...]) -> None:

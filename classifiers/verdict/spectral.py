@@ -23,11 +23,12 @@ from classifiers.verdict.measured import Measured, measured_or, measured_velocit
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
-from classifiers.verdict.redshift import alternatives, warnings, with_second
+from classifiers.verdict.redshift import alternatives, warnings, with_abandoned, with_second
 from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits, weighed_other
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 LEADS = ("spectral_classifier", "anomaly", "qso")
 SKY = "SKY"
@@ -98,7 +99,13 @@ def spectral_verdicts(
     )  # fmt: skip
     probabilities.classes[absent] = np.nan
     found = chosen, redshift, probability = alternatives(outputs, absent, len(manifest.class_names))
+    margin = outputs["redshift_margin"].astype(np.float64)
     if measured is not None:
+        logits = np.where(absent[:, None], np.float32(0), outputs["class_logits"])
+        alike, share = _of_the_family(manifest.class_names, top, chosen, logits)
+        margin = with_abandoned(
+            found, outputs["redshift"].astype(np.float64), columns["redshift"], margin, share, alike
+        )
         second = ~absent & ~star & np.isfinite(measured.second_redshift)
         with_second(found, measured, np.flatnonzero(second), manifest.class_names)
         quality |= second * int(Quality.SECOND_REDSHIFT)
@@ -108,7 +115,7 @@ def spectral_verdicts(
         class_probabilities=probabilities.classes,
         top_class=np.where(absent, -1, top).astype(np.int64),
         columns=columns,
-        zwarn=warnings(manifest, columns["redshift"], outputs["redshift_margin"], prepared.snr, prepared.coverage),
+        zwarn=warnings(manifest, columns["redshift"], margin, prepared.snr, prepared.coverage),
         other_type=types,
         unknown=unknown,
         unknown_reason=reasons,
@@ -119,6 +126,17 @@ def spectral_verdicts(
         alternative_probability=probability,
         lines=measured_lines(answer, absent, prepared.scale) if measured is None else measured.lines,
     )
+
+
+def _of_the_family(
+    names: Sequence[str], top: Integers, chosen: Integers, class_logits: NDArray[np.float32]
+) -> tuple[Flags, Floats]:
+    """Return which alternatives (n, a) are of the top class's family, and the network's probability of that (n,)."""
+    families = np.array([name.partition("_")[0] for name in names])
+    mine = families[top]
+    known = with_other(class_logits, 1.0).classes
+    share = np.where(families[None, :] == mine[:, None], known, 0.0).sum(axis=1)
+    return (chosen >= 0) & (families[chosen] == mine[:, None]), share
 
 
 def _class_columns(answer: Answer, probabilities: ClassProbabilities, absent: Flags, star: Flags) -> dict[str, Floats]:

@@ -3,7 +3,7 @@
 | reason        | when                                                                                              |
 | ------------- | ------------------------------------------------------------------------------------------------- |
 | BAD_DATA      | an engine answered NaN or inf, the spectrum is a constant, or it is negative beyond its errors    |
-| OUT_OF_DOMAIN | coverage, resolving power, medium or sampling outside the bundle's domain                         |
+| OUT_OF_DOMAIN | coverage, resolving power, medium or sampling outside the bundle's domain, S/N above ``max_snr``  |
 | NO_SIGNAL     | recognised as blank sky, or S/N below the bundle's ``no_signal_snr``                              |
 | OUT_OF_DOMAIN | S/N below the bundle's ``min_snr``                                                                |
 | OTHER_KNOWN   | p_other, weighed by type, above its threshold: a type outside the scheme, an ordinary target      |
@@ -44,7 +44,7 @@ class DomainCheck:
     """Where n records stand against a bundle's domain.
 
     Attributes:
-        outside: (n,) bool, by coverage, resolving power, medium or sampling.
+        outside: (n,) bool, by coverage, resolving power, medium, sampling or S/N above ``max_snr``.
         low_snr: (n,) bool, S/N below ``min_snr`` or not measurable.
         no_signal: (n,) bool, S/N below ``no_signal_snr``.
         quality: (n,) int64 bits SHORT_COVERAGE, LOW_SNR and LOW_RESOLUTION.
@@ -76,9 +76,10 @@ def check_domain(
     short = coverage < domain.full_coverage
     faint = _below(snr, domain.full_snr)
     coarse = _below(resolving_power, domain.min_resolving_power)
-    fine = _below(-resolving_power, None if domain.max_resolving_power is None else -domain.max_resolving_power)
+    fine = _above(resolving_power, domain.max_resolving_power)
     low_snr = _below(snr, domain.min_snr)
     outside = (coverage < domain.min_coverage) | (coverage <= 0) | coarse | fine | ~served
+    outside |= _above(snr, domain.max_snr)
     quality = short * int(Quality.SHORT_COVERAGE) | (faint | low_snr) * int(Quality.LOW_SNR)
     quality |= coarse * int(Quality.LOW_RESOLUTION)
     return DomainCheck(outside, low_snr, _below(snr, domain.no_signal_snr), quality.astype(np.int64))
@@ -86,6 +87,10 @@ def check_domain(
 
 def _below(values: NDArray[np.float64], limit: float | None) -> Flags:
     return np.zeros(values.shape, np.bool_) if limit is None else np.asarray(values < limit)
+
+
+def _above(values: NDArray[np.float64], limit: float | None) -> Flags:
+    return np.zeros(values.shape, np.bool_) if limit is None else np.asarray(values > limit)
 
 
 def decide(

@@ -102,3 +102,19 @@ def test_what_is_published_of_broad_absorption_rests_on_the_trough() -> None:
     assert absorbed.sum() > 20
     assert areas[1] > 0.9 > areas[0]
     assert "p_bal" not in SpectralSuite(classifier).classify(spectra).columns
+
+
+def test_a_redshift_that_is_published_is_not_among_the_others() -> None:
+    """Where the fit takes another of the network's redshifts, the network's own is listed in its place."""
+    batch = Simulator.load().draw(900, np.random.default_rng(8), instrument="SDSS", kinds={"QSO": 1.0})
+    spectra, engines = native_spectra(batch.flux, batch.inverse_variance), load_engines([CLASSIFIER])
+    found, clean = SpectralSuite(engines).classify(spectra), prepare(spectra, COMMON_GRID)
+    own = engines[0].engine.run({"flux": clean.flux, "inverse_variance": clean.inverse_variance})["redshift"]
+    published, others = found.columns["redshift"], found.alternative_redshift
+    quasar = np.array([name.startswith("QSO") for name in found.class_names])
+    taken = np.flatnonzero(quasar[found.top_class] & (np.abs(own - published) > 0.015 * (1.0 + published)))
+    assert taken.size > 3
+    assert np.isclose(others[taken], own[taken, None], atol=1e-5).any(axis=1).all()
+    near = np.abs(others - published[:, None])[taken] < 0.006 * (1.0 + published[taken, None])
+    assert not (near & quasar[found.alternative_class[taken]] & (found.alternative_class[taken] >= 0)).any()
+    assert (found.zwarn[taken] & 2).all()

@@ -64,7 +64,7 @@ def manifest(role: str, **fields: Any) -> Manifest:
         ],
         "batch_buckets": (16,), "training": {"command": "", "seed": 0}, "files": {},
         "domain": {"min_coverage": 0.3, "full_coverage": 0.7, "min_snr": 1.0, "full_snr": 3.0,
-                   "min_resolving_power": 800.0, "max_resolving_power": 10_000.0},
+                   "min_resolving_power": 800.0, "max_resolving_power": 10_000.0, "max_snr": 900.0},
     }  # fmt: skip
     if k:
         values |= {
@@ -115,6 +115,7 @@ DWARF = {"class_logits": [0.0, 0.0, 0.0, 9.0]}
         ("OUT_OF_DOMAIN", {**DWARF, "energy": 5.0}, {"snr": 0.5}, {}),
         ("NO_SIGNAL", {**SKY, "energy": 5.0}, {"snr": 0.1}, {}),
         ("OUT_OF_DOMAIN", SKY, {"snr": 0.1, "coverage": 0.2}, {}),
+        ("OUT_OF_DOMAIN", {}, {"snr": 901.0}, {}),
         ("OUT_OF_DOMAIN", {}, {}, {"resolving_power": 500.0}),
         ("OUT_OF_DOMAIN", {}, {}, {"resolving_power": 20_000.0}),
         ("OUT_OF_DOMAIN", {}, {}, {"sampling": "NARROWBAND"}),
