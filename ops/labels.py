@@ -87,6 +87,8 @@ def _table(path: Path) -> list[Mapping[str, Any]]:
             )
     except OSError as error:
         raise ConfigurationError(f"--labels: cannot read {path}: {error.strerror or error}") from error
+    except (UnicodeError, csv.Error) as error:
+        raise ConfigurationError(f"--labels: expected text in UTF-8 with columns, received {path}: {error}") from error
     missing = [name for name in ("l1_id", "class_name") if rows and name not in rows[0]]
     if missing or not rows:
         found = ", ".join(rows[0]) if rows else "no rows"

@@ -56,8 +56,9 @@ def calibrate(
     """Recalibrate the unknown flag for a survey from its own labelled known objects.
 
     Writes a copy of the spectral classifier whose rate of false unknown is guaranteed for spectra like the labelled
-    ones (`calibration_domain` SURVEY). Labels outside the bundle's classes and spectra outside its domain are left out;
-    of an object with several spectra the first counts. A rate of 0.01 with confidence 0.99 needs 1838 objects.
+    ones (`calibration_domain` SURVEY). A label is one of the bundle's classes or a group of them (GALAXY, QSO, STAR);
+    other labels and spectra outside its domain are left out, and of an object with several spectra the first counts. A
+    rate of 0.01 with confidence 0.99 needs 1838 objects.
 
     Example: `specstream calibrate --labels truth.csv --spectra file:spool/specstream.l1.spectrum --rate 0.05 -o mine`
     """
@@ -103,8 +104,18 @@ def _classes(
             record = codec.decode(message.value or b"").record
             if record.get("l2_id") in unnamed:
                 classes[unnamed[record["l2_id"]]] = record["top_class"]
-    index = {name: number for number, name in enumerate(class_names)}
-    return {l1_id: index[name] for l1_id, name in classes.items() if name in index}
+    index: dict[str, int] = {}
+    for number, name in enumerate(class_names):
+        index.setdefault(name.partition("_")[0], number)  # a group: that the object is known is all that is asked
+        index[name] = number
+    found = {l1_id: index[name] for l1_id, name in classes.items() if name in index}
+    if classes and not found:
+        named = ", ".join(sorted({str(name) for name in classes.values()})[:5])
+        raise ConfigurationError(
+            f"--labels: expected class names of the bundle ({', '.join(class_names)}, or GALAXY, QSO, STAR), "
+            f"received {named}"
+        )
+    return found
 
 
 def _scored(
@@ -168,6 +179,6 @@ def _report(scores: Scores, calibration: Calibration, labels: int, known: int) -
         f"false unknown before, by the calibration that the bundle came with: {flagged}/{used} = {flagged / used:.4f} "
         f"(95 % interval {low:.4f} .. {high:.4f})\n"
         f"from now on at most {calibration.alpha:g} (NOVEL {calibration.novel_rate:g}, OTHER_KNOWN "
-        f"{calibration.other_rate:g}), with confidence {calibration.confidence:g}",
+        f"{calibration.other_rate:g}), each with confidence {calibration.confidence:g}",
         markup=False,
     )

@@ -30,7 +30,7 @@ from stream.settings import Settings
 from stream.transports.url import FolderBroker, TopicUrl
 
 REFUSED = 1
-FILE_COLUMN = Column("l1_id", "spectrum", 40)
+FIRST_COLUMNS = (Column("file", "file", 32), Column("l1_id", "spectrum", 32))
 
 
 def classify(
@@ -60,9 +60,10 @@ def classify(
         origins = Origins(codec)
         refused = _ingest(files, rows, settings, origins)
         verdicts = classify_in(settings, codec)
-        records = [l2 for _, l2 in verdicts.records]
+        records = [{"file": origins.files[l2["source"]["offset"]], **l2} for _, l2 in verdicts.records]
         if records:
-            output().print(verdict_table(records, (FILE_COLUMN, *L2_COLUMNS[1:])))
+            named = ({**each, "file": visible(Path(each["file"]).name)} for each in records)
+            output().print(verdict_table(named, (*FIRST_COLUMNS, *L2_COLUMNS[1:])))
         for rejected in verdicts.dead_letters:
             origin = origins.names[rejected["source"]["offset"]]
             why = f"{origin}: not classified: {rejected['reason']}: {_what_is_wrong(rejected)}"

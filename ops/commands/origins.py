@@ -15,11 +15,13 @@ class Origins(EntryProgress):
     Attributes:
         names: "FILE[l1_id]" of each spectrum, in the order in which they are published: by offset in a new topic of one
             partition.
+        files: the file of each, likewise.
     """
 
     def __init__(self, codec: Codec) -> None:
         super().__init__("reading")
         self.names: list[str] = []
+        self.files: list[str] = []
         self._codec = codec
         self._source = ""
 
@@ -37,4 +39,5 @@ class Origins(EntryProgress):
         """Return a record as a message, as the codec does, and note where it came from."""
         value = self._codec.encode(name, record)
         self.names.append(f"{self._source}[{record['l1_id']}]")
+        self.files.append(self._source)
         return value

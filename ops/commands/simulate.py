@@ -46,7 +46,7 @@ def simulate(
         Path | None, typer.Option("--fits", metavar="DIR", help="Write FITS files of the survey's layout instead.")
     ] = None,
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many; 4most-exposure has its own.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same records.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
     form: Annotated[Form, typer.Option(help="Which instrument, or image alerts.")] = Form.SDSS,
     truth: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the truth as CSV.")] = None,
     build_basis: Annotated[

@@ -27,7 +27,7 @@ def train(
         str, typer.Argument(help="spectral-classifier, spectral-anomaly, qso-finder, stamp-anomaly or jpas-qso-finder.")
     ],
     to: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the bundle to.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")] = 1,
     number: Annotated[int | None, typer.Option("--number", "-n", min=256, help="Simulations to train on.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them.")] = None,
     held_out: Annotated[

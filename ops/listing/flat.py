@@ -44,7 +44,7 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def short(value: Any, width: int) -> str:
-    """Return ``value`` in at most ``width`` characters for a table cell; "" for None."""
+    """Return ``value`` in at most ``width`` characters for a table cell, cut in its middle; "" for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -55,7 +55,10 @@ def short(value: Any, width: int) -> str:
         text = f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'values'}>"
     else:
         text = str(value)
-    return text if len(text) <= width else text[: width - 1] + "…"
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2  # the ends of names tell them apart
+    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def _number(value: float, width: int) -> str:

@@ -65,13 +65,23 @@ def test_a_night_is_classified_again_with_the_surveys_own_guarantee(
 def test_too_few_labels_are_refused_with_the_number_needed_and_nothing_is_written(
     specstream: Any, tmp_path: Path
 ) -> None:
-    """One line, status 2; labels that name no spectrum of the topic are said to be so."""
+    """One line, status 2; groups do for labels, other names do not, and labels that name no spectrum are said to."""
     topic = f"file:{tmp_path / 'spool'}/n.l1"
     assert specstream("simulate", "--to", topic, "-n", 20, "--truth", tmp_path / "t.csv").returncode == 0
     done = specstream("calibrate", "--labels", tmp_path / "t.csv", "--spectra", topic, "-o", tmp_path / "mine")
     assert done.returncode == 2
     assert "at least 1838 labelled known objects" in done.stderr
     assert not (tmp_path / "mine").exists()
+    rows = [line.split(",")[0] for line in (tmp_path / "t.csv").read_text().splitlines()[1:]]
+    groups = "\n".join(f"{row},{('GALAXY', 'QSO', 'STAR')[i % 3]}" for i, row in enumerate(rows))
+    (tmp_path / "g.csv").write_text(f"l1_id,class_name\n{groups}\n")
+    done = specstream("calibrate", "--labels", tmp_path / "g.csv", "--spectra", topic, "-o", tmp_path / "mine")
+    assert done.returncode == 2
+    assert "at least 1838 labelled known objects" in done.stderr
+    (tmp_path / "w.csv").write_text(f"l1_id,class_name\n{rows[0]},NEBULA\n")
+    done = specstream("calibrate", "--labels", tmp_path / "w.csv", "--spectra", topic, "-o", tmp_path / "mine")
+    assert done.returncode == 2
+    assert "or GALAXY, QSO, STAR), received NEBULA" in done.stderr
     (tmp_path / "u.csv").write_text("l1_id,class_name\nother,QSO_nan\n")
     done = specstream("calibrate", "--labels", tmp_path / "u.csv", "--spectra", topic, "-o", tmp_path / "mine")
     assert done.returncode == 2

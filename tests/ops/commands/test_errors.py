@@ -7,11 +7,14 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from astropy.io import fits
 
 from classifiers.suite import default_bundles
 from stream.transports.folder import FolderTransport
@@ -253,3 +256,55 @@ def test_a_wrong_librdkafka_property_ends_every_command_in_one_line_before_a_bro
         (only,) = said.strip().splitlines()
         assert "kafka.librdkafka: " in only
         assert named in only
+
+
+def test_a_night_goes_on_after_a_malformed_file(data_dir: Path, tmp_path: Path, specstream: Any) -> None:
+    """It is refused, with status 1 for that; the others are published."""
+    night = tmp_path / "night"
+    night.mkdir()
+    with fits.open(data_dir / "fits" / "eso-sdp-ADP.2015-10-15T12_53_33.873.fits") as file:
+        file[0].header["DEC"] = 100.0
+        file.writeto(night / "a.fits", output_verify="silentfix")
+    shutil.copy(data_dir / "fits" / "sdss-spec-1599-53089-0469.fits", night / "b.fits")
+    done = specstream("ingest", night, "--to", f"file:{tmp_path / 'spool'}/l1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "a.fits" in done.stderr
+    assert "1" in done.stderr.splitlines()[-1]
+    assert len(list((tmp_path / "spool").rglob("*.avro"))) >= 1
+
+
+def test_output_that_cannot_be_written_is_refused_before_the_work(
+    data_dir: Path, tmp_path: Path, specstream: Any
+) -> None:
+    """A folder under the table's name, or no folder at all."""
+    (tmp_path / "verdicts.ecsv").mkdir()
+    for name in ("verdicts.ecsv", "nowhere/verdicts.ecsv"):
+        done = specstream("classify", data_dir / "fits", "-o", tmp_path / name)
+        assert done.returncode == 2
+        assert "expected a file in a folder that is there" in one_line(done)
+
+
+def test_labels_that_are_no_text_and_seeds_below_0_are_wrong_usage(tmp_path: Path, specstream: Any) -> None:
+    (tmp_path / "labels.csv").write_bytes(b"l1_id,class_name\n\xff\xfe,QSO_nan\n")
+    topic = f"file:{tmp_path / 'spool'}/l1"
+    done = specstream("calibrate", "--labels", tmp_path / "labels.csv", "--spectra", topic, "-o", tmp_path / "mine")
+    assert done.returncode == 2
+    assert "expected text in UTF-8 with columns" in one_line(done)
+    done = specstream("simulate", "--to", topic, "-n", 2, "--seed", -1)
+    assert done.returncode == 2
+    assert "--seed" in one_line(done)
+
+
+@pytest.mark.slow
+def test_a_terminal_without_the_letters_and_a_closed_one_end_nothing(data_dir: Path) -> None:
+    """What an encoding lacks is escaped; what nobody hears is not said."""
+    spectrum = str(data_dir / "fits" / "sdss-spec-1599-53089-0469.fits")
+    command = [sys.executable, "-m", "ops", "classify", spectrum]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "\\xb1 z" in done.stdout
+    closed = f"exec {sys.executable} -m ops bundles list >&-"
+    done = subprocess.run(["sh", "-c", closed], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -70,12 +70,16 @@ def cells(table: Table, row: str) -> list[Any]:
 def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
     titles = [each.title for each in report.sections]
     assert titles == [
-        "Beside classical methods", "Classes", "Redshifts", "Exposures against coadds", "Unknown", "Quasar finder",
-        "Priors of sub-surveys", "DESI coadds", "Simulated 4MOST exposure", "Bad input", "Leave one survey out",
-        "Simulated beside real", "The worst errors", "Map", "J-PAS pseudo-spectra", IMAGES,
+        "Beside classical methods", "Classes", "Redshifts", "Exposures against coadds", "Unknown",
+        "What doubt is worth", "Quasar finder", "Priors of sub-surveys", "DESI coadds", "Simulated 4MOST exposure",
+        "Bad input", "Leave one survey out", "Simulated beside real", "The worst errors", "Map",
+        "J-PAS pseudo-spectra", IMAGES,
     ]  # fmt: skip
     assert {"13 classes, real", "13 classes, simulated", "Reliability, real"} <= section(report, "Classes").keys()
-    assert "Supernovae in the light of real galaxies" in section(report, "Unknown")
+    for kind in ("Supernovae", "Tidal disruption events (made up)"):
+        assert f"{kind} in the light of real galaxies" in section(report, "Unknown")
+    areas = section(report, "What doubt is worth")["Areas under the curve"]
+    assert 0.6 < cells(areas, "wrong classes, real")[1].value < 1.0
     for item in section(report, "The worst errors").values():
         assert isinstance(item, Example)
         seen = np.isfinite(item.flux)
@@ -84,6 +88,7 @@ def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
         assert 0.3 < middle < 3.0, item.title
     kinds = [row[0] for row in section(report, "Unknown")["Detected at the declared rate, by kind"].rows]
     assert {"broad absorption (simulated quasars)", "double redshifts (real pairs)"} <= set(kinds)
+    assert "tidal disruption events (made up), S/N 10" in kinds
     exposure = section(report, "Simulated 4MOST exposure")
     measures = {row[0]: row for item in exposure.values() if isinstance(item, Table) for row in item.rows}
     assert {

@@ -129,6 +129,7 @@ def test_a_unit_is_read_from_the_documentation(doc: str, unit: str | None) -> No
 
 def test_a_cell_never_exceeds_its_width() -> None:
     """Long names are cut with a sign."""
-    assert short("x" * 30, 10) == "x" * 9 + "…"
+    assert short("0123456789" * 3, 10) == "01234…6789"
+    assert short("ab", 1) == "…"
     assert short(np.zeros(3), 20) == "<3 values>"
     assert plain((float("inf"),)) == [None]
