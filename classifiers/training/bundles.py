@@ -45,7 +45,7 @@ _SHAPES: Mapping[str, tuple[int, ...]] = {
 
 
 # Size of the simulated training set and passes over it of the bundles that ship.
-DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (239_616, 3), ANOMALY: (239_616, 32), QSO: (239_616, 1)}
+DEFAULTS: Mapping[str, tuple[int, int]] = {SPECTRAL_CLASSIFIER: (479_232, 4), ANOMALY: (239_616, 32), QSO: (239_616, 1)}
 THREADS = 1
 
 
@@ -86,6 +86,7 @@ def manifest(
             "min_coverage": 0.35,
             "full_coverage": 0.65,
             "full_snr": 2.0,
+            "max_snr": 1500.0,
             "min_resolving_power": 800.0,
             "max_resolving_power": 15_000.0,
         },

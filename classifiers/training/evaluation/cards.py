@@ -111,9 +111,12 @@ def _calibration(calibration: Calibration) -> Iterator[tuple[str, str]]:
     promise = "guaranteed" if calibration.domain == "SURVEY" else "nominal"
     yield "domain", f"{calibration.domain}: the declared rate is {promise}"
     yield "objects", str(calibration.n)
-    yield "declared rate", f"{calibration.alpha:g} with confidence {calibration.confidence:g}"
     if calibration.other_rate:
-        yield "of it NOVEL, OTHER_KNOWN", f"{calibration.novel_rate:g}, {calibration.other_rate:g}"
+        yield "declared rate", f"{calibration.alpha:g}"
+        parts = f"{calibration.novel_rate:g}, {calibration.other_rate:g}"
+        yield "of it NOVEL, OTHER_KNOWN", f"{parts}, each with confidence {calibration.confidence:g}"
+    else:
+        yield "declared rate", f"{calibration.alpha:g} with confidence {calibration.confidence:g}"
     yield "temperature", f"{calibration.temperature:.3f}"
 
 
@@ -124,7 +127,11 @@ def _domain(domain: Domain) -> Iterator[tuple[str, str]]:
     if domain.min_resolving_power is not None or domain.max_resolving_power is not None:
         low, high = domain.min_resolving_power or 0.0, domain.max_resolving_power
         yield "resolving power", f"{low:g} to {high:g}" if high is not None else f"from {low:g}"
-    for name, value in (("S/N, at least", domain.min_snr), ("S/N, full from", domain.full_snr)):
+    for name, value in (
+        ("S/N, at least", domain.min_snr),
+        ("S/N, full from", domain.full_snr),
+        ("S/N, at most", domain.max_snr),
+    ):
         if value is not None:
             yield name, f"{value:g}"
 

@@ -18,6 +18,7 @@ from classifiers.training.evaluation.classification import classification
 from classifiers.training.evaluation.damage import OtherSky
 from classifiers.training.evaluation.desi import desi
 from classifiers.training.evaluation.document import Report, Section
+from classifiers.training.evaluation.doubt import doubt
 from classifiers.training.evaluation.exposures import exposures
 from classifiers.training.evaluation.fourmost import fourmost
 from classifiers.training.evaluation.fourmost_exposure import FIBRES, observe
@@ -36,18 +37,20 @@ from classifiers.training.evaluation.other_samples import (
 )
 from classifiers.training.evaluation.priors import priors
 from classifiers.training.evaluation.quasars import Absorbed, quasars
-from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.real_spectra import native_spectra, real_spectra
 from classifiers.training.evaluation.realism.samples import pairs
 from classifiers.training.evaluation.realism.section import realism
 from classifiers.training.evaluation.redshifts import redshifts
 from classifiers.training.evaluation.robustness import robustness
+from classifiers.training.evaluation.tidal import tidal_disruptions
 from classifiers.training.evaluation.unknown import Transients, unknown
 from classifiers.training.evaluation.worst import Reconstruct, worst
 from classifiers.training.simulation.scheme import CLASSES
 
 SIMULATED_N = 4096
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-_SUPERNOVAE_A_HOST = 10
+_TRANSIENTS_A_HOST = 10
+_DISRUPTIONS, _DISRUPTIONS_SNR = 200, 10.0
 _ABSORBED, _SEEN_FROM = 2048, 1.5
 """Simulated quasars for broad absorption, and the redshift from which it can be seen."""
 _SPLIT = 1024
@@ -133,6 +136,7 @@ def evaluate_fully(
         redshifts(samples),
         exposures(few, classify, np.random.default_rng(13)),
         unknown(samples, transients),
+        doubt(samples, transients.kinds),
         *filter(None, [quasars(samples, surveys, absorption)]),
         priors(samples, mixture / mixture.sum(), trained_id),
         desi(coadds_scored),
@@ -171,12 +175,19 @@ def _transients(
     hosts = np.flatnonzero((real.group == "GALAXY") & np.isfinite(real.redshift))
     flux = np.stack([spectra[row].flux for row in hosts.tolist()])
     weight = np.stack([spectra[row].uncertainty for row in hosts.tolist()])
-    _, templates = supernova_templates(spectra_folder)
-    in_host: dict[float, Answers] = {}
-    for fraction in FRACTIONS:
-        rng = np.random.default_rng(12)
-        mixed = in_host_light(flux, weight, real.redshift[hosts], templates, fraction, rng, _SUPERNOVAE_A_HOST)
-        in_host[fraction] = classified(classifier, mixed, progress, "supernovae in galaxies")
+    disruptions = tidal_disruptions(_DISRUPTIONS, np.random.default_rng(15))
+    noise = np.random.default_rng(16).standard_normal(disruptions.shape, np.float32) / np.float32(_DISRUPTIONS_SNR)
+    bare = native_spectra(disruptions + noise, np.full_like(disruptions, _DISRUPTIONS_SNR**2))
+    name = f"tidal disruption events (made up), S/N {_DISRUPTIONS_SNR:g}"
+    kinds[name] = classified(classifier, bare, progress, "tidal disruption events")
+    seen = {"Supernovae": supernova_templates(spectra_folder)[1], "Tidal disruption events (made up)": disruptions}
+    in_host: dict[str, dict[float, Answers]] = {}
+    for kind, templates in seen.items():
+        in_host[kind] = {}
+        for fraction in FRACTIONS:
+            rng = np.random.default_rng(12)
+            mixed = in_host_light(flux, weight, real.redshift[hosts], templates, fraction, rng, _TRANSIENTS_A_HOST)
+            in_host[kind][fraction] = classified(classifier, mixed, progress, f"{kind} in galaxies".lower())
     return Transients(kinds, in_host)
 
 

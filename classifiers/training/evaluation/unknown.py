@@ -24,11 +24,11 @@ class Transients:
 
     Attributes:
         kinds: by name: supernovae at one S/N, OzDES transients ...
-        in_host: by the transient's share of the light in a galaxy's spectrum.
+        in_host: by kind, then by the transient's share of the light in a galaxy's spectrum.
     """
 
     kinds: Mapping[str, Answers]
-    in_host: Mapping[float, Answers]
+    in_host: Mapping[str, Mapping[float, Answers]]
 
 
 def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
@@ -37,18 +37,18 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
     items: list[Item] = [false_by_reason(samples), _by_class(samples)]
     items += [_by_snr(name, scored, rate) for name, scored in samples.items()]
     items += [detected(samples, transients.kinds), _rare_at_rate(transients)]
-    items += [_curves(samples["real"], transients), _in_host(transients)]
+    items.append(_curves(samples["real"], transients))
+    items += [_in_host(kind, by_share) for kind, by_share in transients.in_host.items()]
     text = (
         f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
         "guaranteed after `specstream calibrate` on a survey's own objects; the bundles that ship are calibrated on "
         "simulations, where it is nominal. Supernovae have flat noise and are at rest; OzDES spectra are mostly "
-        "the host's light. Quasars with broad absorption are a known class, and simulated ones trained on: P(broad "
-        "absorption) finds them (section on the quasar finder). Double redshifts are pairs of real galaxies and "
-        "quasars, of equal light. A second redshift is a quality bit beside the flag, for lines of another galaxy or "
-        f"quasar. A spectrum may be flagged by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or "
-        "less. "
-        "In the curves of detection the score is the p-value of novelty alone, whatever reason "
-        "the record gives."
+        "the host's light; tidal disruption events are made up (a hot black body and very broad lines). Quasars with "
+        "broad absorption are a known class, and simulated ones trained on: P(broad absorption) finds them (section "
+        "on the quasar finder). Double redshifts are pairs of real galaxies and quasars, of equal light. A second "
+        "redshift is a quality bit beside the flag, for lines of another galaxy or quasar. A spectrum may be flagged "
+        f"by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or less. In the curves of detection "
+        "the score is the p-value of novelty alone, whatever reason the record gives."
     )
     return Section("Unknown", text, items)
 
@@ -163,9 +163,9 @@ def _rare(p_value: Floats, level: float) -> Proportion:
     return share(f"p <= {level:g}", p_value[np.isfinite(p_value)] <= level)
 
 
-def _in_host(transients: Transients) -> Plot:
+def _in_host(kind: str, by_share: Mapping[float, Answers]) -> Plot:
     curves: list[Curve] = []
-    fractions = list(transients.in_host)
+    fractions = list(by_share)
     for name, column, level in (
         ("flagged unknown", "", 0.0),
         ("novelty p <= 0.05", "unknown_p_value", 0.05),
@@ -173,7 +173,7 @@ def _in_host(transients: Transients) -> Plot:
     ):
         shares = [
             _rare(answers.column(column), level) if column else share(name, answers.unknown)
-            for answers in transients.in_host.values()
+            for answers in by_share.values()
         ]
         if not all(each.n for each in shares):
             continue
@@ -189,6 +189,6 @@ def _in_host(transients: Transients) -> Plot:
             )
         )
     return Plot(
-        "Supernovae in the light of real galaxies", "the supernova's share of the light", "share detected", curves,
+        f"{kind} in the light of real galaxies", "share of the light that is theirs", "share detected", curves,
         "points", y_range=(0.0, 1.02),
     )  # fmt: skip

@@ -1,11 +1,11 @@
 """How many sources there are, by r magnitude and redshift: what makes a mock sample a piece of sky.
 
 Quasars: Palanque-Delabrouille et al. (2016, A&A 587, A41), table 7, model PLE+LEDE: fitted for 0.68 < z < 4 and
-g < 22.5, extrapolated beyond. Stars: Bahcall & Soneira (1980, ApJS 44, 73), their approximate formula for the galactic
-pole in V, taken at V = r + 0.3. Galaxies: counts that rise by 0.37 dex a magnitude, about the slope of deep counts in R
-(Metcalfe et al. 2001, MNRAS 323, 795), scaled so that all sources together are 5e4 per square degree at r < 23.5;
-redshifts n(z) ~ z^2 exp(-(z/z0)^1.5) (the form of Baugh & Efstathiou 1993, MNRAS 265, 145) with a median that rises
-with r (an assumption).
+g < 22.5, extrapolated beyond, but not to nuclei that their own galaxies outshine. Stars: Bahcall & Soneira (1980, ApJS
+44, 73), their approximate formula for the galactic pole in V, taken at V = r + 0.3. Galaxies: counts that rise by 0.37
+dex a magnitude, about the slope of deep counts in R (Metcalfe et al. 2001, MNRAS 323, 795), scaled so that all sources
+together are 5e4 per square degree at r < 23.5; redshifts n(z) ~ z^2 exp(-(z/z0)^1.5) (the form of Baugh & Efstathiou
+1993, MNRAS 265, 145) with a median that rises with r (an assumption).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ BRIGHT, FAINT = 16.0, 23.5
 SOURCES_PER_DEG2 = 50_000.0
 MAXIMUM_GALAXY_REDSHIFT = 1.3
 _STEP = 0.05
+_HUBBLE_DISTANCE_MPC = 299_792.458 / 70.0
 _QSO_R = np.arange(15.75, 23.8, 0.5)
 _QSO_Z = np.array([0.0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5])
 _QSO_COUNTS = np.array(  # per 10,000 deg^2, 0.5 mag and unit redshift, at z = 0.5, 1.5, 2.5, 3.5, 4.5
@@ -35,10 +36,23 @@ _QSO_COUNTS = np.array(  # per 10,000 deg^2, 0.5 mag and unit redshift, at z = 0
 )  # fmt: skip
 
 
+def least_quasar_redshift(r: Float64) -> Float64:
+    """Return the redshift at which M_r = -20, (n,): nearer nuclei of that r are fainter than the galaxies around them.
+
+    In a flat universe with H0 = 70 km/s/Mpc and a matter density of 0.3, without K correction.
+    """
+    axis = np.expm1(np.linspace(0.0, np.log1p(_QSO_Z[-1]), 1001))
+    slowness = 1.0 / np.sqrt(0.3 * (1.0 + axis) ** 3 + 0.7)
+    steps = 0.5 * (slowness[1:] + slowness[:-1]) * np.diff(axis)
+    megaparsec = _HUBBLE_DISTANCE_MPC * (1.0 + axis[1:]) * np.cumsum(steps)
+    return np.asarray(np.interp(r + 20.0, 5.0 * np.log10(megaparsec) + 25.0, axis[1:]))
+
+
 def quasar_density(r: Float64, redshift: Float64) -> Float64:
     """Return quasars per deg^2, mag and unit redshift, (n, m) for magnitudes (n,) and redshifts (m,).
 
-    Between the centres of the table's bins, log-linear in r and linear in z, from 0 at z = 0 to 0 at z = 5.5.
+    Between the centres of the table's bins, log-linear in r and linear in z, from 0 at z = 0 to 0 at z = 5.5, and none
+    below ``least_quasar_redshift``.
     """
     logarithm = np.log(np.maximum(_QSO_COUNTS, 0.3) / (10_000 * 0.5))
     columns = np.exp([np.interp(r, _QSO_R, column) for column in logarithm.T])
@@ -46,8 +60,8 @@ def quasar_density(r: Float64, redshift: Float64) -> Float64:
     place = np.clip(np.searchsorted(_QSO_Z, redshift, side="right") - 1, 0, _QSO_Z.size - 2)
     part = (redshift - _QSO_Z[place]) / (_QSO_Z[place + 1] - _QSO_Z[place])
     density = known[place] * (1.0 - part)[:, None] + known[place + 1] * part[:, None]
-    inside = (redshift >= 0) & (redshift <= _QSO_Z[-1])
-    return np.asarray((density * inside[:, None]).T)
+    inside = (redshift[:, None] >= least_quasar_redshift(r)) & (redshift[:, None] <= _QSO_Z[-1])
+    return np.asarray((density * inside).T)
 
 
 def star_density(r: Float64) -> Float64:

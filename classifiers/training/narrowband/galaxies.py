@@ -11,8 +11,16 @@ import numpy as np
 
 from classifiers.training.narrowband.bands import LOG10_STEP, PIXELS, shifted
 from classifiers.training.simulation.basis import Basis
-from classifiers.training.simulation.emission import REST, line_ratios, relative_extinction
-from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, SSP_LOG10_START, STARBURST
+from classifiers.training.simulation.emission import REST, relative_extinction
+from classifiers.training.simulation.families import (
+    ACTIVE,
+    EXTREME_SHARE,
+    HALPHA_ANGSTROM,
+    PASSIVE,
+    STARBURST,
+    draw_lines,
+)
+from classifiers.training.simulation.galaxies import SSP_LOG10_START
 from classifiers.training.simulation.grid import Float32, Float64, Integers, NDBool
 
 _LEFT_PIXELS = 340
@@ -58,7 +66,9 @@ class Galaxies:
 
     def _rest(self, family: Integers, rng: np.random.Generator) -> Float32:
         count = family.size
+        extreme = rng.random(count) < EXTREME_SHARE
         young = np.select([family == PASSIVE, family == STARBURST], [0.02, 0.6], 0.25) * rng.uniform(0.1, 1.6, count)
+        young = np.where(extreme & (family == STARBURST), np.maximum(young, 0.9), young)
         middle = np.select([family == PASSIVE, family == STARBURST], [0.08, 0.5], 0.4) * rng.uniform(0.0, 1.5, count)
         shares = np.stack([young, middle * (1.0 - np.minimum(young, 0.95)), np.ones(count)], axis=1)
         shares[:, 2] = np.maximum(1.0 - shares[:, 0] - shares[:, 1], 0.03)
@@ -69,29 +79,22 @@ class Galaxies:
         tilt = rng.normal(0.0, 0.0008, (count, 1)).astype(np.float32)
         rest[:, :_LEFT_PIXELS] *= np.exp(tilt * np.arange(_LEFT_PIXELS, 0, -1, dtype=np.float32))
         ebv = np.where(family == PASSIVE, 0.3, 1.0) * np.minimum(rng.exponential(0.17, count), 0.9)
-        self._add_lines(rest, family, ebv, rng)
+        self._add_lines(rest, family, extreme, ebv, rng)
         rest *= np.exp((0.5 * ebv)[:, None].astype(np.float32) * self._dimming)
         return rest
 
-    def _add_lines(self, rest: Float32, family: Integers, ebv: Float64, rng: np.random.Generator) -> None:
+    def _add_lines(
+        self, rest: Float32, family: Integers, extreme: NDBool, ebv: Float64, rng: np.random.Generator
+    ) -> None:
         """Put each line into the two pixels around it; equivalent widths and ratios as in the spectral simulator."""
-        count = family.size
-        median = np.select([family == PASSIVE, family == STARBURST, family == ACTIVE], [0.5, 85.0, 12.0], 17.0)
-        scatter = np.select([family == PASSIVE, family == STARBURST], [0.4, 0.4], 0.38)
-        width = median * 10.0 ** rng.normal(0.0, scatter)
-        nii = -0.42 - np.abs(rng.normal(0.0, 0.32, count))
-        nii -= np.where(family == STARBURST, rng.uniform(0.0, 0.9, count), 0.0)
-        oiii = 0.61 / (nii + 0.08) + 1.1 + rng.normal(0.0, 0.2, count)
-        active = family == ACTIVE
-        nii = np.where(active, rng.normal(-0.05, 0.15, count), nii)
-        oiii = np.where(active, rng.normal(0.6, 0.28, count), oiii)
-        halpha = rest[:, int(np.searchsorted(self._wavelength, 6564.6))]
         # the ratios are those of reddened gas; the continuum is reddened afterwards, by half as much as the gas
-        ratios = line_ratios(nii, oiii, 0.5 * ebv, rng)
+        drawn = draw_lines(family, extreme, 0.5 * ebv, rng)
+        # of the stars alone: a view would hold H alpha, too, once that is put in
+        at_halpha = rest[:, int(np.searchsorted(self._wavelength, HALPHA_ANGSTROM))].copy()
         position = (np.log10(REST) - _REST_LOG10_START) / LOG10_STEP
         for column, place in enumerate(position):
             pixel, part = int(place), float(place - int(place))
             angstrom = self._wavelength[pixel] * np.log(10.0) * LOG10_STEP
-            height = (width * halpha * ratios[:, column] / angstrom).astype(np.float32)
+            height = (drawn.ew_halpha * at_halpha * drawn.ratios[:, column] / angstrom).astype(np.float32)
             rest[:, pixel] += height * np.float32(1.0 - part)
             rest[:, pixel + 1] += height * np.float32(part)

@@ -20,7 +20,7 @@ from classifiers.networks.declared import REDSHIFT_THRESHOLD
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.outliers import detected
-from classifiers.training.narrowband.purity import magnitude_name, purity_by_magnitude
+from classifiers.training.narrowband.purity import NEEDLES_PER_DEG2, magnitude_name, purity_by_magnitude
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, Mocks, NarrowbandSimulator
 from classifiers.training.simulation.grid import Float64, Integers
@@ -95,6 +95,9 @@ def measured(
         "balanced": {"with_missing_bands": classes(scored, rng), "all_bands": classes(full, rng)},
         "redshift": {kind: _redshifts(scored, kind, calibration.redshift_error_factor) for kind in ("QSO", "GALAXY")},
         "on_the_sky": purity_by_magnitude(scored.mocks, scored.probabilities, MAGNITUDE_EDGES),
+        "on_the_sky_as_needles": purity_by_magnitude(
+            scored.mocks, scored.probabilities, MAGNITUDE_EDGES, NEEDLES_PER_DEG2
+        ),
         "calibration_error": round(_calibration_error(scored), 4),
         "false_unknown": false_unknown(scored, calibration),
         "novelty_detected": detected(simulator, engine, calibration, mocks, np.random.default_rng([seed, 9])),

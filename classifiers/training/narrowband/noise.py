@@ -3,7 +3,8 @@
 Depths: miniJPAS reached 22 to 23.5 AB (5 sigma, 3 arcsec) in the narrow bands (Bonoli et al. 2021, A&A 653, A31,
 abstract). Between these ends the run with wavelength is this model's: deepest from 4000 to 5000 Angstrom, shallowest
 where the sky is bright and the detector is not. Stated errors hold sky and source noise and a floor; zero points are
-off by more than stated errors say (0.03 mag, an assumption).
+off by more than stated errors say: each by 0.03 mag, and all together by a slope and a curve over wavelength of 0.04
+mag at the ends, as extinction, atmosphere and apertures leave them (assumptions).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _DEPTH_AB = (22.9, 22.9, 23.4, 23.5, 23.2, 23.0, 22.6, 22.3, 22.0)
 _SKY_AB_PER_ARCSEC2 = (22.3, 22.4, 22.5, 22.2, 21.8, 21.4, 20.9, 20.4, 19.9)
 _APERTURE_ARCSEC2 = np.pi * 1.5**2
 _BAND_SCATTER, _FIELD_SCATTER = 0.12, 0.12
-_ZERO_POINT_MAG, _FLOOR, _ERROR_OF_ERRORS = 0.03, 0.01, 0.05
+_ZERO_POINT_MAG, _COLOUR_MAG, _FLOOR, _ERROR_OF_ERRORS = 0.03, 0.04, 0.01, 0.05
 _LOOSE, _DAMAGED_SHARE, _TRAY_SHARE = 0.01, 0.12, 0.10
 
 
@@ -62,10 +63,20 @@ def observe(flux: Float64, pivot_angstrom: Float64, rng: np.random.Generator, *,
     sky_ab = np.interp(pivot_angstrom, _DEPTH_ANGSTROM, _SKY_AB_PER_ARCSEC2) - 2.5 * np.log10(_APERTURE_ARCSEC2)
     sky = ab_flux(sky_ab) * per_hertz
     sigma = np.sqrt(sky_noise**2 * (1.0 + flux / sky) + (_FLOOR * flux) ** 2)
-    seen = flux * 10.0 ** (-0.4 * rng.normal(0.0, _ZERO_POINT_MAG, shape)) + sigma * rng.standard_normal(shape)
+    off = rng.normal(0.0, _ZERO_POINT_MAG, shape) + rng.normal(0.0, _COLOUR_MAG, (shape[0], 2)) @ _curves(
+        pivot_angstrom
+    )
+    seen = flux * 10.0 ** (-0.4 * off) + sigma * rng.standard_normal(shape)
     stated = sigma * np.exp(rng.normal(0.0, _ERROR_OF_ERRORS, shape))
     good = np.ones(shape, np.bool_) if complete else _present(shape, rng)
     return Observed(seen, stated, good)
+
+
+def _curves(pivot_angstrom: Float64) -> Float64:
+    """Return a slope and a curve over ln wavelength, (2, m), at most 1: Legendre polynomials of degree 1 and 2."""
+    x = np.log(pivot_angstrom)
+    x = (2.0 * x - x.max() - x.min()) / (x.max() - x.min())
+    return np.stack([x, 1.5 * x**2 - 0.5])
 
 
 def _present(shape: tuple[int, ...], rng: np.random.Generator) -> NDBool:

@@ -13,7 +13,7 @@ from classifiers.training.narrowband.bands import LOG10_STEP, PIXELS, grid_wavel
 from classifiers.training.narrowband.galaxies import Galaxies
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import relative_extinction
-from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE
+from classifiers.training.simulation.families import ACTIVE, PASSIVE
 from classifiers.training.simulation.grid import Float32, Float64, Integers
 from classifiers.training.simulation.quasars import LYMAN_ALPHA, LYMAN_LIMIT
 

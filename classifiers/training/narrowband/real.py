@@ -2,10 +2,12 @@
 
 SDSS, BOSS and LAMOST spectra are integrated over the bands that they cover (50 of 56 on average; uJava begins below all
 of them, J1007 ends beyond them), brought to a common r magnitude, and given the survey's noise there on top of their
-own. No weight was trained on them; two choices were made after looking: in half of the training set galaxies and stars
-are drawn evenly over redshifts and families, as quasars were before, and of two networks that ships which leaves fewer
-of these spectra unknown. What it cannot test: the two wide bands, and colours that flux calibration got wrong (LAMOST's
-is good to 10 %).
+own. Near quasars that would be less luminous there than any are left out (``counts.least_quasar_redshift``).
+
+No weight was trained on them; some choices were made after looking: in half of the training set galaxies and stars are
+drawn evenly over redshifts and families, as quasars were before; quasars have a least luminosity, and the mocks errors
+of colour, since near galaxies with lines were taken for quasars here, and many stars were unknown. What it cannot test:
+the two wide bands, and colours that flux calibration got wrong (LAMOST's is good to 10 %).
 
     python -m classifiers.training.narrowband.real ../shared/data classifiers/models/jpas-evaluation.json
 """
@@ -28,13 +30,14 @@ from classifiers.suite import MODELS, open_suites
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra, unique_objects
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband.bands import LOG10_START, LOG10_STEP, NAMES, PIXELS, Photometry
+from classifiers.training.narrowband.counts import least_quasar_redshift
 from classifiers.training.narrowband.declared import NAME
 from classifiers.training.narrowband.noise import Observed, observe, stated_depths
 from classifiers.training.narrowband.realism import colour_ranks
 from classifiers.training.narrowband.section import Depths
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
 from classifiers.training.simulation import grid
-from classifiers.training.simulation.grid import Float64, NDBool
+from classifiers.training.simulation.grid import Float64, Integers, NDBool
 
 MAGNITUDES = (20.0, 21.0, 22.0, 23.0)
 SEED = 20_261_121
@@ -50,6 +53,18 @@ class RealPhotometry:
     sigma: Float64
     covered: NDBool
     labels: Sequence[RealLabel]
+
+    def rows(self, chosen: Integers) -> RealPhotometry:
+        """Return some of them."""
+        return RealPhotometry(
+            self.flux[chosen], self.sigma[chosen], self.covered[chosen], [self.labels[row] for row in chosen]
+        )
+
+    def possible_at(self, r: float) -> Integers:
+        """Return the rows of sources that could have this r magnitude: all but quasars that are too near."""
+        least = float(least_quasar_redshift(np.array([r]))[0])
+        far = [label.group != "QSO" or label.redshift >= least for label in self.labels]
+        return np.flatnonzero(far)
 
 
 def real_photometry(spectra_folder: Path, photometry: Photometry) -> RealPhotometry:
@@ -105,10 +120,10 @@ def evaluate_real(bundle: Path, spectra_folder: Path) -> dict[str, Any]:
     suite = open_suites([bundle])["narrowband"]
     real = real_photometry(spectra_folder, simulator.photometry)
     rng = np.random.default_rng(SEED)
-    found = {
-        f"{r:g}": figures(suite.classify(items_at(real, r, simulator.pivot_angstrom, rng)), real.labels)
-        for r in MAGNITUDES
-    }
+    found = {}
+    for r in MAGNITUDES:
+        seen = real.rows(real.possible_at(r))
+        found[f"{r:g}"] = figures(suite.classify(items_at(seen, r, simulator.pivot_angstrom, rng)), seen.labels)
     ranks = colour_ranks(
         real.flux,
         real.covered,

@@ -39,7 +39,12 @@ def narrowband(mocks: Mapping[str, Any], real: Mapping[str, Any], depths: Depths
         Matrix(f"Classes of mocks, {name}", CLASSES, CLASSES, mocks["balanced"][key]["confusion"])
         for key, name in _SAMPLES.items()
     ]
-    items += [_f1(mocks["balanced"]), _purity_plot(sky["by_magnitude"]), _purity(sky["by_magnitude"])]
+    items += [
+        _f1(mocks["balanced"]),
+        _purity_plot(sky["by_magnitude"]),
+        _purity(sky),
+        _purity(mocks["on_the_sky_as_needles"]),
+    ]
     items += [
         _redshifts(mocks["redshift"]),
         _novelty(mocks),
@@ -104,9 +109,9 @@ def _purity_plot(bins: Mapping[str, Any]) -> Plot:
     )  # fmt: skip
 
 
-def _purity(bins: Mapping[str, Any]) -> Table:
+def _purity(sky: Mapping[str, Any]) -> Table:
     rows: list[list[Cell]] = []
-    for magnitude, found in bins.items():
+    for magnitude, found in sky["by_magnitude"].items():
         cells: list[Cell] = [magnitude, found["n"], found["quasars_per_deg2"], found["sources_per_deg2"]]
         for key in _SOURCES:
             for level in COMPLETENESS:
@@ -115,7 +120,8 @@ def _purity(bins: Mapping[str, Any]) -> Table:
         rows.append(cells)
     heads = [f"{name}, {level:g}" for name in _SOURCES.values() for level in COMPLETENESS]
     columns = ("r", "mocks", "quasars per deg2", "sources per deg2", *heads)
-    return Table("Purity at fixed completeness (mocks wrongly taken)", columns, rows)
+    density = f"{sky['quasars_per_deg2_beyond_z_2.2']:g} quasars per deg2 at z > 2.2"
+    return Table(f"Purity at fixed completeness, {density} (mocks wrongly taken)", columns, rows)
 
 
 def _redshifts(found: Mapping[str, Any]) -> Table:

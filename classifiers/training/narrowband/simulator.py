@@ -97,13 +97,13 @@ class NarrowbandSimulator:
         redshift = np.zeros(count)
         extended = np.zeros(count, np.bool_)
         if kind == "QSO":
-            redshift = np.where(even, _even(count, MAXIMUM_REDSHIFT, rng), counts.draw_quasar_redshifts(r, rng))
-            redshift = np.clip(redshift, MINIMUM_REDSHIFT, MAXIMUM_REDSHIFT)
+            least = np.maximum(counts.least_quasar_redshift(r), MINIMUM_REDSHIFT)
+            evenly = _even(least, MAXIMUM_REDSHIFT, rng)
+            redshift = np.where(even, evenly, np.clip(counts.draw_quasar_redshifts(r, rng), least, MAXIMUM_REDSHIFT))
             spectra = self._quasars.draw(redshift, rng)
         elif kind == "GALAXY":
-            redshift = np.where(
-                even, _even(count, counts.MAXIMUM_GALAXY_REDSHIFT, rng), counts.draw_galaxy_redshifts(r, rng)
-            )
+            evenly = _even(redshift, counts.MAXIMUM_GALAXY_REDSHIFT, rng)
+            redshift = np.where(even, evenly, counts.draw_galaxy_redshifts(r, rng))
             extended = ~counts.draw_point_like(r, rng)
             spectra = self._galaxies.draw(redshift, rng, even)
         else:
@@ -120,6 +120,6 @@ class NarrowbandSimulator:
         return np.asarray(mean[:, :-1] * 10.0 ** (0.4 * (magnitude - r))[:, None])
 
 
-def _even(count: int, largest: float, rng: np.random.Generator) -> Float64:
-    """Draw redshifts evenly in ln(1 + z)."""
-    return np.asarray(np.expm1(rng.uniform(0.0, np.log1p(largest), count)))
+def _even(least: Float64, largest: float, rng: np.random.Generator) -> Float64:
+    """Draw redshifts evenly in ln(1 + z), from (n,) least ones."""
+    return np.asarray(np.expm1(rng.uniform(np.log1p(least), np.log1p(largest))))

@@ -14,6 +14,10 @@ import numpy as np
 
 from classifiers.training.simulation.grid import PIXELS, Float64, native_log10, native_wavelength
 
+_EXPOSURE_S = 1200.0
+_READ_VARIANCE = 6 * 2.5**2
+"""Electrons squared in a pixel of a 4MOST spectrum: of six pixels across the trace of a fibre (an assumption)."""
+
 
 def noise_arrays(files: Mapping[str, Any], labels: Path) -> dict[str, Any]:
     """Derive noise shapes by survey, coverage edges, sky emission and telluric transmission on the native grid.
@@ -81,15 +85,22 @@ def _on_native(wavelength: Float64, values: Float64) -> Float64:
 
 
 def _fourmost_log_sigma(etc: Any) -> Float64:
-    """Sky-limited sigma of the low-resolution spectrographs: sqrt(sky counts + read noise) over the throughput."""
+    """Return ln(sigma / median sigma) of a faint source's flux density in the low-resolution arms, on the native grid.
+
+    Photons that are counted in a time t from a flux density F are F lambda Q t, with the throughput Q, but for a
+    constant, and their variance is sky t + read noise: an error of flux density is the root of that over lambda Q.
+    """
     native = native_wavelength()
     inverse = np.zeros(PIXELS)
     for arm in ("BLUE", "GREEN", "RED"):
-        wave = etc[f"efficiency_4most__{arm}__WAVE"]
-        throughput = etc[f"efficiency_4most__{arm}__MID"]
-        sky = etc[f"sky_model_dark__{arm}__MID"]
-        variance = (np.maximum(sky, 0.0) + np.median(sky)) / np.maximum(throughput, 1e-4) ** 2
-        inverse += np.interp(native, wave, 1.0 / variance, left=0.0, right=0.0)
+        wave = etc[f"efficiency_4most__{arm}__WAVE"].astype(np.float64)  # vacuum, as the lines of the sky there say
+        throughput = np.maximum(etc[f"efficiency_4most__{arm}__MID"], 1e-4)
+        sky = np.maximum(etc[f"sky_model_dark__{arm}__MID"], 0.0)
+        width = np.gradient(wave)
+        variance = (sky * _EXPOSURE_S + _READ_VARIANCE) / (throughput * wave * width) ** 2
+        # a native pixel, whose width grows with the wavelength, averages over this many of the detector's
+        averaged = wave / width
+        inverse += np.interp(native, wave, averaged / variance, left=0.0, right=0.0)
     inside = (native > 3705) & (native < 9495) & (inverse > 0)
     logs = np.interp(native_log10(), native_log10()[inside], -0.5 * np.log(inverse[inside]))
     return np.asarray(logs - np.median(logs))

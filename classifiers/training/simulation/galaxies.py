@@ -7,13 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.training.simulation.basis import Basis
-from classifiers.training.simulation.emission import (
-    RULE_LINES,
-    add_lines,
-    line_ratios,
-    line_significance,
-    relative_extinction,
-)
+from classifiers.training.simulation.emission import RULE_LINES, add_lines, line_significance, relative_extinction
+from classifiers.training.simulation.families import EXTREME_SHARE, HALPHA_ANGSTROM, MIX, PASSIVE, STARBURST, draw_lines
 from classifiers.training.simulation.grid import (
     LOG10_START,
     LOG10_STEP,
@@ -32,13 +27,6 @@ SSP_LOG10_START = 3.30103
 _LEFT_PAD = 900
 _DISPERSIONS_KM_S = (80.0, 150.0, 230.0, 310.0)
 INSTRUMENT_SIGMA_KM_S = 64.0
-PASSIVE, STAR_FORMING, STARBURST, ACTIVE = range(4)
-_MIX = (0.26, 0.27, 0.19, 0.28)
-# Starbursts and active galaxies whose lines outshine the stars: extreme emission-line galaxies (Cardamone et al. 2009,
-# MNRAS 399, 1191) and obscured quasars (Reyes et al. 2008, AJ 136, 2373).
-_EXTREME_SHARE = 0.12
-_EXTREME_HALPHA_ANGSTROM = {STARBURST: 450.0, ACTIVE: 90.0}
-_EXTREME_SCATTER_DEX = 0.35
 # Gas within a fibre does not move quite as the stars do; no published figure, the floor of errors holds the same.
 _GAS_KM_S = 10.0
 
@@ -83,7 +71,7 @@ class Galaxies:
         Returns:
             flux (count, 4671) float32, any scale, and the truth.
         """
-        family = rng.choice(4, count, p=_MIX)
+        family = rng.choice(4, count, p=MIX)
         redshift = self._draw_redshift(family, rng)
         return self.at(redshift, family, rng)
 
@@ -97,7 +85,7 @@ class Galaxies:
         Returns:
             log10 of the vacuum wavelength [Angstrom] (pixel,) and flux (count, pixel) float32, any scale.
         """
-        rest, _ = self._continuum(rng.choice(4, count, p=_MIX), np.zeros(count, np.bool_), rng)
+        rest, _ = self._continuum(rng.choice(4, count, p=MIX), np.zeros(count, np.bool_), rng)
         return np.log10(self._wavelength), rest
 
     def _draw_redshift(self, family: Integers, rng: np.random.Generator) -> Float64:
@@ -110,7 +98,7 @@ class Galaxies:
     def at(self, redshift: Float64, family: Integers, rng: np.random.Generator) -> tuple[Float32, GalaxyTruth]:
         """Draw galaxies of given families at given redshifts; see ``draw``."""
         count = redshift.size
-        extreme = rng.random(count) < _EXTREME_SHARE
+        extreme = rng.random(count) < EXTREME_SHARE
         rest, ebv = self._continuum(family, extreme & (family == STARBURST), rng)
         offset = (LOG10_START - np.log10(1.0 + redshift) - self._start) / LOG10_STEP
         flux = rows_at(rest, offset)
@@ -143,25 +131,12 @@ class Galaxies:
     def _lines(
         self, rest: Float32, family: Integers, extreme: NDBool, ebv: Float64, rng: np.random.Generator
     ) -> tuple[Float64, Float64, Float64]:
+        drawn = draw_lines(family, extreme, ebv, rng)
+        at_halpha = rest[:, int(np.searchsorted(self._wavelength, HALPHA_ANGSTROM))]
+        line_flux = (drawn.ew_halpha * at_halpha)[:, None] * drawn.ratios
         count = family.size
-        median = np.select([family == PASSIVE, family == STARBURST, family == ACTIVE], [0.5, 85.0, 12.0], 17.0)
-        scatter = np.select([family == PASSIVE, family == STARBURST], [0.4, 0.35], 0.38)
-        ew = median * 10.0 ** rng.normal(0.0, scatter)
-        nii = -0.42 - np.abs(rng.normal(0.0, 0.32, count))
-        nii -= np.where(family == STARBURST, rng.uniform(0.0, 0.9, count), 0.0)
-        nii -= np.where(extreme & (family == STARBURST), rng.uniform(0.2, 1.0, count), 0.0)
-        oiii = 0.61 / (nii + 0.08) + 1.1 + rng.normal(0.0, 0.2, count)
-        active = (family == ACTIVE) | ((family == PASSIVE) & (rng.random(count) < 0.5))
-        nii = np.where(active, rng.normal(-0.05, 0.15, count), nii)
-        oiii = np.where(active, rng.normal(0.6, 0.28, count), oiii)
-        strong = 10.0 ** rng.normal(0.0, _EXTREME_SCATTER_DEX, count)
-        for kind, halpha in _EXTREME_HALPHA_ANGSTROM.items():
-            ew = np.where(extreme & (family == kind), halpha * strong, ew)
-        oiii = np.where(extreme & (family == ACTIVE), rng.normal(1.0, 0.12, count), oiii)
-        at_halpha = rest[:, int(np.searchsorted(self._wavelength, 6564.6))]
-        line_flux = (ew * at_halpha)[:, None] * line_ratios(nii, oiii, ebv, rng)
-        gas = np.where(active, rng.uniform(80, 220, count), rng.uniform(30, 130, count))
-        return line_flux, np.hypot(gas, INSTRUMENT_SIGMA_KM_S), ew
+        gas = np.where(drawn.active, rng.uniform(80, 220, count), rng.uniform(30, 130, count))
+        return line_flux, np.hypot(gas, INSTRUMENT_SIGMA_KM_S), drawn.ew_halpha
 
 
 def label(truth: GalaxyTruth, scale: Float64, inverse_variance: Float32, rng: np.random.Generator) -> Integers:

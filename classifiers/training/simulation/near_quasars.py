@@ -6,7 +6,8 @@ import numpy as np
 
 from classifiers.lines.table import C_KM_S
 from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines, line_ratios
-from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, Galaxies
+from classifiers.training.simulation.families import ACTIVE, PASSIVE
+from classifiers.training.simulation.galaxies import Galaxies
 from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers, NDBool, native_wavelength
 
 # Broad lines of most of them beside those of the templates, which are near one another: H beta of an equivalent width

@@ -19,6 +19,7 @@ from classifiers.training.evaluation.other_samples import (
     supernovae,
 )
 from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.tidal import tidal_disruptions
 from classifiers.training.simulation.grid import native_wavelength
 from classifiers.training.simulation.scheme import CLASSES
 
@@ -107,3 +108,21 @@ def test_simulations_of_one_instrument_and_of_some_kinds_are_of_these_alone() ->
     _, labels = simulated(64, 9, "4MOST_LRS", {"OTHER": 1.0})
     assert {label.survey for label in labels} == {"4MOST_LRS"}
     assert {label.group for label in labels} == {"OTHER", "SKY"}
+
+
+def test_tidal_disruptions_are_hot_and_have_lines_broader_than_quasars() -> None:
+    """Bluer than 9,000 K; more than half have a line of hydrogen; the same from the same seed."""
+    made, wavelength = tidal_disruptions(200, np.random.default_rng(4)), native_wavelength()
+    assert np.isfinite(made).all()
+    assert made.tobytes() == tidal_disruptions(200, np.random.default_rng(4)).tobytes()
+    np.testing.assert_allclose(np.median(made, axis=1), 1.0, rtol=1e-5)
+
+    def level(low: float, high: float) -> np.ndarray:
+        return np.asarray(made[:, (wavelength > low) & (wavelength < high)].mean(axis=1))
+
+    assert (level(3900.0, 4000.0) > 2.0 * level(7900.0, 8100.0)).all()
+    above = level(6500.0, 6630.0) / (0.5 * (level(5600.0, 5700.0) + level(7400.0, 7500.0)))
+    assert 0.5 < np.mean(above > 1.08) < 0.8
+    slow = np.abs(wavelength / 6564.61 - 1.0) * 299_792.458
+    core, wing = made[:, slow < 1000.0].mean(axis=1), made[:, (slow > 2500.0) & (slow < 3000.0)].mean(axis=1)
+    assert np.median((wing / core)[above > 1.08]) > 0.8

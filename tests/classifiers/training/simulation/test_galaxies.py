@@ -6,7 +6,8 @@ import numpy as np
 
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import LINES
-from classifiers.training.simulation.galaxies import ACTIVE, STARBURST, Galaxies
+from classifiers.training.simulation.families import ACTIVE, STARBURST
+from classifiers.training.simulation.galaxies import Galaxies
 
 _HALPHA, _NII, _OIII, _HBETA = (LINES.index(name) for name in ("H alpha", "[N II] 6583", "[O III] 5007", "H beta"))
 

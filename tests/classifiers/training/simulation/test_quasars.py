@@ -97,3 +97,38 @@ def test_the_forest_is_as_deep_as_in_observed_quasars_and_as_ragged() -> None:
         x = np.arange(bins.size)
         variance.append(np.var(bins / np.polyval(np.polyfit(x, bins, 3), x)))
     assert 0.02 < np.median(variance) < 0.08
+
+
+@pytest.mark.slow
+def test_some_quasars_are_red_as_dust_of_their_hosts_makes_them_and_none_as_blue() -> None:
+    """Six per cent of SDSS's are redder than the width of the others' colours allows (Richards et al. 2003)."""
+    basis, wavelength = Basis.load(), native_wavelength()
+    flux, redshift, _ = Quasars(basis, Galaxies(basis)).draw(1500, np.random.default_rng(7))
+    rows = (redshift > 1.25) & (redshift < 1.9)
+    rest = wavelength[None, :] / (1.0 + redshift[rows, None])
+
+    def level(low: float, high: float) -> Float64:
+        within = (rest > low) & (rest < high)
+        return np.asarray((flux[rows] * within).sum(axis=1) / within.sum(axis=1))
+
+    colour = np.log10(level(1680.0, 1730.0) / level(2950.0, 3050.0))
+    assert 0.05 < np.mean(colour < np.median(colour) - 0.35) < 0.15
+    assert np.mean(colour > np.median(colour) + 0.35) < 0.01
+
+
+@pytest.mark.slow
+def test_near_quasars_have_narrower_magnesium_than_far_ones() -> None:
+    """By 0.2 dex at redshifts below 0.5: widths go with luminosity and mass (Shen et al. 2011, ApJS 194, 45)."""
+    basis, column = Basis.load(), NAMES.index("Mg II 2799")
+    flux, redshift, _ = Quasars(basis, Galaxies(basis)).draw(1500, np.random.default_rng(8))
+    flux /= np.median(flux, axis=1, keepdims=True)
+    noisy = flux + np.random.default_rng(9).standard_normal(flux.shape, dtype=np.float32) / np.float32(20.0)
+    unknown = np.full(len(flux), np.nan)
+    found = measure_lines(
+        *plain_bins(noisy, np.full_like(flux, 400.0)), redshift, np.ones(len(flux), np.bool_), unknown
+    )
+    seen = np.nan_to_num(found.flux[:, column]) > 10.0 * np.nan_to_num(found.flux_error[:, column], nan=np.inf)
+    near, far = (
+        found.sigma[seen & (redshift > low) & (redshift < high), column] for low, high in ((0.36, 0.5), (0.8, 1.3))
+    )
+    assert 0.1 < np.log10(np.median(far) / np.median(near)) < 0.35

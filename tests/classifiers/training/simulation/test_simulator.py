@@ -7,7 +7,8 @@ import pytest
 
 from classifiers.training.simulation.basis import Basis, BasisError
 from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines
-from classifiers.training.simulation.galaxies import ACTIVE, PASSIVE, STARBURST, Galaxies
+from classifiers.training.simulation.families import ACTIVE, PASSIVE, STARBURST
+from classifiers.training.simulation.galaxies import Galaxies
 from classifiers.training.simulation.grid import PIXELS, air_to_vacuum, native_wavelength, rows_at
 from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES
 from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
