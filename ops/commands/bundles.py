@@ -77,6 +77,9 @@ def verify(
     Example: `specstream bundles verify`
     """
     options = RuntimeOptions(runtime, one_of("--dtype", dtype, DTYPES), one_of("--device", device, PLACES), cache=cache)
+    for folder in paths or ():
+        if not folder.is_dir():
+            raise ConfigurationError(f"BUNDLE: expected a bundle's folder, received {folder}")
     found: dict[Path, Bundle | ClassifierError] = {folder: _loaded(folder) for folder in paths or default_bundles()}
     engines = _engines([each for each in found.values() if isinstance(each, Bundle)], options)
     failed = False
