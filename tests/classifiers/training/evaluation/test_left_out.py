@@ -40,4 +40,8 @@ def test_the_shipped_numbers_are_of_every_survey_with_and_without_its_model() ->
     assert {name for names in LEFT_OUT.values() for name in names} <= set(NAMES)
     by_survey = {(each.survey, each.seen): each.counts for each in shipped.scores}
     for survey in LEFT_OUT:
-        assert {n for _, n in by_survey[survey, True].values()} == {n for _, n in by_survey[survey, False].values()}
+        seen, unseen = (
+            {name: n for name, (_, n) in by_survey[survey, known].items() if not name.startswith("redshift")}
+            for known in (True, False)
+        )
+        assert seen == unseen  # redshifts are counted of those that are found to be of their group
