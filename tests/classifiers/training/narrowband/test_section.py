@@ -22,9 +22,12 @@ REAL: dict[str, Any] = {
 def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extended_sources() -> None:
     metrics = load_bundle(MODELS / "jpas-qso-finder").manifest.metrics
     items = {item.title: item for item in narrowband(metrics, REAL, mock_depths()).items}
-    purity = items["Purity at fixed completeness (mocks wrongly taken)"]
+    purity, needles = (
+        items[f"Purity at fixed completeness, {n} quasars per deg2 at z > 2.2 (mocks wrongly taken)"] for n in (75, 5)
+    )
     assert isinstance(purity, Table)
-    assert len(purity.columns) == 10
+    assert isinstance(needles, Table)
+    assert len(purity.columns) == len(needles.columns) == 10
     assert [row[0] for row in purity.rows][-1] == "r 16 to 23.5"
     picture = items["Purity of quasars at z >= 2.1 at fixed completeness, on the sky"]
     assert isinstance(picture, Plot)
