@@ -69,8 +69,10 @@ def test_any_number_of_rows_gets_what_onnxruntime_says(spectral: list[Bundle], n
             answer = found[bundle.manifest.name][name]
             assert answer.shape == wanted.shape
             assert answer.dtype == wanted.dtype
+            # residuals are differences in units of errors, hundreds of times smaller: their squares feel rounding most
+            within = bundle.manifest.tolerances["fp32"].relative if name == "contribution" else 2e-4
             if wanted.dtype == np.float32 and not name.startswith("alternative"):
-                np.testing.assert_allclose(answer, wanted, rtol=2e-4, atol=2e-4, equal_nan=True)
+                np.testing.assert_allclose(answer, wanted, rtol=within, atol=within, equal_nan=True)
 
 
 def test_the_spectral_bundles_share_one_trunk(spectral: list[Bundle]) -> None:
