@@ -78,16 +78,16 @@ def test_a_command_without_its_own_command_shows_its_help(in_turn: Callable[...,
 def test_a_folder_without_spectra_and_a_disk_that_refuses_are_named(
     in_turn: Callable[..., list[tuple[Any, str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``classify`` says that it found nothing (status 1); a file that cannot be written ends in one line (status 3)."""
+    """Nothing found is status 1, a folder under a file's name 2 before the work, a disk that is full 3."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "taken").mkdir()
-    nothing, refused = in_turn(
-        [["classify", "empty"], ["simulate", "--to", "file:spool/l1", "-n", "1", "--truth", "taken"]]
-    )
+    simulate = ["simulate", "--to", "file:spool/l1", "-n", "1", "--truth"]
+    nothing, taken, refused = in_turn([["classify", "empty"], [*simulate, "taken"], [*simulate, "/dev/full"]])
     assert nothing == (1, "no spectra in empty: expected FITS files or folders of them\n")
+    assert taken == (2, "specstream: --truth: expected a file in a folder that is there, received taken\n")
     assert refused[0] == 3
-    assert refused[1].splitlines()[-1] == "specstream: taken: Is a directory"
+    assert refused[1].splitlines()[-1].endswith("No space left on device")
 
 
 @pytest.mark.slow
