@@ -31,7 +31,8 @@ class OneNumber:
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
         """Answer rightly but for one number."""
         answers = self._engine.run(inputs)
-        answers[self._output].reshape(-1)[-1] = self._value
+        numbers = answers[self._output].reshape(-1)
+        numbers[int(np.nanargmin(numbers))] = self._value
         return answers
 
 

@@ -140,7 +140,7 @@ class WrongPreparation(DevicePreparation):
     ("name", "by", "found"),
     [
         ("flux", 1e-3, "found flux that differs by "),
-        ("inverse_variance", 0.1, "found inverse variance that differs by "),
+        ("inverse_variance", 1e6, "found inverse variance that differs by "),
         ("prepared/scale", float("nan"), "found scale that differs by nan"),
         (SNR, 0.1, "found snr that differs by "),
         ("prepared/flags", 1, "found other quality flags"),
