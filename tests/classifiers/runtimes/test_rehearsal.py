@@ -133,14 +133,16 @@ class WrongPreparation(DevicePreparation):
         super().launch(raw, inputs, outputs)
         wrong = {**inputs, **outputs}[self._name]
         if len(wrong) == 64:
-            wrong[63].view(-1)[700 % wrong[63].numel()] += self._by
+            row = wrong[63].view(-1)
+            place = 700 % row.numel()
+            row[place] += self._by * max(1, abs(row[place].item()))  # of its size, however bright the row
 
 
 @pytest.mark.parametrize(
     ("name", "by", "found"),
     [
         ("flux", 1e-3, "found flux that differs by "),
-        ("inverse_variance", 1e6, "found inverse variance that differs by "),
+        ("inverse_variance", 1e-3, "found inverse variance that differs by "),
         ("prepared/scale", float("nan"), "found scale that differs by nan"),
         (SNR, 0.1, "found snr that differs by "),
         ("prepared/flags", 1, "found other quality flags"),
