@@ -31,6 +31,7 @@ class SegmentEntry(BaseModel):
     records: int = Field(ge=1)
     size_bytes: int = Field(ge=1)
     previous: int = Field(ge=0, description="Sequence of the commit that touched this partition before; 0: none.")
+    block_crc32: list[int] = Field(min_length=1, description="CRC-32 of what each block holds, in order.")
 
     @property
     def source(self) -> TopicPartition:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
+from zlib import crc32
 
 from stream.errors import Fatal
 from stream.transports.contract import Headers, Message, TopicPartition
@@ -48,7 +49,7 @@ def read_segment(path: Path, entry: SegmentEntry, start: int, epoch: int) -> Ite
             raise SegmentDamaged(path, min(size, entry.size_bytes), f"expected {entry.size_bytes} bytes, found {size}")
         file.seek(0)
         sync = _read_header(path, file, size)
-        records, last = 0, -1
+        records, last, blocks = 0, -1, 0
         room = bytearray(BLOCK_BYTES)
         while (position := file.tell()) < size:
             count, length = _file_long(path, file), _file_long(path, file)
@@ -60,6 +61,8 @@ def read_segment(path: Path, entry: SegmentEntry, start: int, epoch: int) -> Ite
             block = memoryview(room)[:length]
             if file.readinto(block) != length or file.read(SYNC_SIZE) != sync:
                 raise SegmentDamaged(path, body + length, "the block does not end with the segment's sync marker")
+            _check_sum(path, body, block, entry.block_crc32, blocks)
+            blocks += 1
             try:
                 messages, last = _decode_block(block, count, entry, start, epoch, last)
             except (IndexError, ValueError) as error:
@@ -74,6 +77,15 @@ def read_segment(path: Path, entry: SegmentEntry, start: int, epoch: int) -> Ite
                 f"expected {entry.records} messages up to offset {entry.next_offset - 1}, "
                 f"found {records} up to {entry.base_offset + last}",
             )
+
+
+def _check_sum(path: Path, body: int, block: memoryview, known: list[int], number: int) -> None:
+    """Raise where what a block holds is not what was written."""
+    expected = known[number] if number < len(known) else None
+    if (found := crc32(block)) != expected:
+        raise SegmentDamaged(
+            path, body, f"expected a block of CRC-32 {expected}, found {found}: its bytes were changed"
+        )
 
 
 def _read_header(path: Path, file: BufferedReader, size: int) -> bytes:

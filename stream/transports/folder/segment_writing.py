@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 from stream.transports.contract import Headers
 
@@ -53,22 +54,31 @@ def encode_long(number: int) -> bytes:
     return bytes(out)
 
 
-def write_segment(path: Path, messages: Iterable[StoredMessage]) -> int:
-    """Write and fsync a new segment; return its size in bytes.
+class WrittenSegment(NamedTuple):
+    """A segment on disk: its size, and the CRC-32 (ISO 3309, as zlib's) of what each of its blocks holds."""
+
+    size_bytes: int
+    block_crc32: list[int]
+
+
+def write_segment(path: Path, messages: Iterable[StoredMessage]) -> WrittenSegment:
+    """Write and fsync a new segment.
 
     Raises:
         OSError: the disk refused.
     """
     sync = os.urandom(SYNC_SIZE)
+    checksums = []
     with path.open("xb", buffering=BLOCK_BYTES) as file:
         file.write(_header(sync))
         for count, size, parts in _blocks(messages):
             file.write(encode_long(count) + encode_long(size))
             file.writelines(parts)
             file.write(sync)
+            checksums.append(reduce(lambda known, part: crc32(part, known), parts, 0))
         file.flush()
         os.fsync(file.fileno())
-        return file.tell()
+        return WrittenSegment(file.tell(), checksums)
 
 
 def _header(sync: bytes) -> bytes:

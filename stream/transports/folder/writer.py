@@ -34,7 +34,7 @@ from stream.transports.folder.layout import (
 )
 from stream.transports.folder.locks import publishing_lock
 from stream.transports.folder.partitioner import partition_of
-from stream.transports.folder.segment_writing import StoredMessage, write_segment
+from stream.transports.folder.segment_writing import StoredMessage, WrittenSegment, write_segment
 from stream.transports.folder.workspace import Workspace, remove_abandoned
 from stream.transports.url import check_topic_name
 
@@ -53,7 +53,7 @@ class _Staged:
     first_offset: int | None
     last_relative: int
     records: int
-    size_bytes: int
+    written: WrittenSegment
 
 
 class FolderWriter:
@@ -215,8 +215,8 @@ class FolderWriter:
         self, directory: Path, source: TopicPartition, first_offset: int | None, messages: list[StoredMessage]
     ) -> _Staged:
         self._before_step("write a segment")
-        size = write_segment(directory / segment_name(source.topic, source.partition), messages)
-        return _Staged(source, first_offset, messages[-1].offset, len(messages), size)
+        written = write_segment(directory / segment_name(source.topic, source.partition), messages)
+        return _Staged(source, first_offset, messages[-1].offset, len(messages), written)
 
     def _record(
         self,
@@ -245,7 +245,8 @@ class FolderWriter:
                     base_offset=base,
                     next_offset=base + each.last_relative + 1,
                     records=each.records,
-                    size_bytes=each.size_bytes,
+                    size_bytes=each.written.size_bytes,
+                    block_crc32=each.written.block_crc32,
                     previous=states[each.source.partition].last_sequence if each.source.partition < len(states) else 0,
                 )
             )
