@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -115,6 +116,10 @@ def _classes(
             f"--labels: expected class names of the bundle ({', '.join(class_names)}, or GALAXY, QSO, STAR), "
             f"received {named}"
         )
+    other = Counter(str(name) for l1_id, name in classes.items() if l1_id not in found)
+    if other:
+        named = ", ".join(f"{name} {count}" for name, count in sorted(other.items()))
+        messages().print(f"left out: labels of no class of the bundle ({named})", markup=False, soft_wrap=True)
     return found
 
 

@@ -91,6 +91,7 @@ def test_the_environment_wins_over_the_file(load: Load, monkeypatch: pytest.Monk
         ('[topics]\nl1_spectrum = ""', "expected at least one input topic"),
         ("[batching]\nmax_records = 0", "batching.max_records: .*greater than or equal to 1; received 0"),
         ('[batching]\nmax_records = "many"', "batching.max_records: .*integer.*received 'many'"),
+        ("[batching]\nmax_records = true", "batching.max_records: expected a number, received true"),
         ("[batching]\nmax_records = 500\nin_flight_max_records = 100", "expected at least max_records = 500"),
         ('broker = "http://host"', "broker: expected kafka://HOST:PORT.*received 'http://host'"),
         ("[metrics]\nport = 70000", "metrics.port: .*received 70000"),

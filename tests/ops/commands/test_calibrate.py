@@ -74,9 +74,10 @@ def test_too_few_labels_are_refused_with_the_number_needed_and_nothing_is_writte
     assert not (tmp_path / "mine").exists()
     rows = [line.split(",")[0] for line in (tmp_path / "t.csv").read_text().splitlines()[1:]]
     groups = "\n".join(f"{row},{('GALAXY', 'QSO', 'STAR')[i % 3]}" for i, row in enumerate(rows))
-    (tmp_path / "g.csv").write_text(f"l1_id,class_name\n{groups}\n")
+    (tmp_path / "g.csv").write_text(f"l1_id,class_name\n{groups}\nx,GALXY\ny,GALXY\nz,OTHER\n")
     done = specstream("calibrate", "--labels", tmp_path / "g.csv", "--spectra", topic, "-o", tmp_path / "mine")
     assert done.returncode == 2
+    assert "left out: labels of no class of the bundle (GALXY 2, OTHER 1)" in done.stderr
     assert "at least 1838 labelled known objects" in done.stderr
     (tmp_path / "w.csv").write_text(f"l1_id,class_name\n{rows[0]},NEBULA\n")
     done = specstream("calibrate", "--labels", tmp_path / "w.csv", "--spectra", topic, "-o", tmp_path / "mine")
