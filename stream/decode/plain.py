@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Axis, Spectrum
+from classifiers.preprocess.padding import without_padding
 from schemas.fingerprint import JsonSchema
 from stream.decode.columns import ColumnReader, Columns
 from stream.decode.spectrum import MAX_MJD, MAX_TEXT, Setting, SpectrumDecoder, check_pixels
@@ -155,6 +156,8 @@ class PlainSpectra:
                 if quality_size != 4 * n:
                     return None
                 quality = np.frombuffer(value, _INT32, n, quality_start)
+            if self._samplings[sampling] == "DISPERSED":
+                quality = without_padding(flux, uncertainty, quality)
             check_pixels(flux, uncertainty, quality)
         except Rejectable:
             return None

@@ -1,7 +1,8 @@
 """From a decoded ``l1_spectrum`` record to identity and ``Spectrum``: every check that the engines rely on.
 
 What is wrong with the record as a whole rejects it, naming field, expected and received. What is wrong with some pixels
-(NaN, masked, zero uncertainty) is left to preprocessing, which masks them and sets quality flags. Nothing is guessed:
+(NaN, masked, zero uncertainty) is left to preprocessing, which masks them and sets quality flags; padding, flux exactly
+0 up to an end, is masked here, whatever its uncertainty says. Nothing is guessed:
 medium, reference frame and unit are stated by the record, or it is rejected.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
+from classifiers.preprocess.padding import without_padding
 from classifiers.preprocess.units import UnitError, flux_unit
 from stream.decode.axes import AxisReader
 from stream.decoded import Identity
@@ -65,6 +67,8 @@ class SpectrumDecoder:
             raise _length("uncertainty", n, uncertainty.shape[0])
         if quality is not None and quality.shape[0] != n:
             raise _length("quality", n, quality.shape[0])
+        if record["sampling"] == "DISPERSED":
+            quality = without_padding(flux, uncertainty, quality)
         check_pixels(flux, uncertainty, quality)
         setting = self.setting(record)
         spectrum = Spectrum(

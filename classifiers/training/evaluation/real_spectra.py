@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from classifiers.items import Axis, GridAxis, Spectrum, quality_of
+from classifiers.preprocess.padding import without_padding
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS, Float32
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
 from classifiers.training.simulation.low_rank import STAR_LOG10_START, on_star_grid
@@ -87,7 +88,7 @@ def native_spectra(flux: Float32, inverse_variance: Float32) -> list[Spectrum]:
 
 
 def barycentric(axis: Axis, flux: Float32, weight: Float32) -> Spectrum:
-    """Return one spectrum in vacuum and the barycentric frame, flux and inverse variance (n,); weight 0 is masked."""
+    """Return one spectrum in vacuum and the barycentric frame, (n,); weight 0 and padding are masked as in decoding."""
     return Spectrum(
         axis=axis,
         medium="VACUUM",
@@ -95,7 +96,7 @@ def barycentric(axis: Axis, flux: Float32, weight: Float32) -> Spectrum:
         uncertainty=weight,
         uncertainty_kind="IVAR",
         flux_unit="1e-17 erg/s/cm2/Angstrom",
-        quality=quality_of(weight > 0),
+        quality=without_padding(flux, weight, quality_of(weight > 0)),
         velocity_correction_km_s=0.0,
         resolving_power=1900.0,
         sampling="DISPERSED",

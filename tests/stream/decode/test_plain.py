@@ -106,7 +106,12 @@ CHANGES: dict[str, list[Any]] = {
     "helio_correction_km_s": [None, 0.0, 12.5, 99.0],
     "resolving_power": [None, 2_000.0, -1.0],
     "lsf": [None, np.ones(4, np.float32)],
-    "flux": [np.ones(99, np.float32), np.full(100, np.nan, np.float32), np.linspace(-1, 1, 100, dtype=np.float32)],
+    "flux": [
+        np.ones(99, np.float32),
+        np.full(100, np.nan, np.float32),
+        np.linspace(-1, 1, 100, dtype=np.float32),
+        np.maximum(np.linspace(-1, 1, 100, dtype=np.float32), 0),
+    ],
     "flux_unit": ["Jy", "erg/s/cm2/Angstrom", "bananas"],
     "uncertainty": [np.zeros(100, np.float32), np.ones(101, np.float32)],
     "uncertainty_kind": ["SIGMA", "VARIANCE", "IVAR"],
@@ -134,6 +139,23 @@ def test_any_spectra_side_by_side_are_what_each_is_alone(
             value = bytes(broken[: data.draw(st.integers(11, len(value)))])
         values.append(value)
     compare(codec, values, spectrum_value(0))
+
+
+def test_padding_is_masked_but_not_between_bands(codec: Codec, spectrum_value: Callable[..., bytes]) -> None:
+    """Flux 0 up to an end was not measured; a band of flux 0 may have been."""
+    padded = np.maximum(np.linspace(-1, 1, 100, dtype=np.float32), 0)
+    values = [spectrum_value(0, flux=padded), spectrum_value(1, flux=padded, sampling="NARROWBAND")]
+    assert all(compare(codec, [*values, *values, *values], spectrum_value(0)))
+    dispersed, bands = (item.item for value in values if isinstance(item := decoded(codec, value), Accepted))
+    assert isinstance(dispersed, Spectrum)
+    assert dispersed.quality is not None
+    assert np.array_equal(dispersed.quality != 0, padded == 0)
+    assert isinstance(bands, Spectrum)
+    assert bands.quality is None or not bands.quality.any()
+
+
+def decoded(codec: Codec, value: bytes) -> Decoded:
+    return MessageDecoder(codec).decode(messages_of([value])[0])
 
 
 def test_ordinary_variety_is_plain(codec: Codec, spectrum_value: Callable[..., bytes]) -> None:
