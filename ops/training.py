@@ -19,7 +19,7 @@ from classifiers.training.train import train_bundle
 
 STAMPS: Final = "stamp-anomaly"
 NARROWBAND: Final = "jpas-qso-finder"
-DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (20_480, 14), NARROWBAND: (160_000, 30)}
+DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (28_672, 14), NARROWBAND: (160_000, 30)}
 """Simulations and epochs by bundle."""
 Progress = Callable[[str, float], None]
 

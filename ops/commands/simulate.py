@@ -120,11 +120,20 @@ def _build_basis(data: Path) -> None:
     from classifiers.training.narrowband.building import build_narrowband_basis
     from classifiers.training.simulation.basis import SHIPPED
     from classifiers.training.simulation.building import build_basis
+    from classifiers.training.stamps.hosts import SHIPPED as HOSTS
 
-    if not (data / "spectra").is_dir():
-        raise ConfigurationError(f"--data: expected a folder with templates in spectra/, received {data}")
+    try:
+        from classifiers.training.stamps.host_building import build_hosts
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"--build-basis: expected {error.name}, not found: pip install 'specstream[train]'"
+        ) from error
+    for room in ("spectra", "alerts"):
+        if not (data / room).is_dir():
+            raise ConfigurationError(f"--data: expected a folder with templates in {room}/, received {data}")
     with messages().status("deriving the simulator's basis"):
         build_basis(data / "spectra", SHIPPED)
         build_narrowband_basis(data / "spectra", NARROWBAND)
-    for path in (SHIPPED, NARROWBAND):
+        build_hosts(data / "alerts", HOSTS)
+    for path in (SHIPPED, NARROWBAND, HOSTS):
         messages().print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)", markup=False)

@@ -2,7 +2,8 @@
 
 A point-spread function is a sum of two axis-aligned Gaussians, core and wings, so that an image of many stars is one
 batched matrix product of its row and column profiles. Galaxies are Sersic profiles (Sersic 1963; b_n = 2n - 1/3, Ciotti
-& Bertin 1999, A&A 352, 447, eq. 18, leading terms) whose radius is softened by the seeing, not convolved with it.
+& Bertin 1999, A&A 352, 447, eq. 18, leading terms) whose radius is softened by the seeing, not convolved with it; what
+real galaxies have beside a profile (``hosts``) is convolved with the core of the point-spread function.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.training.stamps.hosts import at
+
 Floats = NDArray[np.float32]
 
 FWHM_PER_SIGMA = 2.3548200450309493
 _CROWDING = (4, 12, 30)
+_LEAST_LEFT = 0.1  # of the profile, where structure is darkest
 _PIXEL_VARIANCE = 1.0 / 12.0  # a pixel's own width, added to the Gaussian instead of integrating over the pixel
 
 
@@ -98,7 +102,7 @@ def _profile(side: int, centre: Floats, sigma: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Galaxies:
-    """One galaxy for each image of a batch; every attribute (n,) float32.
+    """One galaxy for each image of a batch; every attribute but the last (n,) float32.
 
     Attributes:
         x, y: centre [pixel].
@@ -107,6 +111,7 @@ class Galaxies:
         index: Sersic index.
         axis_ratio: minor over major axis.
         angle: position angle of the major axis against the columns [rad].
+        structure: (n, 25, 25) light over the profile, minus 1 (``hosts``); None = smooth.
     """
 
     x: Floats
@@ -116,6 +121,7 @@ class Galaxies:
     index: Floats
     axis_ratio: Floats
     angle: Floats
+    structure: Floats | None = None
 
 
 def render_galaxies(side: int, galaxies: Galaxies, softening: Floats) -> Floats:
@@ -137,6 +143,24 @@ def render_galaxies(side: int, galaxies: Galaxies, softening: Floats) -> Floats:
     minor = (dy * cosine - dx * sine) / galaxies.axis_ratio[:, None, None]
     radius = np.sqrt(major * major + minor * minor + (softening * softening)[:, None, None])
     b = (2 * galaxies.index - np.float32(1 / 3))[:, None, None]
-    exponent = b * (radius / galaxies.radius[:, None, None]) ** (1 / galaxies.index)[:, None, None]
+    half_light = galaxies.radius[:, None, None]
+    exponent = b * (radius / half_light) ** (1 / galaxies.index)[:, None, None]
     image: Floats = galaxies.peak[:, None, None] * np.exp(-exponent)
+    if galaxies.structure is not None:
+        rows = np.flatnonzero(galaxies.peak)
+        smooth = image[rows]
+        place = ((axis / half_light)[rows].astype(np.float32, copy=False) for axis in (minor, major))
+        excess = _blurred(at(galaxies.structure[rows], *place) * smooth, softening[rows])
+        image[rows] = np.maximum(smooth + excess, _LEAST_LEFT * smooth)
     return image
+
+
+def _blurred(images: Floats, sigma: Floats) -> Floats:
+    """Convolve (n, side, side) images with Gaussians of (n,) sigma [pixel]; nothing comes from beyond the edges."""
+    side = images.shape[1]
+    place = np.arange(side, dtype=np.float32)
+    distance = (place[:, None] - place) / np.maximum(sigma, np.float32(0.2))[:, None, None]
+    kernel = np.exp(np.float32(-0.5) * distance * distance)
+    kernel /= kernel[:, side // 2, :].sum(axis=1)[:, None, None]
+    blurred: Floats = np.matmul(np.matmul(kernel, images), kernel)
+    return blurred

@@ -4,7 +4,8 @@ One alert is a field of stars, often a galaxy, and either a source in the middle
 science image, or an artefact. Template, science and difference are consistent: same sources, own seeing, depth and
 noise; the difference holds the change, noise, and the residuals of imperfect subtraction. Conditions, sizes, chip
 edges, masked pixels and missing cutouts follow what the surveys send (``conditions``, ``cutting``). Fluxes are in units
-of the science image's sky noise. Galaxies are parametric. Pure numpy; all randomness from the generator.
+of the science image's sky noise. Galaxies are Sersic profiles times the structure of real ones (``hosts``). Pure numpy;
+all randomness from the generator.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.training.stamps.conditions import FULL_SIDE, Conditions
+from classifiers.training.stamps.hosts import draw_structure
 from classifiers.training.stamps.profiles import FWHM_PER_SIGMA, Floats, Galaxies, PointSpread
 from classifiers.training.stamps.scheme import StampClass
 
@@ -171,4 +172,5 @@ def _galaxies(
         index=index.astype(np.float32),
         axis_ratio=axis_ratio.astype(np.float32),
         angle=angle.astype(np.float32),
+        structure=draw_structure(present, rng),
     )

@@ -29,7 +29,7 @@ from classifiers.training.tolerances import TOLERANCES
 from classifiers.training.weights import weights
 
 NAME = "stamp-anomaly"
-VERSION = "0.3.1"
+VERSION = "0.4.0"
 ARCHITECTURE = "stamp-vae-classifier-2"
 VALIDATION_N = 1024
 BATCH_BUCKETS = (16, 64, 256)

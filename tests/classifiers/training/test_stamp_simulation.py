@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def simulated() -> SimulatedStamps:
-    return simulate_stamps(600, np.random.default_rng(17))
+    return simulate_stamps(1500, np.random.default_rng(17))
 
 
 def column(*values: float) -> np.ndarray:
@@ -66,7 +66,10 @@ def test_the_difference_has_the_sign_it_declares(simulated: SimulatedStamps) -> 
     bright = np.abs(simulated.flux) > 1000
     peak = simulated.images[bright, 2, 29:34, 29:34].mean(axis=(1, 2))
     assert np.isfinite(peak).all()
-    assert (np.sign(peak) == np.sign(simulated.flux[bright])).mean() > 0.97
+    same = np.sign(peak) == np.sign(simulated.flux[bright])
+    nuclear = simulated.labels[bright] == StampClass.NUCLEAR
+    assert same[~nuclear].all()
+    assert same[nuclear].mean() > 0.85  # a saturated star leaves more than what changed
 
 
 def test_the_population_covers_what_surveys_send(simulated: SimulatedStamps) -> None:
