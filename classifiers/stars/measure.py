@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 ZERO_POINT_KM_S: Mapping[str, float] = {
-    "A0": -7.9, "F2": -3.4, "F5": -4.3, "F9": -5.5, "G0": -5.6, "G2": -7.2, "G5": -2.0, "K1": -2.2, "K3": -3.0,
-    "K5": -1.6, "K7": -1.8,
+    "A0": -10.4, "F2": -4.4, "F5": -5.1, "F9": -5.4, "G0": -5.5, "G2": -7.7, "G5": -2.6, "K1": -2.4, "K3": -3.0,
+    "K5": -2.3, "K7": -2.3,
 }  # fmt: skip
 """What each template says less the true velocity: the median over simulated stars, which come from several libraries,
 of S/N above 15 whose best template is of its type (``python -m classifiers.training.star_types`` prints them anew)."""

@@ -241,12 +241,15 @@ def _classifier_metrics(samples: Samples, found: Mapping[str, NDArray[Any]]) -> 
     top = found["class_logits"][:, : len(CLASSES)].argmax(axis=1)
     rows = _right_extragalactic(samples, found)
     error = np.abs(found["redshift"][rows] - samples.redshift[rows]) / (1.0 + samples.redshift[rows])
+    prior = samples.class_target[known, : len(CLASSES)].mean(axis=0, dtype=np.float64)
     return {
+        # What ``prior_id`` of an L2 record stands for: p(c) pi'(c) / pi(c) brings its probabilities to another mixture.
+        "class_prior": dict(zip(CLASSES, np.round(prior / prior.sum(), 4).tolist(), strict=True)),
         "simulated": {
             "n": int(known.size),
             "accuracy_13_classes": round(float((top[known] == samples.class_index[known]).mean()), 4),
             "redshift_within_0.01": round(float((error < 0.01).mean()), 4),
-        }
+        },
     }
 
 

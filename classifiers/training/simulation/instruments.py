@@ -8,7 +8,9 @@ How the noise differs from what is reported (its size by wavelength, its correla
 often pixels are masked, and what is left of the telluric bands were measured on the development spectra of SDSS, BOSS
 and LAMOST, as medians over a survey: second differences of neighbouring pixels, never one object. That BOSS reports too
 little noise in the blue is known (Lee et al. 2013, AJ 145, 69). LAMOST's relative calibration is good to about 10 %
-(Luo et al. 2015, RAA 15, 1095). What is not given for an instrument was not measured on it.
+(Luo et al. 2015, RAA 15, 1095); how its arms disagree where they meet is the scatter over its stars of the flux on
+either side of the dichroic, against a line between 5350 and 6450 A, at each S/N. What is not given for an instrument
+was not measured on it.
 
 WEAVE at low resolution (MOS fibres, R about 5,000): arms of 3660-6060 A and 5790-9590 A, split by a dichroic at 5900 A,
 each on two CCDs with a gap of 5491-5539 A and of 7590-7669 A (Isaac Newton Group, "Spectroscopy with WEAVE"; Jin et al.
@@ -35,6 +37,9 @@ class Instrument:
         tilt: scatter of a power-law tilt over the whole range.
         arm_step: relative step at ``arm_angstrom``.
         arm_angstrom: where the arms meet.
+        arm_step_faint: times 1 / S/N, what the step gains in quadrature: arms are joined by what both measure.
+        overstated_angstrom: centres of windows of 20 Angstrom where the error is a third of what is reported.
+        overlap: scatter, in errors, of what is left in the red arm where the arms meet and both see little.
         noise_factor: range of true over reported noise, one draw a spectrum.
         correlation: weights of the 1st, 2nd ... pixel before, which resampling mixes into the noise of a pixel.
         masked_share: largest share of pixels masked at random places where masks are made hard on purpose.
@@ -71,6 +76,9 @@ class Instrument:
     photon_snr: float = 20.0
     cosmic_rays: float = 1.2
     gaps_angstrom: tuple[tuple[float, float], ...] = ()
+    arm_step_faint: float = 0.0
+    overlap: float = 0.0
+    overstated_angstrom: tuple[float, ...] = ()
 
 
 _WEAVE_GAPS = ((5491, 5539), (7590, 7669))
@@ -78,6 +86,9 @@ _HRS_GAPS = ((4357, 5161), (5732, 6101))
 _SDSS_NOISE = ((3700, 1.08), (4300, 1.0), (7000, 0.97), (8500, 1.04))
 _BOSS_NOISE = ((3700, 1.2), (4050, 1.2), (4400, 1.08), (5000, 1.01), (5500, 0.98))
 _LAMOST_NOISE = ((4500, 0.95), (6300, 1.0), (7000, 1.15), (7500, 1.5), (8600, 1.6))
+# LAMOST's first release reports three times the error that it has within 10 A of the lines that stars are measured by:
+# all of its spectra here, where neighbouring pixels differ by 0.21 to 0.27 of what errors say (elsewhere 0.7).
+_LAMOST_LINES = (3934.0, 3970.5, 4102.5, 4304.5, 4341.0, 4862.0, 5176.0, 6563.5, 8498.5, 8541.0, 8662.0)
 INSTRUMENTS = (
     Instrument(
         "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.75, 0.95), (0.17,), 0.02,
@@ -88,13 +99,14 @@ INSTRUMENTS = (
         masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
     ),
     Instrument(
-        "LAMOST", "lamost", 0.18, 3720, 9070, (2.0, 120.0), 0.05, 0.12, 0.03, 5900, (0.65, 1.0), (0.3, 0.15, 0.1),
+        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.12, 0.03, 5900, (0.65, 1.0), (0.3, 0.15, 0.1),
         0.09, masked_runs=17.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
-        sky_residual=0.8, photon_snr=40.0,
+        sky_residual=0.8, photon_snr=40.0, arm_step_faint=0.3, overlap=0.3,
+        overstated_angstrom=_LAMOST_LINES,
     ),
     Instrument(
-        "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (2.0, 180.0), 0.05, 0.12, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),
-        0.03, masked_runs=0.6, masked_length=6.0, telluric=0.02, photon_snr=100.0,
+        "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (1.0, 180.0), 0.05, 0.12, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),
+        0.03, masked_runs=0.6, masked_length=6.0, telluric=0.02, photon_snr=100.0, arm_step_faint=0.6, overlap=0.8,
     ),
     Instrument("DESI", "desi", 0.10, 3600, 9824, (0.7, 50.0), 0.03, 0.03, 0.01, 5780, (0.95, 1.1), (0.15,), 0.02),
     Instrument("4MOST_LRS", "4most", 0.10, 3705, 9500, (0.7, 60.0), 0.05, 0.05, 0.02, 5300, (0.95, 1.1), (0.15,), 0.02),

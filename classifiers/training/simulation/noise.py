@@ -12,6 +12,10 @@ from classifiers.training.simulation.instruments import Instrument
 
 _KNOTS = 9
 _SKY_LINE_5577 = 5578.9
+# Where the arms meet, LAMOST's blue one sees ever less over some 200 A, and the red one recovers over some 150 A.
+_OVERLAP_BLUE, _OVERLAP_RED = 200.0, 150.0
+_OVERLAP_IN_BLUE = 0.35  # of what is left in the red arm
+_OVERSTATED_ANGSTROM, _OVERSTATED = 10.0, np.float32(1 / 3)
 _MEDIAN_STEP = 4  # pixels: errors change slowly, and the median of every fourth is the median
 # What sky subtraction leaves, in units of the error: a level of one sign over the whole spectrum that grows to the red,
 # and slow waves beside it, both stronger in some spectra than in others; measured on the blank fibres of SDSS (0.11 to
@@ -112,8 +116,15 @@ class NoiseModel:
                 good[row, start : start + length] = False
         return good
 
-    def calibrate(self, flux: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
-        """Multiply flux in place by what flux calibration gets wrong: slow waves, tilt, arm step, tellurics."""
+    def calibrate(self, flux: Float32, snr: Float64, instrument: Instrument, rng: np.random.Generator) -> None:
+        """Multiply flux in place by what flux calibration gets wrong: slow waves, tilt, arm step, tellurics.
+
+        Args:
+            flux: (n, 4671) float32.
+            snr: (n,) median S/N per pixel.
+            instrument: the instrument.
+            rng: source of randomness.
+        """
         count = flux.shape[0]
         knots = instrument.calibration * rng.standard_normal((count, _KNOTS), dtype=np.float32)
         if instrument.tilt > 0:
@@ -121,7 +132,8 @@ class NoiseModel:
             knots += slope * np.linspace(-1.0, 1.0, _KNOTS, dtype=np.float32)
         response = np.exp(knots, out=knots) @ self._smooth
         arm = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
-        response[:, arm:] *= 1.0 + instrument.arm_step * rng.standard_normal((count, 1), dtype=np.float32)
+        step = np.hypot(instrument.arm_step, instrument.arm_step_faint / np.maximum(snr, 1.0)).astype(np.float32)
+        response[:, arm:] *= np.exp(step[:, None] * rng.standard_normal((count, 1), dtype=np.float32))
         strength = instrument.telluric * rng.standard_normal((count, 1), dtype=np.float32)
         response[:, self._telluric_pixels] *= np.exp(strength * self._log_telluric)
         flux *= np.maximum(response, 0.1, out=response)
@@ -146,7 +158,7 @@ class NoiseModel:
         if instrument.noise_shape:
             chi *= np.interp(self._wavelength, *np.transpose(instrument.noise_shape)).astype(np.float32)
         self._add_sky(chi, instrument, rng)
-        chi *= sigma
+        chi *= sigma * self._overstated(instrument)
         flux += chi
         _add_cosmic_rays(flux, sigma, instrument, rng)
 
@@ -161,9 +173,16 @@ class NoiseModel:
         """
         chi = np.zeros_like(flux)
         self._add_sky(chi, instrument, rng)
-        chi *= sigma
+        chi *= sigma * self._overstated(instrument)
         flux += chi
         _add_cosmic_rays(flux, sigma, instrument, rng)
+
+    def _overstated(self, instrument: Instrument) -> Float32:
+        """Return (4671,): true over reported error where an instrument reports too much, else 1."""
+        share = np.ones(PIXELS, np.float32)
+        for centre in instrument.overstated_angstrom:
+            share[np.abs(self._wavelength - centre) < _OVERSTATED_ANGSTROM] = _OVERSTATED
+        return share
 
     def _add_sky(self, chi: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
         """Add what sky subtraction leaves, in units of the error: a slow level, and residuals of lines."""
@@ -174,6 +193,16 @@ class NoiseModel:
         chi += knots @ self._smooth
         residual = np.where(rng.random((count, 1)) < instrument.sky_residual, 1.2, 0.15).astype(np.float32)
         chi += residual * rng.standard_normal((count, 1), dtype=np.float32) * self._sky
+        if instrument.overlap > 0:
+            sides = instrument.overlap * rng.standard_normal((count, 2), dtype=np.float32)
+            chi += sides @ self._overlap(instrument.arm_angstrom)
+
+    def _overlap(self, arm_angstrom: float) -> Float32:
+        """Return (2, 4671): how strongly either arm feels that they meet."""
+        beyond = self._wavelength - arm_angstrom
+        blue = np.where(beyond < 0, _OVERLAP_IN_BLUE * np.exp(-0.5 * (beyond / _OVERLAP_BLUE) ** 2), 0.0)
+        red = np.where(beyond >= 0, np.exp(-np.maximum(beyond, 0.0) / _OVERLAP_RED), 0.0)
+        return np.stack([blue, red]).astype(np.float32)
 
 
 def _add_cosmic_rays(flux: Float32, sigma: Float32, instrument: Instrument, rng: np.random.Generator) -> None:

@@ -233,7 +233,7 @@ class Simulator:
         clean *= factor.astype(np.float32)[:, None]
         sigma = object_noise(noise, clean, snr)
         inverse_variance = np.where(noise.good, 1.0 / sigma**2, np.float32(0.0))
-        self.noise_model.calibrate(clean, instrument, rng)
+        self.noise_model.calibrate(clean, snr, instrument, rng)
         return Exposure(clean, sigma, inverse_variance, noise.good, np.where(level > 0, snr, 0.0), factor)
 
 

@@ -180,3 +180,41 @@ def test_active_galaxies_lie_above_the_star_forming_sequence() -> None:
     oiii = np.log10(flux[:, index["[O III] 5007"]] / flux[:, index["H beta"]])
     nii = np.log10(flux[:, index["[N II] 6583"]] / flux[:, index["H alpha"]])
     assert (oiii > 0.22 - 1.2 * nii).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", ["LAMOST", "LAMOST_BRIGHT"])
+def test_arms_of_faint_lamost_spectra_disagree_more_than_those_of_bright_ones(simulator: Simulator, name: str) -> None:
+    """Beyond what noise and steps of SDSS do: flux just redward of the dichroic over flux well redward of it."""
+
+    def scatter(snr: float, instrument: str) -> float:
+        rng = np.random.default_rng(11)
+        clean = np.ones((400, PIXELS), np.float32)
+        entry = BY_NAME[instrument]
+        seen = simulator.expose_at(clean, np.full(400, snr), entry, rng)
+        simulator.noise_model.add_residuals(seen.flux, seen.sigma, entry, rng)
+        wavelength = native_wavelength()
+        near, far = ((wavelength > low) & (wavelength < high) for low, high in ((5910, 5990), (6600, 6900)))
+        return float(np.std(seen.flux[:, near].mean(axis=1) / seen.flux[:, far].mean(axis=1)))
+
+    assert scatter(3.0, name) > 1.4 * scatter(60.0, name)
+    assert scatter(3.0, "LAMOST_BRIGHT") > 1.5 * scatter(3.0, "SDSS")
+
+
+def test_lamosts_first_release_reports_three_times_the_error_at_stellar_lines(simulator: Simulator) -> None:
+    """Not the noise itself: neighbouring pixels differ by a third of what errors say there."""
+    entry, rng = BY_NAME["LAMOST"], np.random.default_rng(12)
+    seen = simulator.expose_at(np.ones((200, PIXELS), np.float32), np.full(200, 10.0), entry, rng)
+    simulator.noise_model.add_noise(seen.flux, seen.sigma, entry, rng)
+    wavelength = native_wavelength()
+
+    def scatter(centre: float) -> tuple[float, float]:
+        near = np.flatnonzero(np.abs(wavelength - centre) < 8)
+        errors = seen.sigma[:, near]
+        differences = np.diff(seen.flux[:, near], axis=1)
+        return float(np.median(np.abs(differences))), float(np.median(errors))
+
+    for line, beside in ((4862.0, 4900.0), (5176.0, 5220.0), (6563.5, 6600.0)):
+        (there, stated_there), (here, stated_here) = scatter(line), scatter(beside)
+        assert there == pytest.approx(here, rel=0.25)
+        assert stated_there > 2 * stated_here
+    assert not BY_NAME["LAMOST_BRIGHT"].overstated_angstrom
