@@ -106,12 +106,10 @@ class KnownFiles:
 
 
 def check_paths(paths: Iterable[Path]) -> None:
-    """Raise ConfigurationError, naming the first, unless every path is there and can be read to an end, and again."""
+    """Raise ConfigurationError, naming the first, unless every path is there."""
     for path in paths:
         if not path.exists():
             raise ConfigurationError(f"{path}: no such file or folder")
-        if not path.is_file() and not path.is_dir():
-            raise ConfigurationError(f"{path}: expected a file or folder, received a pipe or a device")
 
 
 def expand(paths: Iterable[Path], suffixes: Collection[str] | None) -> Iterator[Path]:
