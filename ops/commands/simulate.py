@@ -123,7 +123,7 @@ def _build_basis(data: Path) -> None:
     from classifiers.training.stamps.hosts import SHIPPED as HOSTS
 
     try:
-        from classifiers.training.stamps.host_building import build_hosts
+        from ops.host_cutouts import build_hosts
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"--build-basis: expected {error.name}, not found: pip install 'specstream[train]'"

@@ -1,4 +1,4 @@
-"""Measure the structure of real galaxies: HST COSMOS cut-outs with their noise, and three of better resolution.
+"""Measure the structure of galaxies from cut-outs with their noise.
 
 Each galaxy is fitted with the Sersic profile that simulated hosts have, softened by its point-spread function. The
 ratio to it is averaged on a grid in units of the half-light radius, weighted by inverse variance and shrunk towards no
@@ -7,29 +7,20 @@ structure where little is known, so that noise does not become structure.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from classifiers.training.simulation.basis import write_basis
 from classifiers.training.stamps.hosts import GRID, LARGEST, LEAST, REACH
-from classifiers.training.stamps.profiles import FWHM_PER_SIGMA, Galaxies, render_galaxies
+from classifiers.training.stamps.profiles import Galaxies, render_galaxies
 
 Float64 = NDArray[np.float64]
-COSMOS = ("real_galaxy_images_extension.fits", "real_galaxy_catalog_26_extension_example.fits")
-RESOLVED = ("gal1", "gal2", "gal3")
-INPUTS = (
-    *(f"cosmos/{name}" for name in COSMOS),
-    *(f"sersic/{name}_{what}.npy" for name in RESOLVED for what in ("im", "mask", "psf", "sig")),
-)
-_COSMOS_FWHM = 3.4  # of ACS in F814W, 0.1 arcsec in pixels of 0.03 arcsec
 _LEAST_SNR = 25.0
 _LEAST_RADIUS = 2.0  # in sigmas of the point-spread function: smaller galaxies show no structure
 _WIDTH = 0.25  # of the averaging kernel [half-light radius]
@@ -43,7 +34,7 @@ class Cutout:
     """A galaxy in the middle of an image.
 
     Attributes:
-        image: (h, w) without sky.
+        image: (h, w) without sky, any unit.
         sigma: (h, w) noise, infinite where masked.
         spread: sigma of the point-spread function [pixel].
     """
@@ -53,49 +44,27 @@ class Cutout:
     spread: float
 
 
-def build_hosts(alerts_folder: Path, output: Path) -> dict[str, Any]:
-    """Measure the galaxies and write their maps.
+def write_hosts(cutouts: Iterable[Cutout], digests: Mapping[str, str], output: Path) -> dict[str, Any]:
+    """Measure galaxies and write their maps.
 
     Args:
-        alerts_folder: folder of the files named in ``INPUTS``.
+        cutouts: the galaxies; those that are too faint or not resolved are left out.
+        digests: sha256 (hex) of each file that they came from, by its name.
         output: the ``.npz`` to write.
 
     Returns:
-        The provenance: how many galaxies, and sha256 of each input.
-
-    Raises:
-        FileNotFoundError: an input is absent; the message names it.
+        The provenance: how many galaxies there are maps of, and the digests.
     """
-    absent = [name for name in INPUTS if not (alerts_folder / name).is_file()]
-    if absent:
-        raise FileNotFoundError(f"{alerts_folder} lacks {', '.join(absent)}, which structure of hosts is measured on")
-    maps = [found for cutout in cutouts(alerts_folder) if (found := structure_of(cutout)) is not None]
-    digests = {name: hashlib.sha256((alerts_folder / name).read_bytes()).hexdigest() for name in INPUTS}
-    provenance = {"galaxies": len(maps), "inputs": digests}
+    maps = [found for cutout in cutouts if (found := structure_of(cutout)) is not None]
+    provenance = {"galaxies": len(maps), "inputs": dict(digests)}
     write_basis(output, {"structure": np.stack(maps).astype(np.float16)}, provenance)
     return provenance
 
 
-def cutouts(alerts_folder: Path) -> Iterator[Cutout]:
-    """Yield the galaxies of ``INPUTS`` that are bright enough."""
-    folder = alerts_folder / "cosmos"
-    with fits.open(folder / COSMOS[0]) as images, fits.open(folder / COSMOS[1]) as catalogue:
-        for row in catalogue[1].data:
-            image = np.asarray(images[int(row["GAL_HDU"])].data, np.float64)
-            sigma = float(np.sqrt(row["NOISE_VARIANCE"]))
-            if image.sum() > _LEAST_SNR * sigma * np.sqrt(image.size):
-                yield Cutout(image, np.full(image.shape, sigma), _COSMOS_FWHM / FWHM_PER_SIGMA)
-    for name in RESOLVED:
-        parts = {
-            what: np.load(alerts_folder / "sersic" / f"{name}_{what}.npy").astype(np.float64)
-            for what in ("im", "mask", "psf", "sig")
-        }
-        spread = float(np.sqrt(parts["psf"].sum() / (2 * np.pi * parts["psf"].max())))
-        yield Cutout(parts["im"], np.where(parts["mask"] > 0, np.inf, parts["sig"]), spread)
-
-
 def structure_of(cutout: Cutout) -> Float64 | None:
-    """Return a galaxy's map (25, 25); None where no profile fits or the galaxy is not resolved."""
+    """Return a galaxy's map (25, 25); None where it is too faint or not resolved, or no profile fits."""
+    if cutout.image.sum() <= _LEAST_SNR * np.median(cutout.sigma) * np.sqrt(cutout.image.size):
+        return None
     start = _start(cutout)
     low = (start[0] - 5, start[1] - 5, 1e-3 * start[2], 0.5, 0.3, 0.15, -7.0)
     high = (start[0] + 5, start[1] + 5, 1e6 * start[2], 2.0 * max(cutout.image.shape), 6.0, 1.0, 7.0)

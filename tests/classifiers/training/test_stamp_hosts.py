@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from classifiers.training.simulation.basis import Basis
-from classifiers.training.stamps.host_building import INPUTS, Cutout, build_hosts, structure_of
+from classifiers.training.stamps.host_building import Cutout, structure_of
 from classifiers.training.stamps.hosts import GRID, LARGEST, LEAST, REACH, SHIPPED, at, draw_structure, host_maps
 from classifiers.training.stamps.profiles import Galaxies, render_galaxies
+from ops.host_cutouts import INPUTS, build_hosts
 
 SIDE, CENTRE, RADIUS, SPREAD = 91, 45.0, 12.0, 1.5
 
