@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def simulated() -> SimulatedStamps:
-    return simulate_stamps(1500, np.random.default_rng(17))
+    return simulate_stamps(600, np.random.default_rng(17))
 
 
 def column(*values: float) -> np.ndarray:
@@ -62,14 +62,15 @@ def test_science_minus_template_shows_what_the_difference_shows(simulated: Simul
     assert ((change > 0) == simulated.is_positive[usable]).mean() > 0.9  # the template's own seeing blurs a few
 
 
-def test_the_difference_has_the_sign_it_declares(simulated: SimulatedStamps) -> None:
+def test_the_difference_has_the_sign_it_declares() -> None:
+    """But for a few saturated stars, which leave more than what changed; one in fourteen is bright, so many are drawn."""
+    simulated = simulate_stamps(8000, np.random.default_rng(17))
     bright = np.abs(simulated.flux) > 1000
     peak = simulated.images[bright, 2, 29:34, 29:34].mean(axis=(1, 2))
     assert np.isfinite(peak).all()
     same = np.sign(peak) == np.sign(simulated.flux[bright])
-    nuclear = simulated.labels[bright] == StampClass.NUCLEAR
-    assert same[~nuclear].all()
-    assert same[nuclear].mean() > 0.85  # a saturated star leaves more than what changed
+    assert same.mean() > 0.97
+    assert same[simulated.labels[bright] != StampClass.NUCLEAR].all()
 
 
 def test_the_population_covers_what_surveys_send(simulated: SimulatedStamps) -> None:
