@@ -63,7 +63,7 @@ def test_science_minus_template_shows_what_the_difference_shows(simulated: Simul
 
 
 def test_the_difference_has_the_sign_it_declares() -> None:
-    """But for a few saturated stars, which leave more than what changed; one in fourteen is bright, so many are drawn."""
+    """But for a few saturated stars, which leave more than what changed; one in 14 is bright, so many are drawn."""
     simulated = simulate_stamps(8000, np.random.default_rng(17))
     bright = np.abs(simulated.flux) > 1000
     peak = simulated.images[bright, 2, 29:34, 29:34].mean(axis=(1, 2))
