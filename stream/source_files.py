@@ -106,10 +106,12 @@ class KnownFiles:
 
 
 def check_paths(paths: Iterable[Path]) -> None:
-    """Raise ConfigurationError, naming the first, unless every path is there."""
+    """Raise ConfigurationError, naming the first, unless every path is there and no device, which may never end."""
     for path in paths:
         if not path.exists():
             raise ConfigurationError(f"{path}: no such file or folder")
+        if path.is_char_device() or path.is_block_device():
+            raise ConfigurationError(f"{path}: expected a file or folder, received a device")
 
 
 def expand(paths: Iterable[Path], suffixes: Collection[str] | None) -> Iterator[Path]:

@@ -69,7 +69,9 @@ def classify(
             why = f"{origin}: not classified: {rejected['reason']}: {_what_is_wrong(rejected)}"
             messages().print(visible(why), style="red", markup=False)
         if not (refused or verdicts.dead_letters or records):
-            said = f"no spectra in {', '.join(map(str, files))}: expected FITS files or folders of them"
+            where = ", ".join(map(str, files))
+            wanted = "FITS files or folders of them" if rows is None else f"some for which {rows} is true"
+            said = f"no spectra in {where}: expected {wanted}"
             messages().print(visible(said), style="red", markup=False)
         if plot is not None:
             _draw(plot, settings, codec, records)

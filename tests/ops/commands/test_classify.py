@@ -71,12 +71,15 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_classified(
 
 @pytest.mark.slow
 def test_rows_select_spectra_and_a_fits_table_reads_back(specstream: Any, data_dir: Path, tmp_path: Path) -> None:
-    """``--rows`` takes one of DESI's two; an unknown column is named; the FITS table has one row."""
+    """``--rows`` takes one of DESI's two; an unknown column and a rule that takes none are named; a row is written."""
     file = data_dir / "fits" / "desi-coadd-main-dark-9144.fits"
     unknown = specstream("classify", file, "--rows", "NO_SUCH_COLUMN > 3")
     assert unknown.returncode == 2
     (line,) = unknown.stderr.strip().splitlines()
     assert "unknown name 'NO_SUCH_COLUMN'; known: TARGETID" in line
+    none = specstream("classify", file, "--rows", "TARGETID < 0")
+    said = f"no spectra in {file}: expected some for which TARGETID < 0 is true\n"
+    assert (none.returncode, none.stderr) == (1, said)
     identifier = 39632936152072660
     done = specstream("classify", file, "--rows", f"TARGETID == {identifier}", "--output", tmp_path / "v.fits")
     assert done.returncode == 0, done.stderr
