@@ -101,8 +101,9 @@ def open_classifiers(
         ConfigurationError: a bundle is not intact, the runtime is not there, or an input topic has no engines.
         Fatal: the device failed while the engines were opened: nothing in the configuration is wrong.
     """
+    largest = settings.batching.engine_batch(on_gpu=settings.engines.device != "cpu")
     try:
-        engines, threads = load_configured(settings, notice, settings.batching.max_records)
+        engines, threads = load_configured(settings, notice, largest)
         by_lane = {lane: one for lane, one in suites(engines, threads).items() if one.engines()}
     except DeviceLost as error:
         raise Fatal(f"engines: {error}") from error

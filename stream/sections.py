@@ -34,7 +34,7 @@ class _Section(BaseModel):
     @classmethod
     def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         """Refuse true and false where a number is asked for: they would be taken for 1 and 0."""
-        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float, int | None):
             raise ValueError(f"expected a number, received {str(value).lower()}")
         return value
 
@@ -118,10 +118,18 @@ class KafkaSettings(_Section):
         return values
 
 
+BATCH_ON_GPU, BATCH_ON_CPU = 1_024, 256
+
+
 class BatchingSettings(_Section):
     """When a batch goes to the engines, when finished work is committed, and how much may be in memory."""
 
-    max_records: int = Field(default=256, ge=1, le=65_536, description="Records in an engine batch [1].")
+    max_records: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Records in an engine batch; unset = 1024 where a GPU computes, 256 elsewhere [1].",
+    )
     max_bytes: int = Field(default=67_108_864, ge=1_024, description="Array bytes in an engine batch [byte].")
     max_age_ms: int = Field(default=100, ge=0, le=600_000, description="Longest wait of a record for its batch [ms].")
     commit_max_records: int = Field(
@@ -139,12 +147,17 @@ class BatchingSettings(_Section):
 
     @model_validator(mode="after")
     def _batch_fits(self) -> BatchingSettings:
-        if self.in_flight_max_records < self.max_records:
+        if self.max_records is not None and self.in_flight_max_records < self.max_records:
             raise ValueError(
                 f"in_flight_max_records: expected at least max_records = {self.max_records}, "
                 f"received {self.in_flight_max_records}"
             )
         return self
+
+    def engine_batch(self, *, on_gpu: bool) -> int:
+        """Return the records in an engine batch, of engines on a GPU or on the processor."""
+        unset = BATCH_ON_GPU if on_gpu else BATCH_ON_CPU
+        return min(self.max_records or unset, self.in_flight_max_records)
 
 
 class EnginesSettings(_Section):

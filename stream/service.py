@@ -37,6 +37,7 @@ from stream.work import Limits
 
 WATCH_PERIOD_S = 0.05
 JOIN_TIMEOUT_S = 10.0
+GPU_RUNTIMES = frozenset({"tensorrt", "tensorrt_rtx", "torch", "onnxruntime_cuda"})
 YOUNG_OBJECTS = 50_000
 """Objects made before the collector of cycles looks at them. A record in flight is ten, none of them in a cycle; by the
 default they are looked at every 70 records, at 5 us a record."""
@@ -88,7 +89,8 @@ def serve(
     topics = settings.topics
     dead_letters = DeadLetterWriter(topic=topics.dead_letter, program_version=version, encode=codec.encode)
     ledger = LedgerWriter(topic=topics.ledger, group=settings.group, program_version=version, encode=codec.encode)
-    pipeline = Pipeline(limits_of(settings.batching), dead_letter=dead_letters.finish, ledger_output=ledger.output)
+    limits = limits_of(settings.batching, on_gpu=_on_gpu(settings, classifiers))
+    pipeline = Pipeline(limits, dead_letter=dead_letters.finish, ledger_output=ledger.output)
     shared = Shared(pipeline, telemetry, clock)
     writers = {
         lane: L2Writer(classifier.engines(), topic=topics.l2, codec=codec) for lane, classifier in classifiers.items()
@@ -123,14 +125,20 @@ def serve(
     )
 
 
-def limits_of(batching: BatchingSettings) -> Limits:
-    """Return the pipeline's limits of the settings."""
+def limits_of(batching: BatchingSettings, *, on_gpu: bool = False) -> Limits:
+    """Return the pipeline's limits of the settings, for engines on a GPU or on the processor."""
     return Limits(
-        batch=BatchPolicy(batching.max_records, batching.max_bytes, batching.max_age_ms / 1000.0),
+        batch=BatchPolicy(batching.engine_batch(on_gpu=on_gpu), batching.max_bytes, batching.max_age_ms / 1000.0),
         commit=BatchPolicy(batching.commit_max_records, batching.commit_max_bytes, batching.commit_max_age_ms / 1000.0),
         max_records=batching.in_flight_max_records,
         max_bytes=batching.in_flight_max_bytes,
     )
+
+
+def _on_gpu(settings: Settings, classifiers: Mapping[Lane, Classifier]) -> bool:
+    """Return whether engines compute on a GPU: torch alone can be asked for on the processor."""
+    runtimes = {engine.runtime for classifier in classifiers.values() for engine in classifier.engines()}
+    return settings.engines.device != "cpu" and bool(runtimes & GPU_RUNTIMES)
 
 
 def _watch(shared: Shared, stop: threading.Event, until_idle_s: float | None, drain_timeout_s: float) -> bool:

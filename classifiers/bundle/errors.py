@@ -14,8 +14,16 @@ class BundleError(ClassifierError):
         found: what is there.
     """
 
-    def __init__(self, file: str, *, expected: str, found: str) -> None:
-        super().__init__(f"{file}: expected {expected}, found {found}")
+    def __init__(self, file: str, *, expected: str, found: str, hint: str = "") -> None:
+        """Say what is wrong.
+
+        Args:
+            file: path of the file.
+            expected: what should be there.
+            found: what is there.
+            hint: what to do, where that is not plain.
+        """
+        super().__init__(f"{file}: expected {expected}, found {found}" + (f"; {hint}" if hint else ""))
         self.file = file
         self.expected = expected
         self.found = found

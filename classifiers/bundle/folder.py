@@ -18,6 +18,7 @@ from classifiers.bundle.manifest import Manifest
 
 MANIFEST_FILE = "bundle.json"
 GRAPH_FILE = "model.onnx"
+COPY_AGAIN = "copy the bundle again from where it was made"
 GOLDEN_FILE = "golden.npz"
 WEIGHTS_FILE = "weights.safetensors"
 REFERENCE = ("onnxruntime", "fp32")
@@ -132,7 +133,8 @@ def load_bundle(folder: Path) -> Bundle:
         content = _read(folder / name)
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
-            raise BundleError(str(folder / name), expected=f"sha256 {expected}", found=f"sha256 {found}")
+            file = str(folder / name)
+            raise BundleError(file, expected=f"sha256 {expected}", found=f"sha256 {found}", hint=COPY_AGAIN)
         if name == GRAPH_FILE or name.startswith("calibration/"):
             contents[name] = content
     if GRAPH_FILE not in contents:

@@ -61,16 +61,14 @@ _WORDS = {
 }
 
 
-def self_test(bundle: Bundle, engine: Engine) -> GoldenReport | None:
-    """Have an engine answer the bundle's golden inputs; None where it carries none.
+def self_test(bundle: Bundle, engine: Engine) -> GoldenReport:
+    """Have an engine answer the bundle's golden inputs.
 
     Raises:
-        BundleError: the answers are outside the tolerances that the bundle declares for the number format, or it
-            declares none.
+        BundleError: the answers are outside the tolerances that the bundle declares for the number format, it
+            declares none, or carries no golden inputs: what nothing is known of must not serve.
     """
     report = compare_golden(bundle, engine)
-    if report is None:
-        return None
     file = str(bundle.folder / GOLDEN_FILE)
     tolerance = bundle.manifest.tolerances.get(engine.dtype)
     if tolerance is None:
@@ -96,15 +94,16 @@ class Golden:
         return len(next(iter(self.inputs.values())))
 
 
-def read_golden(bundle: Bundle) -> Golden | None:
-    """Return the bundle's golden inputs and outputs; None where it carries none.
+def read_golden(bundle: Bundle) -> Golden:
+    """Return the bundle's golden inputs and outputs.
 
     Raises:
-        BundleError: the golden file cannot be read or lacks inputs.
+        BundleError: the golden file is not among the bundle's, cannot be read or lacks inputs.
     """
     path = bundle.folder / GOLDEN_FILE
     if GOLDEN_FILE not in bundle.manifest.files:
-        return None
+        expected = "golden inputs and answers, as `specstream train` writes them"
+        raise BundleError(str(path), expected=expected, found="none in bundle.json")
     arrays = _read(path)
     inputs = {tensor.name: arrays.get(f"input_{tensor.name}") for tensor in bundle.manifest.inputs}
     present = {name: np.ascontiguousarray(array) for name, array in inputs.items() if array is not None}
@@ -114,15 +113,13 @@ def read_golden(bundle: Bundle) -> Golden | None:
     return Golden(present, outputs)
 
 
-def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport | None:
-    """Run the bundle's golden inputs; None where it carries none.
+def compare_golden(bundle: Bundle, engine: Engine) -> GoldenReport:
+    """Run the bundle's golden inputs.
 
     Raises:
-        BundleError: the golden file cannot be read or holds other arrays than the graph has.
+        BundleError: the golden file is not there, cannot be read or holds other arrays than the graph has.
     """
     golden = read_golden(bundle)
-    if golden is None:
-        return None
     return compare_answers(bundle, golden.outputs, engine.run(golden.inputs), np.arange(golden.rows))
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from classifiers.bundle.errors import BundleError
+from classifiers.bundle.folder import COPY_AGAIN
 
 
 def load_graph(file: str, serialised: bytes) -> Any:
@@ -55,4 +56,4 @@ def refusals(file: str, expected: str) -> Iterator[None]:
         yield
     except refused as error:
         words = str(error).strip().partition("\n")[0]
-        raise BundleError(file, expected=expected, found=words or type(error).__name__) from error
+        raise BundleError(file, expected=expected, found=words or type(error).__name__, hint=COPY_AGAIN) from error

@@ -21,7 +21,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
-from classifiers.bundle.folder import GRAPH_FILE, Bundle
+from classifiers.bundle.folder import COPY_AGAIN, GRAPH_FILE, Bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.runtimes.contract import check_inputs, check_output, check_signature, chunk
 from classifiers.runtimes.joining import CannotJoin, join_bundles, output_name
@@ -178,7 +178,8 @@ def open_session(
     try:
         return opener(graph, options, providers=list(providers))
     except FAILURES as error:
-        raise BundleError(file, expected="a graph that onnxruntime loads", found=str(error)[:300]) from error
+        found = str(error)[:300]
+        raise BundleError(file, expected="a graph that onnxruntime loads", found=found, hint=COPY_AGAIN) from error
 
 
 def _rows(parts: Sequence[NDArray[Any]], n: int) -> NDArray[Any]:

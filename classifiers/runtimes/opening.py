@@ -16,7 +16,7 @@ from classifiers.bundle.folder import GRAPH_FILE, WEIGHTS_FILE, Bundle
 from classifiers.engine import Engine
 from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.casting import DTYPES, Dtype
-from classifiers.runtimes.device.contract import BUCKETS, OutOfMemory
+from classifiers.runtimes.device.contract import BUCKETS, DeviceLost, OutOfMemory, blames_the_card
 from classifiers.runtimes.device.launcher import Preparation
 from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.errors import RuntimeUnavailable
@@ -26,8 +26,8 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program, joined_programs, programs
 from classifiers.runtimes.program_engine import ProgramEngine
-from classifiers.runtimes.rehearsal import Rehearsed, rehearse
-from classifiers.runtimes.tensorrt.card import find_card
+from classifiers.runtimes.rehearsal import WHAT_TO_DO, Rehearsed, rehearse
+from classifiers.runtimes.tensorrt.card import find_card, found_instead
 
 AUTO: Final = "auto"
 ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
@@ -119,8 +119,19 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
     Raises:
         RuntimeUnavailable: it cannot serve, or fails its rehearsal.
         OutOfMemory: it cannot hold even the smallest bucket.
+        DeviceLost: the card failed.
         BundleError: a bundle is not right.
     """
+    try:
+        return _opened(runtime, bundles, options, notice)
+    except DeviceLost as error:
+        if blames_the_card(error.reason):
+            raise
+        raise RuntimeUnavailable(runtime, f"{error.reason}; {WHAT_TO_DO}") from error
+
+
+def _opened(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> Opened:
+    """Open bundles and have them answer; see ``_open``, which tells what is the card's fault from what is not."""
     engines: tuple[Engine, ...]
     if runtime != "onnxruntime":
         engines = _on_device(runtime, bundles, options, notice)
@@ -131,8 +142,8 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
     for bundle, engine in zip(bundles, engines, strict=True):
         self_test(bundle, engine)
     programs_of = {id(each.program): each for each in engines if isinstance(each, ProgramEngine)}
-    rehearsed = (rehearse(each, options.largest_batch) for each in programs_of.values())
-    return Opened(engines, rehearsals=tuple(each for each in rehearsed if each is not None))
+    rehearsals = tuple(rehearse(each, options.largest_batch) for each in programs_of.values())
+    return Opened(engines, rehearsals=rehearsals)
 
 
 def _on_provider(options: RuntimeOptions) -> bool:
@@ -154,7 +165,7 @@ def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions, notice
         raise RuntimeUnavailable("onnxruntime", "expected a build with the CUDA provider (onnxruntime-gpu), found none")
     card = find_card()
     if card is None:
-        raise RuntimeUnavailable("onnxruntime", "expected an NVIDIA GPU with its driver, found none")
+        raise RuntimeUnavailable("onnxruntime", f"expected an NVIDIA GPU with its driver, found {found_instead()}")
     if options.dtype == "tf32" and card.capability < onnx_cuda.FIRST_WITH_TF32:
         has = f"{card.name} (compute capability {card.compute_capability})"
         raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32 on {has}, received tf32")

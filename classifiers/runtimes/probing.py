@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from classifiers.runtimes.errors import RuntimeUnavailable
-from classifiers.runtimes.tensorrt.card import Card, find_card
+from classifiers.runtimes.tensorrt.card import Card, find_card, found_instead
 
 if TYPE_CHECKING:
     from classifiers.runtimes.tensorrt.library import Library
@@ -42,12 +42,12 @@ def why_not(runtime: str, device: str = "auto") -> str:
     missing = [(package, extra) for package, extra in PACKAGES[runtime] if find_spec(package) is None]
     if missing:
         package, extra = missing[0]
-        return f"expected the package {package} (extra {extra} of specstream), found none"
+        return f"expected the package {package}, found none: in specstream's checkout pip install '.[{extra}]'"
     if device == "cpu":
         return "" if runtime == "torch" else "expected engines.device = auto or cuda, since it needs an NVIDIA GPU"
     card = find_card()
     if card is None:
-        return "expected an NVIDIA GPU with its driver, found none"
+        return f"expected an NVIDIA GPU with its driver, found {found_instead()}"
     return asked(runtime)
 
 
@@ -98,8 +98,10 @@ def answer(runtime: str) -> str:
     if torch.cuda.is_available():
         return computes(torch) or ("" if library is None else starts(library))
     built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
-    found = "none" if card is None else _named(card)
-    return f"expected a GPU and driver that torch {torch.__version__} (built with {built}) can use, found {found}"
+    wanted = f"expected a GPU and driver that torch {torch.__version__} (built with {built}) can use"
+    if card is None:
+        return f"{wanted}, found {found_instead()}"
+    return f"{wanted}, found {_named(card)}; take a newer driver, or a torch built for its CUDA"
 
 
 def computes(torch: Any) -> str:

@@ -105,8 +105,8 @@ class _Part(NamedTuple):
     answers: Mapping[str, Arrays]
 
 
-def rehearse(engine: ProgramEngine, largest_batch: int | None = None) -> Rehearsed | None:
-    """Have an engine's program answer for all of its bundles in every bucket and slot; None without golden inputs.
+def rehearse(engine: ProgramEngine, largest_batch: int | None = None) -> Rehearsed:
+    """Have an engine's program answer for all of its bundles in every bucket and slot.
 
     Args:
         engine: one of the program's, whose bundles have given their golden answers; nobody else uses the program yet.
@@ -119,8 +119,6 @@ def rehearse(engine: ProgramEngine, largest_batch: int | None = None) -> Rehears
     """
     running, watch = engine.program, Watch()
     scenes = list(_scenes(running.program.bundles))
-    if not scenes:
-        return None
     sizes = reachable(largest_batch, running.buckets)
     for bucket in sizes:
         for scene in scenes:
@@ -137,7 +135,7 @@ def rehearse(engine: ProgramEngine, largest_batch: int | None = None) -> Rehears
 
 def _scenes(bundles: Sequence[Bundle]) -> Iterator[_Scene]:
     """Yield golden inputs with the answers of all bundles that carry the same ones."""
-    left = {bundle.manifest.name: golden for bundle in bundles if (golden := read_golden(bundle)) is not None}
+    left = {bundle.manifest.name: read_golden(bundle) for bundle in bundles}
     while left:
         inputs = next(iter(left.values())).inputs
         same = [name for name, each in left.items() if all(np.array_equal(each.inputs[k], inputs[k]) for k in inputs)]

@@ -33,11 +33,11 @@ def throughput(bench: Bench, classifiers: Mapping[Lane, Classifier]) -> Iterator
         "plain librdkafka consume of the topic", plain, ">= 0.5", null / plain >= 0.5,
         f"the middle one of {ROUNDS} rounds, each of both",
     )  # fmt: skip
-    before = _engines_alone(bench, classifiers[LANE], "BOSS", settings.batching.max_records)
+    before = _engines_alone(bench, classifiers[LANE], "BOSS", settings.batching.engine_batch(on_gpu=False))
     settings = with_input(settings, topic, "full")
     recorder = run_to_end(settings, {LANE: classifiers[LANE]}, bench.codec, n)
     full = n / recorder.elapsed_s
-    after = _engines_alone(bench, classifiers[LANE], "BOSS", settings.batching.max_records)
+    after = _engines_alone(bench, classifiers[LANE], "BOSS", settings.batching.engine_batch(on_gpu=False))
     alone = 2.0 / (1.0 / before + 1.0 / after)
     stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in sorted(recorder.stages_s.items()))
     yield Measurement(
@@ -57,7 +57,7 @@ def exposure(bench: Bench, classifiers: Mapping[Lane, Classifier]) -> Iterator[M
     settings = bench_settings(bench, "exposure")
     messages = [pair for form, n in EXPOSURE.items() for pair in spectra_messages(bench.codec, form, n)]
     alone_s = sum(
-        n / _engines_alone(bench, classifiers[LANE], form, settings.batching.max_records)
+        n / _engines_alone(bench, classifiers[LANE], form, settings.batching.engine_batch(on_gpu=False))
         for form, n in EXPOSURE.items()
     )
     with running(settings, {LANE: classifiers[LANE]}, bench.codec) as (recorder, wait):

@@ -26,7 +26,7 @@ from ops.commands.options import BundleFolders, EngineCache, command_group, one_
 from ops.console import messages, output
 from stream.errors import ConfigurationError
 
-FAILED = 1
+REFUSED = 2
 
 app = command_group("Model bundles: what is there, whether it is intact.")
 app.command("compile")(compile_engines)
@@ -71,8 +71,8 @@ def verify(
     """Check every file's digest, load the graph, and compare its answers to the golden outputs.
 
     Bundles that read the same are opened together, as in the service: what is verified is what serves. A bundle that
-    fails any of these ends it with status 1, after the others were checked; a runtime that cannot serve with 2, a
-    device that fails with 3, at once.
+    fails any of these ends it with status 2, after the others were checked; so does a runtime that cannot serve, and a
+    device that fails ends it with 3, at once.
 
     Example: `specstream bundles verify`
     """
@@ -91,7 +91,7 @@ def verify(
         else:
             output().print(f"{folder.name}: {_findings(bundle, answer)}", markup=False)
     if failed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(REFUSED)
 
 
 @app.command("cards")
@@ -151,6 +151,5 @@ def _engines(bundles: Sequence[Bundle], options: RuntimeOptions) -> dict[Path, E
 
 def _findings(bundle: Bundle, engine: Engine) -> str:
     """Return what was checked, in words."""
-    intact = f"{len(bundle.manifest.files)} digests agree, the graph loads on {engine.runtime}"
-    golden = read_golden(bundle)  # answered when the engine was opened
-    return f"{intact}, no golden answers" if golden is None else f"{intact}, {golden.rows} golden answers agree"
+    rows = read_golden(bundle).rows  # answered when the engine was opened
+    return f"{len(bundle.manifest.files)} digests agree, {rows} golden answers agree on {engine.runtime}"

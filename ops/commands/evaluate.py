@@ -165,7 +165,7 @@ def _left_out(spectra_folder: Path, progress: Callable[[str, float], None] | Non
         from classifiers.training.leave_one_out.training import leave_one_out
     except ImportError as error:
         raise ConfigurationError(
-            "--leave-one-out: expected torch, not found: pip install 'specstream[train]'"
+            "--leave-one-out: expected torch, not found: in specstream's checkout pip install '.[train]'"
         ) from error
     return leave_one_out(spectra_folder, progress=progress)
 
@@ -198,7 +198,9 @@ def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
     try:
         from classifiers.training.latent_map.shown import shown
     except ImportError:
-        messages().print("no section on the map: it needs torch: pip install 'specstream[train]'", markup=False)
+        messages().print(
+            "no section on the map: it needs torch: in specstream's checkout pip install '.[train]'", markup=False
+        )
         return []
     samples = {"simulated": simulated(_MAP_SIMULATIONS), "real": real_spectra(spectra_folder)}
     known = {

@@ -126,7 +126,7 @@ def _build_basis(data: Path) -> None:
         from ops.host_cutouts import build_hosts
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"--build-basis: expected {error.name}, not found: pip install 'specstream[train]'"
+            f"--build-basis: expected {error.name}, not found: in specstream's checkout pip install '.[train]'"
         ) from error
     for room in ("spectra", "alerts"):
         if not (data / room).is_dir():

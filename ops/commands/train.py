@@ -59,7 +59,9 @@ def train(
         from classifiers.training.journal.journal import Journal
         from ops.training import DEFAULTS, Request, remake_named, train_named
     except ImportError as error:
-        raise ConfigurationError("train: expected torch, not found: pip install 'specstream[train]'") from error
+        raise ConfigurationError(
+            "train: expected torch, not found: in specstream's checkout pip install '.[train]'"
+        ) from error
     if bundle not in DEFAULTS:
         raise ConfigurationError(f"train: expected one of {', '.join(DEFAULTS)}, received {bundle!r}")
     if classifier is not None and bundle not in ("qso-finder", "spectral-anomaly"):

@@ -53,7 +53,9 @@ def load_matplotlib(option: str = "--plot") -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigurationError(f"{option}: expected matplotlib, not found: pip install 'specstream[plot]'") from error
+        raise ConfigurationError(
+            f"{option}: expected matplotlib, not found: in specstream's checkout pip install '.[plot]'"
+        ) from error
     return Figure
 
 

@@ -31,4 +31,4 @@ def test_a_command_that_needs_an_extra_names_it(base_install: Mapping[str, str],
         [sys.executable, "-m", "ops", *words], env=base_install, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "pip install 'specstream[train]'" in " ".join(done.stderr.split())
+    assert "pip install '.[train]'" in " ".join(done.stderr.split())

@@ -20,6 +20,21 @@ SLOTS = 3
 """Streams, each with buffers of its own: while one batch is computed another comes and a third goes."""
 
 
+_CARD = (
+    "cuda error",
+    "cudaerror",
+    "cuda runtime",
+    "cuda driver",
+    "cuda failure",
+    "illegal memory access",
+    "device-side",
+    "caching",  # torch's allocators: nobody knows what they hold after an assertion
+    "execution_failed",
+    "internal_error",
+)
+_NOT_THE_CARD = ("no kernel image", "not_supported", "arch_mismatch", "invalid_value", "bad_param")
+
+
 class OutOfMemory(ClassifierError):
     """A device cannot hold a bucket; smaller ones may fit.
 
@@ -44,6 +59,16 @@ class DeviceLost(ClassifierError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"the device failed: {reason}")
         self.reason = reason
+
+
+def blames_the_card(words: str) -> bool:
+    """Return whether a library's words are of a card that failed, and not of what the library was asked.
+
+    TensorRT and torch name CUDA where the card fails; kernels that are missing for a card, and what cuDNN or cuBLAS do
+    not support, are named by the same prefix, but another runtime may serve.
+    """
+    said = words.lower()
+    return any(each in said for each in _CARD) and not any(each in said for each in _NOT_THE_CARD)
 
 
 class Device(Protocol):

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from classifiers.runtimes.tensorrt.card import Card
 
-RECIPES: Final[Mapping[str, int]] = {"tensorrt": 1, "tensorrt_rtx": 2}
+RECIPES: Final[Mapping[str, int]] = {"tensorrt": 2, "tensorrt_rtx": 3}
 """Counted up when a library's engines must be built in another way: part of every key."""
 READABLE: Final = 0o644
 """Replicas of other users may share a folder; digests are checked whoever wrote."""

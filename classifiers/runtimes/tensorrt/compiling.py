@@ -29,7 +29,16 @@ from classifiers.runtimes.tensorrt.network import Shapes
 from classifiers.runtimes.tensorrt.progress import Progress
 from classifiers.runtimes.tensorrt.pruning import prune
 
-_MEMORY: Final = ("out of memory", "outofmemory", "could not be allocated", "insufficient memory", "mib of memory")
+_MEMORY: Final = (
+    "out of memory",
+    "outofmemory",
+    "could not be allocated",
+    "insufficient memory",
+    "mib of memory",
+    "when memory ran out",  # killed by the kernel: how memory ends in a container
+    "volume",  # of a tensor, beyond what the library counts to
+    "no profile",
+)
 
 
 class BuildFailed(RuntimeUnavailable):

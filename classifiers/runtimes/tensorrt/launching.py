@@ -19,7 +19,7 @@ from torch import Tensor
 
 from classifiers.bundle.errors import BundleError
 from classifiers.errors import ClassifierError
-from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory
+from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory, blames_the_card
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.tensorrt.cache import write_whole
 from classifiers.runtimes.tensorrt.library import Library, listen, one_line
@@ -32,8 +32,6 @@ OUT_OF_MEMORY: Final = (
     "failed_allocation",
     "failedallocation",
 )
-CARD: Final = ("cuda error", "cudaerror", "cuda runtime", "cuda driver", "cuda failure", "illegal memory access")
-"""What the library says when the card is to blame, and not what it was asked."""
 SMALLEST_WORKSPACE: Final = 256
 """Bytes of a context's memory where the engine needs none: it must have an address."""
 
@@ -108,7 +106,8 @@ class TensorrtLauncher:
             words = self._words.take()
             if _is_memory(words):
                 raise OutOfMemory(max(buckets), words)
-            raise RuntimeUnavailable(library.name, f"expected an engine that it loads at {file}, found: {words}")
+            reason = f"expected an engine that it loads at {file}, found: {words}; delete it to have it built again"
+            raise RuntimeUnavailable(library.name, reason)
         self._check(buckets)
 
     def prepare(self, slot: int, bucket: int, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
@@ -123,7 +122,7 @@ class TensorrtLauncher:
         try:
             self._bind(slot, bucket, inputs, outputs)
         except DeviceLost as error:
-            if any(phrase in error.reason.lower() for phrase in CARD):
+            if blames_the_card(error.reason):
                 raise
             reason = f"expected its engine {self._file} to serve {bucket} rows, found: {error.reason}"
             raise RuntimeUnavailable(self._library.name, reason) from error

@@ -121,7 +121,8 @@ def load(name: str) -> Library:
         module = import_module(name)
     except (ImportError, OSError) as error:  # OSError: a shared library that it needs
         raise RuntimeUnavailable(
-            name, f"expected the package {name} (extra {EXTRAS[name]} of specstream), found: {one_line(str(error))}"
+            name,
+            f"expected the package {name}, found: {one_line(str(error))}; {_install(name)}",
         ) from error
     version = str(getattr(module, "__version__", ""))
     check_version(name, version)
@@ -152,7 +153,12 @@ def check_version(name: str, version: str) -> None:
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is None or not first <= (int(numbers[1]), int(numbers[2])) < end:
         wanted = f"from {first[0]}.{first[1]} on and before {end[0]}.{end[1]}"
-        raise RuntimeUnavailable(name, f"expected a version {wanted}, found {version or 'none'}")
+        found = f"found {version or 'none'}; {_install(name)}"
+        raise RuntimeUnavailable(name, f"expected a version {wanted}, {found}")
+
+
+def _install(name: str) -> str:
+    return f"in specstream's checkout pip install '.[{EXTRAS[name]}]'"
 
 
 @cache

@@ -160,6 +160,7 @@ def _configure(library: Library, config: Any, words: Words, *, tf32: bool, card:
         config.set_flag(trt.BuilderFlag.TF32)
     else:
         config.clear_flag(trt.BuilderFlag.TF32)
+    config.set_flag(trt.BuilderFlag.STRICT_NANS)  # what is not a number must reach the outputs, where it is looked for
     config.max_aux_streams = 0  # streams of our own overlap batches; an engine stays on the one that it is given
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # so that the inspector can tell formats
     if library.compiles_when_loaded:

@@ -43,7 +43,6 @@ def test_every_bundle_of_a_program_gives_its_golden_answers(spectral: Program) -
     program = on_cpu(spectral)
     for bundle in spectral.bundles:
         report = self_test(bundle, ProgramEngine(bundle.manifest.name, onnx_cuda.RUNTIME, "fp32", program))
-        assert report is not None
         assert report.rows > 0
 
 

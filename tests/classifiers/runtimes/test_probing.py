@@ -59,7 +59,10 @@ def test_a_probe_that_hangs_is_a_reason() -> None:
 
 def test_a_missing_package_names_the_extra_that_brings_it() -> None:
     """The user learns what to install."""
-    assert why_not("tensorrt") == "expected the package tensorrt (extra tensorrt of specstream), found none"
+    assert (
+        why_not("tensorrt")
+        == "expected the package tensorrt, found none: in specstream's checkout pip install '.[tensorrt]'"
+    )
 
 
 def test_without_a_gpu_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

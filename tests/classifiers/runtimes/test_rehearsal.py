@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
+from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.device.contract import SLOTS, DeviceLost, OutOfMemory
 from classifiers.runtimes.device.prepare import SNR, DevicePreparation
 from classifiers.runtimes.onnx_cuda import OnnxDevice, open_onnx_cuda
+from classifiers.runtimes.opening import RuntimeOptions, open_engines
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.rehearsal import RehearsalFailed, rehearse
@@ -236,8 +239,12 @@ def test_sessions_of_the_cuda_provider_are_rehearsed_in_every_size(
         rehearse(engine)
 
 
-def test_bundles_without_golden_inputs_rehearse_nothing(write_tiny: Any) -> None:
-    """What is right is not known."""
-    tiny = Program.of([load_bundle(write_tiny("qso"))])
-    program = open_onnx_cuda(tiny, "fp32", print, provider="CPUExecutionProvider")
-    assert rehearse(ProgramEngine("tiny-qso", onnx_cuda.RUNTIME, "fp32", program)) is None
+def test_a_bundle_without_golden_answers_is_refused(write_tiny: Any) -> None:
+    """What is right is not known, so nothing may be classified with it."""
+    folder = write_tiny("qso")
+    manifest = json.loads((folder / "bundle.json").read_bytes())
+    (folder / "golden.npz").unlink()
+    del manifest["files"]["golden.npz"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=r"golden.npz: expected golden inputs and answers, .* found none"):
+        open_engines([load_bundle(folder)], RuntimeOptions("onnxruntime"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import torch
 
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.runtimes import opening
-from classifiers.runtimes.device.contract import SLOTS
+from classifiers.runtimes.device.contract import SLOTS, DeviceLost
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.opening import RuntimeOptions, open_engines
 from classifiers.runtimes.program import Program
@@ -69,3 +71,54 @@ def test_bundles_that_are_one_program_are_rehearsed_as_one() -> None:
     bundles = [load_bundle(MODELS / name) for name in ("spectral-anomaly", "qso-finder")]
     (done,) = open_engines(bundles, RuntimeOptions("torch", device="cpu", largest_batch=16)).rehearsals
     assert (done.bundles, done.raw) == (("spectral-anomaly", "qso-finder"), True)
+
+
+@pytest.fixture
+def torch_that_fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what has torch fail at its first computation, in some words."""
+
+    def fail(words: str) -> None:
+        def opened(program: Program, *_: object) -> Any:
+            engine = engine_of(program.bundles[0])[0]
+
+            def run(*_: object, **__: object) -> Any:
+                raise DeviceLost(words)
+
+            engine.program.run = run  # type: ignore[method-assign]
+            return engine.program
+
+        monkeypatch.setattr(opening, "_OPENERS", {"torch": opened})
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tensorrt: API Usage Error (no kernel for this shape)",
+        "CUDA error: no kernel image is available for execution on the device",
+        "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED",
+    ],
+)
+def test_a_first_computation_that_fails_for_no_fault_of_the_card_is_another_runtimes_turn(
+    bands: Bundle, torch_that_fails: Callable[[str], None], words: str
+) -> None:
+    torch_that_fails(words)
+    with pytest.raises(RuntimeUnavailable, match=re.escape(words)):
+        open_engines([bands], ON_TORCH)
+    opened = open_engines([bands], RuntimeOptions(device="cpu"))
+    assert opened.engines[0].runtime == "onnxruntime"
+    assert words in dict(opened.refusals)["torch"]
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA error: an illegal memory access was encountered", "tensorrt: Cuda Runtime (unspecified failure)"]
+)
+def test_a_card_that_fails_is_lost_whoever_else_could_serve(
+    bands: Bundle, torch_that_fails: Callable[[str], None], words: str
+) -> None:
+    """Another replica is to take over, not this machine's processor."""
+    torch_that_fails(words)
+    for options in (ON_TORCH, RuntimeOptions(device="cpu")):
+        with pytest.raises(DeviceLost, match=re.escape(words)):
+            open_engines([bands], options)

@@ -72,7 +72,7 @@ def test_a_damaged_bundle_or_an_absent_runtime_stops_before_anything_is_read(
     content[len(content) // 2] ^= 1
     graph.write_bytes(content)
     verified = specstream("bundles", "verify", damaged, default_bundles()[1])
-    assert verified.returncode == 1
+    assert verified.returncode == 2
     assert "model.onnx" in one_line(verified)
     assert default_bundles()[1].name in verified.stdout
     with socket.socket() as taken:
@@ -84,6 +84,7 @@ def test_a_damaged_bundle_or_an_absent_runtime_stops_before_anything_is_read(
             ('[engines]\nbundles = ["no-such-bundle"]', 0, ("engines.bundles", "no-such-bundle")),
             ('[engines]\nbundles = ["stamp-anomaly"]', 0, ("engines.bundles", "topics.l1_spectrum", "stamp-anomaly")),
             ('[engines]\nruntime = "tensorrt_rtx"', 0, ("engines", "tensorrt_rtx")),
+            ('[engines]\nruntime = "tensorrt"', 0, ("engines", "'tensorrt' cannot serve: expected ", "found")),
         ):
             config = write_config(tmp_path / "s.toml", broker, more, port=at)
             done = specstream("run", "-c", config, "--until-idle", "0")
@@ -185,18 +186,17 @@ def with_file(folder: Path, name: str, content: bytes) -> Path:
 def test_a_file_that_is_no_graph_or_no_arrays_is_one_line_though_its_digest_agrees(
     in_turn: Callable[..., list[tuple[int, str]]], tmp_path: Path, name: str
 ) -> None:
-    """Whichever command and runtime reads it first: file, expected and found; 2, or 1 where it was to be checked."""
+    """Whichever command and runtime reads it first: file, expected and found, and status 2."""
     bundle = with_file(tmp_path / "b1", name, b"PK\x03\x04 garbage that was shipped as it is")
     verify = ["bundles", "verify", "--device", "cpu", "--runtime"]
-    cases = [([*verify, "torch"], 1), ([*verify, "onnxruntime"], 1)]
+    cases = [[*verify, "torch"], [*verify, "onnxruntime"]]
     if name == "model.onnx":
         cases += [
-            (["bundles", "compile", "--runtime", "tensorrt_rtx", "--cache", str(tmp_path), "--dtype", dtype], 2)
+            ["bundles", "compile", "--runtime", "tensorrt_rtx", "--cache", str(tmp_path), "--dtype", dtype]
             for dtype in ("fp32", "bf16")
         ]
-    ended = in_turn([[*words, str(bundle)] for words, _ in cases])
-    for (_, expected), (status, said) in zip(cases, ended, strict=True):
-        assert status == expected, said
+    for status, said in in_turn([[*words, str(bundle)] for words in cases]):
+        assert status == 2, said
         assert "Traceback" not in said
         (line,) = said.strip().splitlines()
         assert f"{bundle / name}: expected " in line

@@ -66,7 +66,7 @@ CALLS: dict[str, dict[str, int]] = {
 """What ``classifiers.runtimes.tensorrt`` calls of TensorRT, and with how many arguments."""
 NAMES: dict[str, tuple[str, ...]] = {
     "NetworkDefinitionCreationFlag": ("STRONGLY_TYPED",),
-    "BuilderFlag": ("TF32",),
+    "BuilderFlag": ("TF32", "STRICT_NANS"),
     "ProfilingVerbosity": ("DETAILED",),
     "DataType": ("FLOAT", "HALF", "BF16", "INT32", "INT64", "BOOL"),
     "LayerType": ("CONVOLUTION", "DECONVOLUTION", "EINSUM", "MATRIX_MULTIPLY"),

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from classifiers.runtimes.tensorrt.card import Card, ask, driver_version
+from classifiers.runtimes.probing import why_not
+from classifiers.runtimes.tensorrt import card
+from classifiers.runtimes.tensorrt.card import Card, ask, driver_version, find_card
 
 PROPRIETARY = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan 23 03:06:46 UTC 2025\nGCC version: 13"
 OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (dvs-builder)\n"
@@ -52,16 +54,35 @@ def test_without_the_kernel_modules_file_the_driver_is_known_by_its_cuda() -> No
     assert ask(Driver(), 0, "") == Card("NVIDIA H100 80GB HBM3", "9.0", "CUDA 12.8")
 
 
-@pytest.mark.parametrize("function", ["cuInit", "cuDeviceGetName", "cuDeviceGetAttribute"])
-def test_a_driver_that_fails_has_no_gpu(function: str) -> None:
-    """Whatever it fails at."""
-    assert ask(Driver(fails=function), 0, OPEN) is None
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("cuInit", "a driver (580.65.06) that does not start (CUDA status 100: no GPU, or none that CUDA_VISIBLE_"),
+        ("cuDeviceGetName", "a driver (580.65.06) whose GPU 0 has no name (CUDA status 100"),
+        ("cuDeviceGetAttribute", "a driver (580.65.06) whose GPU 0 tells no compute capability (CUDA status 1)"),
+    ],
+)
+def test_a_driver_that_fails_is_named_with_what_it_answered(function: str, words: str) -> None:
+    """Whatever it fails at: no driver at all is another case."""
+    found = ask(Driver(fails=function), 0, OPEN)
+    assert isinstance(found, str)
+    assert found.startswith(words)
+
+
+def test_a_driver_of_another_version_than_its_kernel_module_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an update without a restart."""
+    monkeypatch.setattr(Driver, "cuInit", lambda *_: 803)
+    found = "a driver that does not start (CUDA status 803: the driver's library and its kernel module are of "
+    assert ask(Driver(), 0, "") == f"{found}different versions; restart the machine)"
+    monkeypatch.setattr(card.ctypes, "CDLL", lambda _: Driver())
+    assert find_card() is None
+    assert "CUDA status 803" in why_not("torch")
 
 
 def test_a_device_that_is_not_there_is_none() -> None:
     """A driver may be there without a device."""
-    assert ask(Driver(), 1, OPEN) is None
-    assert ask(Driver(devices=0), 0, OPEN) is None
+    for found in (ask(Driver(), 1, OPEN), ask(Driver(devices=0), 0, OPEN)):
+        assert str(found).startswith("a driver (580.65.06) without GPU")
 
 
 def test_the_drivers_version_is_read_from_both_kinds_of_kernel_module() -> None:

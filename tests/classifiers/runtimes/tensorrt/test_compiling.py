@@ -144,8 +144,9 @@ def test_a_builder_that_is_killed_is_named_and_nothing_is_kept(
 ) -> None:
     """As the kernel kills when memory runs out; the next one builds."""
     builder = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(BuildFailed, match="ended by SIGKILL"):
+    with pytest.raises(BuildFailed, match=r"ended by SIGKILL.*; take smaller buckets") as ended:
         build(small_program(), tmp_path, builder=builder)
+    assert ended.value.for_want_of_memory
     assert left(tmp_path) == []
     assert build(small_program(), tmp_path).was_built
 

@@ -17,6 +17,7 @@ class BuilderFlag(IntEnum):
 
     TF32 = 1
     REQUIRE_USER_ALLOCATION = 2  # of RTX
+    STRICT_NANS = 3
 
 
 class ComputeCapability(IntEnum):
