@@ -77,7 +77,9 @@ def load_configured(
     """
     threads = settings.engines.threads or max(1, len(os.sched_getaffinity(0)) - 1)
     chosen = settings.engines
-    options = RuntimeOptions(chosen.runtime, chosen.dtype, chosen.device, chosen.cache, largest_batch)
+    options = RuntimeOptions(
+        chosen.runtime, chosen.dtype, chosen.device, chosen.cache, largest_batch, compiled=chosen.compiled
+    )
     return load_engines(bundle_folders(settings), options, notice), threads
 
 

@@ -172,6 +172,10 @@ class EnginesSettings(_Section):
     device: Literal["auto", "cuda", "cpu"] = Field(
         default="auto", description="Where engines compute; cpu has torch compute on the processor."
     )
+    compiled: bool = Field(
+        default=False,
+        description="Whether torch fuses kernels (torch.compile): minutes at the first start, per bucket.",
+    )
     cache: Path | None = Field(
         default=None,
         description="Folder for engines that TensorRT built; none = specstream/engines in the user's cache folder.",

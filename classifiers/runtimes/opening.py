@@ -48,6 +48,7 @@ class RuntimeOptions:
         device: ``cuda``, ``cpu``, or ``auto``: whichever the runtime is made for.
         cache: folder for engines that were built; None: the user's cache folder.
         largest_batch: rows of the largest batch that engines will be given; None: of any size.
+        compiled: whether torch fuses kernels by ``torch.compile``; no other runtime is asked to.
     """
 
     runtime: str = AUTO
@@ -55,6 +56,7 @@ class RuntimeOptions:
     device: Place = "auto"
     cache: Path | None = None
     largest_batch: int | None = None
+    compiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,9 @@ def _torch(program: Program, options: RuntimeOptions, notice: Notice, preparatio
             lacking = f"{WEIGHTS_FILE} and an architecture of {', '.join(ARCHITECTURES)}"
             raise RuntimeUnavailable("torch", f"expected bundle {manifest.name} to have {lacking}")
     place, buckets = ("cpu", ON_CPU) if options.device == "cpu" else ("cuda", BUCKETS)
-    return open_torch(program, options.dtype, place, notice, buckets=buckets, preparation=preparation)
+    return open_torch(
+        program, options.dtype, place, notice, buckets=buckets, preparation=preparation, compiled=options.compiled
+    )
 
 
 def _tensorrt(library: str) -> Opener:

@@ -19,6 +19,7 @@ from classifiers.bundle.manifest import Tolerance
 from classifiers.runtimes.casting import DTYPES, Dtype
 from classifiers.runtimes.golden import compare_golden
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.runtimes.opening import RuntimeOptions, open_engines
 from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.torch_modules import ARCHITECTURES, ProgramModule, rebuilt
@@ -197,3 +198,18 @@ def test_a_card_is_asked_for_no_format_that_it_lacks(dtype: Dtype, capability: t
 
 def test_the_version_is_torchs() -> None:
     assert version() == torch.__version__
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_kernels_are_fused_where_that_is_set_and_nowhere_else(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    asked: list[bool] = []
+
+    def compile_module(module: torch.nn.Module, *, dynamic: bool) -> torch.nn.Module:
+        asked.append(dynamic)
+        return module
+
+    monkeypatch.setattr(torch, "compile", compile_module)
+    bundle = load_bundle(MODELS / "jpas-qso-finder")
+    options = RuntimeOptions("torch", device="cpu", largest_batch=16, compiled=compiled)
+    assert open_engines([bundle], options).engines[0].runtime == "torch"
+    assert asked == ([False] if compiled else [])
