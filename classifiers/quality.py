@@ -25,3 +25,4 @@ class Quality(IntFlag):
     NO_POSITION = 1 << 14  # no coordinates came with the record
     GAPS = 1 << 15  # the wavelength axis has gaps of more than 10 pixels
     SECOND_REDSHIFT = 1 << 16  # lines of a second galaxy or quasar: the first of the redshift alternatives
+    BROAD_ABSORPTION = 1 << 17  # a quasar with broad absorption lines: p_bal above a half

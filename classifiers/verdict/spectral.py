@@ -16,7 +16,7 @@ from classifiers.classifier import Verdicts
 from classifiers.items import Spectrum
 from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
-from classifiers.quasars.absorption import with_evidence
+from classifiers.quasars.absorption import LEAST_REDSHIFT, with_evidence
 from classifiers.verdict.answers import Answer, anomaly_columns, answered_rows, measured_lines, qso_columns
 from classifiers.verdict.blank import without_classes
 from classifiers.verdict.measured import Measured, measured_or, measured_velocities, with_measured_shares
@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 LEADS = ("spectral_classifier", "anomaly", "qso")
+QUASARS = "QSO"
+"""Their classes begin so."""
+LIKELY_ABSORBED = 0.5
 SKY = "SKY"
 """The recognised type that means blank sky: NO_SIGNAL."""
 LEAST_REDSHIFT_ERROR = 4e-5
@@ -109,6 +112,10 @@ def spectral_verdicts(
         second = ~absent & ~star & np.isfinite(measured.second_redshift)
         with_second(found, measured, np.flatnonzero(second), manifest.class_names)
         quality |= second * int(Quality.SECOND_REDSHIFT)
+    if "p_bal" in columns:
+        quasar = ~absent & np.char.startswith(np.array(manifest.class_names)[top], QUASARS)
+        shown = quasar & (columns["redshift"] > LEAST_REDSHIFT)
+        quality |= (shown & (columns["p_bal"] > LIKELY_ABSORBED)) * int(Quality.BROAD_ABSORPTION)
     return Verdicts(
         class_scheme=manifest.class_scheme,
         class_names=manifest.class_names,

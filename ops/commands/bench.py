@@ -17,6 +17,7 @@ from ops.bench.load import Bench
 from ops.bench.measurement import Measurement, machine, to_json, to_markdown
 from ops.bench.memory import memory
 from ops.bench.replicas import replicas
+from ops.bench.simulation import simulation
 from ops.bench.throughput import exposure, throughput
 from ops.commands.options import make_output_folder
 from ops.console import messages, output
@@ -28,7 +29,7 @@ from stream.errors import ConfigurationError
 from stream.settings import load_settings
 from stream.transports.url import KafkaBroker, parse_broker_url
 
-PARTS = ("spectra", "replicas", "exposure", "alerts", "latency", "memory")
+PARTS = ("spectra", "replicas", "exposure", "alerts", "latency", "memory", "simulation")
 LANES: Mapping[str, Lane] = {"spectra": "spectrum", "exposure": "spectrum", "alerts": "image", "latency": "spectrum"}
 HALF_LOAD_WITHOUT_RATE = 2000.0
 
@@ -100,3 +101,5 @@ def _measure(parts: tuple[str, ...], given: Bench, data: Path | None) -> Iterato
         yield from latency(given, classifiers, rate)
     if "memory" in parts:
         yield from memory(given)
+    if "simulation" in parts:
+        yield from simulation()

@@ -27,6 +27,8 @@ from ops.console import messages, output
 from stream.errors import ConfigurationError
 
 REFUSED = 2
+NARROWBAND_EVALUATION = MODELS / "jpas-evaluation.json"
+"""What `python -m classifiers.training.narrowband.real` wrote of real spectra seen through the bands."""
 
 app = command_group("Model bundles: what is there, whether it is intact.")
 app.command("compile")(compile_engines)
@@ -107,12 +109,14 @@ def cards(
     Example: `specstream bundles cards --output cards`
     """
     try:
-        measured = json.loads(evaluation.read_bytes()) if evaluation.is_file() else None
+        measured, narrowband = (
+            json.loads(file.read_bytes()) if file.is_file() else None for file in (evaluation, NARROWBAND_EVALUATION)
+        )
         to.mkdir(parents=True, exist_ok=True)
         for folder in paths or default_bundles():
             bundle = load_bundle(folder)
             path = to / f"{bundle.manifest.name}.md"
-            path.write_text(model_card(bundle, measured), encoding="utf-8")
+            path.write_text(model_card(bundle, measured, narrowband), encoding="utf-8")
             messages().print(f"wrote {path}", markup=False, soft_wrap=True)
     except OSError as error:
         raise ConfigurationError(f"--output: cannot write {to}: {error.strerror or error}") from error

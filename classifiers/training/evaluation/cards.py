@@ -11,6 +11,7 @@ from typing import Any
 from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.folder import Bundle
 from classifiers.bundle.manifest import Domain, Manifest
+from classifiers.training.evaluation.narrowband_card import narrowband_numbers
 
 _PURPOSE = {
     "spectral_classifier": "class probabilities, redshift and the ingredients of the unknown flag, from spectra",
@@ -36,8 +37,7 @@ _LIMITS = {
     "qso": ("The probability is that of the training mixture: apply the prior of your targets before a cut.",),
     "narrowband": (
         "Probabilities are those of the training mixture: apply the prior of your field before a cut.",
-        "Numbers from training are on mocks of the templates, depths and counts that it was trained on; those on real "
-        "spectra seen through the bands are in jpas-evaluation.json beside the cards' folder.",
+        "Mocks are of the templates, depths and counts that it was trained on.",
         "No measured J-PAS photometry has been seen: point-spread functions, blends and apertures are not simulated.",
     ),
     "image_anomaly": (
@@ -46,6 +46,13 @@ _LIMITS = {
         "ray or a bad column (their class is ARTEFACT), nor a wave over the whole stamp.",
     ),
 }
+_SHAPES_ALONE = "no weight and no calibration was fitted to any; simulated noise and masks have the shapes of real ones"
+_CHOSEN = f"{_SHAPES_ALONE}, and choices were made after a look at development spectra"
+_REAL_DATA = {
+    "spectral_classifier": f"{_CHOSEN}: classifiers/training/evaluation/headline.py lists them",
+    "anomaly": f"{_CHOSEN}: how much the score weighs beside the classifier's (classifiers/verdict/calibrate.py)",
+    "image_anomaly": "no weight and no calibration was fitted to any; hosts have the structure of 48 real galaxies",
+}
 _MINE: Mapping[str, Callable[[str], bool]] = {
     "spectral_classifier": lambda name: not name.startswith(("QSO finder", "baseline", "unknown:")),
     "anomaly": lambda name: name.startswith(("unknown:", "blank sky", "false unknown as NOVEL")),
@@ -53,12 +60,15 @@ _MINE: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def model_card(bundle: Bundle, evaluation: Mapping[str, Any] | None = None) -> str:
+def model_card(
+    bundle: Bundle, evaluation: Mapping[str, Any] | None = None, narrowband: Mapping[str, Any] | None = None
+) -> str:
     """Return the card of a bundle as markdown.
 
     Args:
         bundle: verified.
         evaluation: a report's JSON; its numbers count where it names this bundle with this digest.
+        narrowband: what real spectra seen through bands said (``classifiers.training.narrowband.real``), likewise.
     """
     manifest = bundle.manifest
     purpose = _PURPOSE.get(manifest.role, manifest.role.replace("_", " "))
@@ -69,7 +79,12 @@ def model_card(bundle: Bundle, evaluation: Mapping[str, Any] | None = None) -> s
     for key in sorted(bundle.calibrations):
         lines += _pairs(_calibration(bundle.calibrations[key]))
     lines += ["", "## Where it holds", "", *_pairs(_domain(manifest.domain))]
-    lines += ["", "## Numbers", "", *_numbers(bundle, evaluation)]
+    if manifest.role == "narrowband" and "on_the_sky" in manifest.metrics:
+        mine = narrowband is not None and narrowband["bundle"] == bundle.sha256
+        real = narrowband["real_spectra"] if narrowband is not None and mine else None
+        lines += ["", "## Numbers", "", *narrowband_numbers(manifest.metrics, real)]
+    else:
+        lines += ["", "## Numbers", "", *_numbers(bundle, evaluation)]
     lines += ["", "## Limits", ""]
     lines += [f"- {limit}" for limit in _limits(bundle)]
     return "\n".join(lines) + "\n"
@@ -102,7 +117,7 @@ def _data(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for name, digest in training.data.items():
         yield name, f"`{digest}`"
     yield "prior", manifest.prior_id
-    yield "real data", "none in weights or calibration: forward simulations only"
+    yield "real data", _REAL_DATA.get(manifest.role, _SHAPES_ALONE)
 
 
 def _calibration(calibration: Calibration) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from classifiers.items import Spectrum
 from classifiers.loaded import load_engines
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
+from classifiers.quality import Quality
 from classifiers.spectral.measuring import measured
 from classifiers.spectral.suite import SpectralSuite
 from classifiers.suite import MODELS
@@ -89,10 +90,16 @@ def test_what_is_published_of_broad_absorption_rests_on_the_trough() -> None:
     spectra, absorbed = native_spectra(batch.flux[rows], batch.inverse_variance[rows]), batch.broad_absorption[rows]
     finder, classifier = load_engines([MODELS / "qso-finder"]), load_engines([CLASSIFIER])
     alone = SpectralSuite(finder).classify(spectra).columns["p_bal"]
-    columns = SpectralSuite([*classifier, *finder]).classify(spectra).columns
+    verdicts = SpectralSuite([*classifier, *finder]).classify(spectra)
+    columns = verdicts.columns
     near = batch.redshift[rows] < 1.4
     near &= columns["redshift"] < 1.5
     np.testing.assert_array_equal(columns["p_bal"][near], alone[near])
+    bit = verdicts.quality_flags & int(Quality.BROAD_ABSORPTION) > 0
+    quasars = np.array([verdicts.class_names[top].startswith("QSO") for top in verdicts.top_class])
+    np.testing.assert_array_equal(bit, quasars & (columns["p_bal"] > 0.5) & (columns["redshift"] > 1.5))
+    assert bit.any()
+    assert not bit.all()
     assert near.sum() > 100
     far = batch.redshift[rows] > 1.5
     areas = [

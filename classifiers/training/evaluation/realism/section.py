@@ -32,13 +32,14 @@ _COARSE_LAG = 5
 _LOWEST_SNR = 0.3  # of a histogram: what is fainter, or below zero, stands in its first bin
 _TEXT = (
     "Each real object of a survey is set beside {number} simulated spectra of the same label and nearest in S/N, so "
-    "that what differs is the simulator's physics, noise and masks and not its mix. Noise power: spread of second "
-    "differences of neighbouring bins in units of the reported error (1: white noise of the reported size). The "
-    "two-sample test trains a logistic regression to tell real from simulated and scores it on spectra it was not "
-    "fitted to: 0.5 is indistinguishable, 1 always told apart; intervals after Hanley and McNeil (1982). Noise "
-    "statistics and masks of SDSS, BOSS and LAMOST were measured on these spectra, so agreement in them is no "
-    "prediction. A quarter of the simulated spectra have masks made hard on purpose, which the test can see. DESI is "
-    "left out, because its few coadds say too little."
+    "that what differs is the simulator's physics, noise and masks and not its mix. Their distributions of S/N are "
+    "alike for that reason; by themselves simulations are spread evenly in log S/N over what each instrument delivers. "
+    "Noise power: spread of second differences of neighbouring bins in units of the reported error (1: white noise of "
+    "the reported size). The two-sample test trains a logistic regression to tell real from simulated and scores it on "
+    "spectra it was not fitted to: 0.5 is indistinguishable, 1 always told apart; intervals after Hanley and McNeil "
+    "(1982). Noise statistics and masks of SDSS, BOSS and LAMOST were measured on these spectra, so agreement in them "
+    "is no prediction. A quarter of the simulated spectra have masks made hard on purpose, which the test can see. "
+    "DESI is left out, because its few coadds say too little."
 )
 
 

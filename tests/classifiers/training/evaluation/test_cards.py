@@ -12,6 +12,7 @@ from classifiers.suite import MODELS, default_bundles
 from classifiers.training.evaluation.cards import model_card
 
 EVALUATION = json.loads((MODELS / "evaluation.json").read_text(encoding="utf-8"))
+NARROWBAND = json.loads((MODELS / "jpas-evaluation.json").read_text(encoding="utf-8"))
 AGAIN = (
     "specstream evaluate -o classifiers/models/evaluation.json; specstream bundles cards -o classifiers/models/cards"
 )
@@ -21,7 +22,7 @@ AGAIN = (
 def test_the_card_that_ships_is_up_to_date(folder: Path) -> None:
     bundle = load_bundle(folder)
     card = (MODELS / "cards" / f"{bundle.manifest.name}.md").read_text(encoding="utf-8")
-    assert card == model_card(bundle, EVALUATION), f"make it again: {AGAIN}"
+    assert card == model_card(bundle, EVALUATION, NARROWBAND), f"make it again: {AGAIN}"
 
 
 def test_every_card_belongs_to_a_bundle_that_ships() -> None:
@@ -33,6 +34,20 @@ def test_the_evaluation_that_ships_is_of_the_weights_that_ship() -> None:
     shipped = {bundle.manifest.name: bundle.sha256 for bundle in map(load_bundle, default_bundles())}
     assert EVALUATION["engines"], f"make it again: {AGAIN}"
     assert {name: shipped.get(name) for name in EVALUATION["engines"]} == EVALUATION["engines"], AGAIN
+    assert NARROWBAND["bundle"] == shipped["jpas-qso-finder"], "make it again: classifiers.training.narrowband.real"
+
+
+def test_the_card_of_pseudo_spectra_has_purity_on_the_sky_and_real_spectra_of_its_own_weights_alone() -> None:
+    bundle = load_bundle(MODELS / "jpas-qso-finder")
+    card = model_card(bundle, None, NARROWBAND)
+    purity = NARROWBAND["mocks"]["on_the_sky"]["by_magnitude"]["r 16 to 23.5"]["all_sources"]["0.8"]["purity"]
+    (row,) = (line for line in card.splitlines() if line.startswith("| r 16 to 23.5 |") and f" {purity} |" in line)
+    assert row.count("|") == 8
+    found = NARROWBAND["real_spectra"]["by_r"]["21"]["QSO"]
+    assert f"| 21 | QSO | {found['right']}/{found['n']} |" in card
+    other = model_card(bundle, None, {**NARROWBAND, "bundle": "0" * 64})
+    assert "No evaluation on real spectra belongs to these weights." in other
+    assert f"{found['right']}/{found['n']}" not in other
 
 
 def test_a_card_has_data_digests_seed_numbers_and_limits() -> None:
