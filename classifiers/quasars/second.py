@@ -30,7 +30,7 @@ LEAST_SNR = 6.0
 """Median S/N per bin of the common grid below which lines of a second object are hardly ever found."""
 FALSE_RATE = 0.0005
 """For each of the two kinds of second object."""
-THRESHOLDS = ((19.3, 16.2), (13.6, 17.4))
+THRESHOLDS = ((17.5, 15.7), (13.9, 17.2))
 """Score of a second galaxy and of a second quasar, where a galaxy was recognised and where a quasar was."""
 LEAST_APART = 0.009
 """Difference of the two log10(1 + z), 6,200 km/s: nearer ones are the first object's own lines."""

@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 ZERO_POINT_KM_S: Mapping[str, float] = {
-    "A0": -10.4, "F2": -4.4, "F5": -5.1, "F9": -5.4, "G0": -5.5, "G2": -7.7, "G5": -2.6, "K1": -2.4, "K3": -3.0,
-    "K5": -2.3, "K7": -2.3,
+    "A0": -10.4, "F2": -3.8, "F5": -4.4, "F9": -5.5, "G0": -5.7, "G2": -7.8, "G5": -2.5, "K1": -2.5, "K3": -3.2,
+    "K5": -2.3, "K7": -2.1,
 }  # fmt: skip
 """What each template says less the true velocity: the median over simulated stars, which come from several libraries,
 of S/N above 15 whose best template is of its type (``python -m classifiers.training.star_types`` prints them anew)."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Axis, Spectrum
+from classifiers.preprocess.overstated import with_measured_errors
 from classifiers.preprocess.padding import without_padding
 from schemas.fingerprint import JsonSchema
 from stream.decode.columns import ColumnReader, Columns
@@ -193,6 +194,8 @@ class PlainSpectra:
             fibre_use == self._sky,
             survey,
         )
+        if spectrum.sampling == "DISPERSED":
+            spectrum = with_measured_errors(spectrum)
         return PlainSpectrum(identity, spectrum, 8 * n + (0 if quality is None else 4 * n))
 
     def _new_survey(self, key: bytes, text: str) -> tuple[str, bytes]:

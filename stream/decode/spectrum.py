@@ -2,7 +2,8 @@
 
 What is wrong with the record as a whole rejects it, naming field, expected and received. What is wrong with some pixels
 (NaN, masked, zero uncertainty) is left to preprocessing, which masks them and sets quality flags; padding, flux exactly
-0 up to an end, is masked here, whatever its uncertainty says. Nothing is guessed:
+0 up to an end, is masked here, whatever its uncertainty says, and errors that are known to be overstated are put right.
+Nothing is guessed:
 medium, reference frame and unit are stated by the record, or it is rejected.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
+from classifiers.preprocess.overstated import with_measured_errors
 from classifiers.preprocess.padding import without_padding
 from classifiers.preprocess.units import UnitError, flux_unit
 from stream.decode.axes import AxisReader
@@ -85,6 +87,8 @@ class SpectrumDecoder:
             record["fibre_use"] == "SKY",
             self.survey(record["survey"]),
         )
+        if spectrum.sampling == "DISPERSED":
+            spectrum = with_measured_errors(spectrum)
         return identity, spectrum, flux.nbytes + uncertainty.nbytes + (0 if quality is None else quality.nbytes)
 
     def setting(self, record: Mapping[str, Any]) -> Setting:

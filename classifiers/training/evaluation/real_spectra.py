@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from classifiers.items import Axis, GridAxis, Spectrum, quality_of
+from classifiers.preprocess.overstated import with_measured_errors
 from classifiers.preprocess.padding import without_padding
 from classifiers.training.simulation.grid import LOG10_START, LOG10_STEP, PIXELS, Float32
 from classifiers.training.simulation.labels import fold_star_residuals, star_template_residuals
@@ -88,8 +89,8 @@ def native_spectra(flux: Float32, inverse_variance: Float32) -> list[Spectrum]:
 
 
 def barycentric(axis: Axis, flux: Float32, weight: Float32) -> Spectrum:
-    """Return one spectrum in vacuum and the barycentric frame, (n,); weight 0 and padding are masked as in decoding."""
-    return Spectrum(
+    """Return one spectrum in vacuum and the barycentric frame, (n,), as decoding gives it; weight 0 is masked."""
+    spectrum = Spectrum(
         axis=axis,
         medium="VACUUM",
         flux=flux,
@@ -102,6 +103,7 @@ def barycentric(axis: Axis, flux: Float32, weight: Float32) -> Spectrum:
         sampling="DISPERSED",
         sky_fibre=False,
     )
+    return with_measured_errors(spectrum)
 
 
 def star_class_by_type(spectra_folder: Path) -> dict[str, str]:

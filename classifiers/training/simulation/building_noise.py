@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.training.simulation.grid import PIXELS, Float64, native_log10, native_wavelength
+from classifiers.items import GridAxis
+from classifiers.preprocess.axis import AxisKey
+from classifiers.preprocess.overstated import measured_errors
+from classifiers.training.simulation.grid import (
+    LOG10_START,
+    LOG10_STEP,
+    PIXELS,
+    Float64,
+    native_log10,
+    native_wavelength,
+)
 
 _EXPOSURE_S = 1200.0
 _READ_VARIANCE = 6 * 2.5**2
@@ -31,7 +41,10 @@ def noise_arrays(files: Mapping[str, Any], labels: Path) -> dict[str, Any]:
     """
     with labels.open(newline="", encoding="utf-8") as lines:
         surveys = np.array([row["survey"] for row in csv.DictReader(lines)])
-    inverse_variance = files["real_spectra.npz"]["ivar"].astype(np.float64)
+    axis = GridAxis("LOG10", LOG10_START, LOG10_STEP, PIXELS)
+    key = AxisKey(axis, "VACUUM", 0, axis)
+    stated = files["real_spectra.npz"]["ivar"].astype(np.float32)
+    inverse_variance = np.array([measured_errors(row, "IVAR", key) for row in stated], np.float64)
     arrays: dict[str, Any] = {}
     for group, survey in (("sdss", "SDSS"), ("boss", "BOSS"), ("lamost", "LAMOST-DR1"), ("lamost2", "LAMOST")):
         arrays |= _noise_group(group, inverse_variance[surveys == survey])

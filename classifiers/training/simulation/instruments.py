@@ -38,10 +38,10 @@ class Instrument:
         arm_step: relative step at ``arm_angstrom``.
         arm_angstrom: where the arms meet.
         arm_step_faint: times 1 / S/N, what the step gains in quadrature: arms are joined by what both measure.
-        overstated_angstrom: centres of windows of 20 Angstrom where the error is a third of what is reported.
         overlap: scatter, in errors, of what is left in the red arm where the arms meet and both see little.
         noise_factor: range of true over reported noise, one draw a spectrum.
         correlation: weights of the 1st, 2nd ... pixel before, which resampling mixes into the noise of a pixel.
+        red_correlation: the same in the far red, where pixels are finer than the detector's; empty for no other.
         masked_share: largest share of pixels masked at random places where masks are made hard on purpose.
         masked_runs: mean number of masked runs otherwise.
         masked_length: mean length of these runs, pixels.
@@ -78,17 +78,14 @@ class Instrument:
     gaps_angstrom: tuple[tuple[float, float], ...] = ()
     arm_step_faint: float = 0.0
     overlap: float = 0.0
-    overstated_angstrom: tuple[float, ...] = ()
+    red_correlation: tuple[float, ...] = ()
 
 
 _WEAVE_GAPS = ((5491, 5539), (7590, 7669))
 _HRS_GAPS = ((4357, 5161), (5732, 6101))
 _SDSS_NOISE = ((3700, 1.08), (4300, 1.0), (7000, 0.97), (8500, 1.04))
 _BOSS_NOISE = ((3700, 1.2), (4050, 1.2), (4400, 1.08), (5000, 1.01), (5500, 0.98))
-_LAMOST_NOISE = ((4500, 0.95), (6300, 1.0), (7000, 1.15), (7500, 1.5), (8600, 1.6))
-# LAMOST's first release reports three times the error that it has within 10 A of the lines that stars are measured by:
-# all of its spectra here, where neighbouring pixels differ by 0.21 to 0.27 of what errors say (elsewhere 0.7).
-_LAMOST_LINES = (3934.0, 3970.5, 4102.5, 4304.5, 4341.0, 4862.0, 5176.0, 6563.5, 8498.5, 8541.0, 8662.0)
+_LAMOST_NOISE = ((4500, 0.97), (6300, 1.0), (7000, 1.08), (7500, 1.36), (8600, 1.5))
 INSTRUMENTS = (
     Instrument(
         "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.75, 0.95), (0.17,), 0.02,
@@ -99,10 +96,10 @@ INSTRUMENTS = (
         masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
     ),
     Instrument(
-        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.12, 0.03, 5900, (0.65, 1.0), (0.3, 0.15, 0.1),
+        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.12, 0.03, 5900, (0.75, 1.15), (0.4, 0.22, 0.12),
         0.09, masked_runs=17.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
         sky_residual=0.8, photon_snr=40.0, arm_step_faint=0.3, overlap=0.3,
-        overstated_angstrom=_LAMOST_LINES,
+        red_correlation=(0.8, 0.5),
     ),
     Instrument(
         "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (1.0, 180.0), 0.05, 0.12, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),

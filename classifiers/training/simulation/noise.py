@@ -15,7 +15,7 @@ _SKY_LINE_5577 = 5578.9
 # Where the arms meet, LAMOST's blue one sees ever less over some 200 A, and the red one recovers over some 150 A.
 _OVERLAP_BLUE, _OVERLAP_RED = 200.0, 150.0
 _OVERLAP_IN_BLUE = 0.35  # of what is left in the red arm
-_OVERSTATED_ANGSTROM, _OVERSTATED = 10.0, np.float32(1 / 3)
+_RED_ANGSTROM = (6800.0, 7800.0)  # between these, noise comes to be correlated as in the far red
 _MEDIAN_STEP = 4  # pixels: errors change slowly, and the median of every fourth is the median
 # What sky subtraction leaves, in units of the error: a level of one sign over the whole spectrum that grows to the red,
 # and slow waves beside it, both stronger in some spectra than in others; measured on the blank fibres of SDSS (0.11 to
@@ -148,17 +148,18 @@ class NoiseModel:
             rng: source of randomness.
         """
         count = flux.shape[0]
-        taps = np.array(instrument.correlation, dtype=np.float32)
-        white = rng.standard_normal((count, PIXELS + taps.size), dtype=np.float32)
-        chi = white[:, taps.size :].copy()
-        for lag, weight in enumerate(taps, start=1):
-            chi += weight * white[:, taps.size - lag : -lag]
+        taps = max(len(instrument.correlation), len(instrument.red_correlation))
+        white = rng.standard_normal((count, PIXELS + taps), dtype=np.float32)
+        chi = _correlated(white, instrument.correlation)
+        if instrument.red_correlation:
+            red = np.interp(self._wavelength, _RED_ANGSTROM, (0.0, 1.0)).astype(np.float32)
+            chi += red * (_correlated(white, instrument.red_correlation) - chi)
         low, high = instrument.noise_factor
-        chi *= rng.uniform(low, high, (count, 1)).astype(np.float32) / np.sqrt(1.0 + np.sum(taps**2))
+        chi *= rng.uniform(low, high, (count, 1)).astype(np.float32)
         if instrument.noise_shape:
             chi *= np.interp(self._wavelength, *np.transpose(instrument.noise_shape)).astype(np.float32)
         self._add_sky(chi, instrument, rng)
-        chi *= sigma * self._overstated(instrument)
+        chi *= sigma
         flux += chi
         _add_cosmic_rays(flux, sigma, instrument, rng)
 
@@ -173,16 +174,9 @@ class NoiseModel:
         """
         chi = np.zeros_like(flux)
         self._add_sky(chi, instrument, rng)
-        chi *= sigma * self._overstated(instrument)
+        chi *= sigma
         flux += chi
         _add_cosmic_rays(flux, sigma, instrument, rng)
-
-    def _overstated(self, instrument: Instrument) -> Float32:
-        """Return (4671,): true over reported error where an instrument reports too much, else 1."""
-        share = np.ones(PIXELS, np.float32)
-        for centre in instrument.overstated_angstrom:
-            share[np.abs(self._wavelength - centre) < _OVERSTATED_ANGSTROM] = _OVERSTATED
-        return share
 
     def _add_sky(self, chi: Float32, instrument: Instrument, rng: np.random.Generator) -> None:
         """Add what sky subtraction leaves, in units of the error: a slow level, and residuals of lines."""
@@ -203,6 +197,17 @@ class NoiseModel:
         blue = np.where(beyond < 0, _OVERLAP_IN_BLUE * np.exp(-0.5 * (beyond / _OVERLAP_BLUE) ** 2), 0.0)
         red = np.where(beyond >= 0, np.exp(-np.maximum(beyond, 0.0) / _OVERLAP_RED), 0.0)
         return np.stack([blue, red]).astype(np.float32)
+
+
+def _correlated(white: Float32, correlation: tuple[float, ...]) -> Float32:
+    """Return noise of variance 1, (n, 4671), each pixel with these shares of the white noise of those before it."""
+    taps = np.array(correlation, dtype=np.float32)
+    before = white.shape[1] - PIXELS
+    chi = white[:, before:].copy()
+    for lag, weight in enumerate(taps, start=1):
+        chi += weight * white[:, before - lag : -lag]
+    chi /= np.sqrt(1.0 + np.sum(taps**2))
+    return chi
 
 
 def _add_cosmic_rays(flux: Float32, sigma: Float32, instrument: Instrument, rng: np.random.Generator) -> None:

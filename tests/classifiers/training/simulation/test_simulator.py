@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -200,21 +202,21 @@ def test_arms_of_faint_lamost_spectra_disagree_more_than_those_of_bright_ones(si
     assert scatter(3.0, "LAMOST_BRIGHT") > 1.5 * scatter(3.0, "SDSS")
 
 
-def test_lamosts_first_release_reports_three_times_the_error_at_stellar_lines(simulator: Simulator) -> None:
-    """Not the noise itself: neighbouring pixels differ by a third of what errors say there."""
+def test_noise_of_lamosts_first_release_is_correlated_over_more_pixels_in_the_far_red(simulator: Simulator) -> None:
+    """As in its spectra: correlations of 0.4 in the blue and 0.6 beyond 7800 A with the next pixel."""
     entry, rng = BY_NAME["LAMOST"], np.random.default_rng(12)
     seen = simulator.expose_at(np.ones((200, PIXELS), np.float32), np.full(200, 10.0), entry, rng)
-    simulator.noise_model.add_noise(seen.flux, seen.sigma, entry, rng)
-    wavelength = native_wavelength()
+    before = seen.flux.copy()
+    simulator.noise_model.add_noise(seen.flux, seen.sigma, replace(entry, sky_residual=0.0, cosmic_rays=0.0), rng)
+    chi, wavelength = (seen.flux - before) / seen.sigma, native_wavelength()
 
-    def scatter(centre: float) -> tuple[float, float]:
-        near = np.flatnonzero(np.abs(wavelength - centre) < 8)
-        errors = seen.sigma[:, near]
-        differences = np.diff(seen.flux[:, near], axis=1)
-        return float(np.median(np.abs(differences))), float(np.median(errors))
+    def correlation(low: float, high: float, lag: int) -> float:
+        """Of neighbours' differences, which slow waves that sky subtraction leaves do not reach."""
+        part = chi[:, (wavelength > low) & (wavelength < high)]
+        apart = part[:, 40:] - part[:, :-40]
+        return float((apart[:, lag:] * apart[:, : apart.shape[1] - lag]).mean() / (apart**2).mean())
 
-    for line, beside in ((4862.0, 4900.0), (5176.0, 5220.0), (6563.5, 6600.0)):
-        (there, stated_there), (here, stated_here) = scatter(line), scatter(beside)
-        assert there == pytest.approx(here, rel=0.25)
-        assert stated_there > 2 * stated_here
-    assert not BY_NAME["LAMOST_BRIGHT"].overstated_angstrom
+    assert correlation(4300, 5600, 1) == pytest.approx(0.38, abs=0.06)
+    assert correlation(7850, 8900, 1) == pytest.approx(0.62, abs=0.06)
+    assert correlation(7850, 8900, 2) == pytest.approx(0.26, abs=0.06)
+    assert correlation(7850, 8900, 4) == pytest.approx(0.0, abs=0.06)
