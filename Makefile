@@ -42,7 +42,7 @@ test-gpu: ## what only a GPU can show, with the Python at hand (PYTHON=...): tor
 	@$(PYTHON) -c "import sys, tests.bare; from classifiers.runtimes.probing import why_not; why = why_not('torch'); \
 		sys.exit('make test-gpu: ' + why if why else 0)"
 	@$(PYTHON) -m pytest -p tests.bare -m gpu --noconftest -W default -p no:cacheprovider tests/classifiers/runtimes/device/on_gpu.py \
-		tests/classifiers/runtimes/tensorrt/on_gpu.py
+		tests/classifiers/runtimes/tensorrt/on_gpu.py tests/classifiers/training/on_gpu.py
 
 lint: $(VENV)/.developer ## ruff: lint and format
 	@$(BIN)/ruff check .

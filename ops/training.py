@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from classifiers.bundle.folder import MANIFEST_FILE
+from classifiers.runtimes.opening import Place
+from classifiers.runtimes.probing import why_not
 from classifiers.training import bundles
 from classifiers.training.calibration import DEFAULT_N, calibrate_bundles
+from classifiers.training.devices import CPU, CUDA, Device
 from classifiers.training.journal.journal import Journal
 from classifiers.training.latent_map.remaking import remake_map
 from classifiers.training.narrowband.train import N_CALIBRATION, N_TEST, train_narrowband_bundle
 from classifiers.training.stamps.train import N_CALIBRATION as STAMPS_CALIBRATION
 from classifiers.training.stamps.train import train_stamp_bundle
 from classifiers.training.train import train_bundle
+from stream.errors import ConfigurationError
 
 STAMPS: Final = "stamp-anomaly"
 NARROWBAND: Final = "jpas-qso-finder"
@@ -35,6 +39,7 @@ class Request:
         epochs: passes over them.
         held_out: further simulations to calibrate and measure on.
         classifier: folder of the classifier bundle on whose trunk the QSO finder and the anomaly detector are trained.
+        device: that computes.
     """
 
     bundle: str
@@ -43,6 +48,25 @@ class Request:
     epochs: int | None = None
     held_out: int | None = None
     classifier: Path | None = None
+    device: Device = CPU
+
+
+def chosen_device(asked: Place, why_not: Callable[[str], str] = why_not) -> Device:
+    """Return the device that was asked for; ``auto`` is a GPU that torch computes on, else the processor.
+
+    Args:
+        asked: auto, cuda or cpu.
+        why_not: returns why a runtime, torch, cannot compute on a GPU here; "" where it can.
+
+    Raises:
+        ConfigurationError: a GPU was asked for by name, and torch computes on none.
+    """
+    if asked == "cpu":
+        return CPU
+    reason = why_not("torch")
+    if reason and asked == "cuda":
+        raise ConfigurationError(f"--device cuda: {reason}")
+    return CPU if reason else CUDA
 
 
 def train_named(request: Request, folder: Path, progress: Progress, journal: Journal) -> bool:
@@ -62,7 +86,7 @@ def train_named(request: Request, folder: Path, progress: Progress, journal: Jou
     """
     default_n, default_epochs = DEFAULTS[request.bundle]
     number, passes = request.n or default_n, request.epochs or default_epochs
-    common: dict[str, Any] = {"journal": journal}
+    common: dict[str, Any] = {"journal": journal, "device": request.device}
     if request.bundle == STAMPS:
         common["n_calibration"] = request.held_out or STAMPS_CALIBRATION
         train_stamp_bundle(request.seed, number, passes, folder, progress, **common)
@@ -78,7 +102,7 @@ def train_named(request: Request, folder: Path, progress: Progress, journal: Jou
 
 def remake_named(request: Request, folder: Path, progress: Progress) -> bool:
     """Fit the map of the anomaly bundle in ``folder`` anew, and nothing else of it; returns as ``train_named``."""
-    remake_map(folder, progress)
+    remake_map(folder, progress, request.device)
     return _calibrated(request, folder, progress)
 
 

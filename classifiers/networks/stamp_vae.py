@@ -78,10 +78,10 @@ class StampVae(nn.Module):
             features: of the stamps.
             stamps: (b, 3, 63, 63) float32, asinh-stretched, 0 where masked.
             mask: (b, 3, 63, 63) float32, 1 = valid; the others have no likelihood.
-            generator: source of the latent's noise.
+            generator: source of the latent's noise, of the host.
         """
         posterior = self.posterior(features)
-        noise = torch.randn(posterior.mean.shape, generator=generator)
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(stamps.device)
         mean, log_precision = self.decode(posterior.mean + noise * torch.exp(0.5 * posterior.log_variance))
         chi = (stamps - mean) * torch.exp(log_precision)
         likelihood = mask * (0.5 * chi * chi - log_precision + 0.5 * math.log(2 * math.pi))

@@ -18,6 +18,7 @@ from classifiers.networks.declared import (
     SURVEY_THRESHOLDS,
 )
 from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.training.provenance import device_setting, train_command
 from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
 from classifiers.training.tolerances import TOLERANCES
 
@@ -50,7 +51,13 @@ THREADS = 1
 
 
 def manifest(
-    bundle: str, seed: int, n: int, epochs: int, data: Mapping[str, str], threads: int = THREADS
+    bundle: str,
+    seed: int,
+    n: int,
+    epochs: int,
+    data: Mapping[str, str],
+    threads: int = THREADS,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Return the manifest of a bundle but for the digests of its files.
 
@@ -61,7 +68,9 @@ def manifest(
         epochs: passes over it.
         data: sha256 of what the weights were made from, by name.
         threads: of torch in training.
+        device: kind of the device that trained, cpu or cuda.
     """
+    settings = {"n": n, "epochs": epochs, "threads": threads, **device_setting(device)}
     role = ROLES[bundle]
     tensor = [
         {
@@ -92,10 +101,10 @@ def manifest(
         },
         "tolerances": TOLERANCES,
         "training": {
-            "command": f"specstream train {bundle} --output {bundle} --seed {seed} --number {n} --epochs {epochs}",
+            "command": train_command(bundle, seed, settings),
             "seed": seed,
             "data": dict(data),
-            "settings": {"n": n, "epochs": epochs, "threads": threads},
+            "settings": settings,
         },
     }
     if bundle == SPECTRAL_CLASSIFIER:

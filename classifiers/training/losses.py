@@ -10,6 +10,7 @@ from torch.nn import functional
 from classifiers.networks.channels import normalise
 from classifiers.networks.declared import GALAXY_BIN, QSO_BIN
 from classifiers.networks.vae import Residual, SpectralVae, bin_residual, pixel_residual
+from classifiers.training.devices import Device, tensor_on
 from classifiers.training.journal.history import TOTAL
 from classifiers.training.samples import Samples
 from classifiers.training.simulation.scheme import KINDS
@@ -23,46 +24,47 @@ _SCALE = 1e-3  # of the autoencoder's loss, which is a sum over pixels
 _GALAXY, _QSO, _OTHER, _NOVEL = (KINDS.index(name) for name in ("GALAXY", "QSO", "OTHER", "NOVEL"))
 
 
-def tensors(samples: Samples) -> tuple[Tensor, Tensor]:
-    """Return flux and inverse variance of a batch as float32 tensors."""
+def tensors(samples: Samples, device: Device) -> tuple[Tensor, Tensor]:
+    """Return flux and inverse variance of a batch as float32 tensors on a device."""
     flux, inverse_variance = samples.inputs()
-    return torch.from_numpy(flux), torch.from_numpy(inverse_variance)
+    return tensor_on(device, flux), tensor_on(device, inverse_variance)
 
 
 def classifier_loss(answers: tuple[Tensor, ...], batch: Samples, bootstrap: Tensor | None = None) -> Terms:
     """Return the loss of the Bayesian classifier and its parts, scalars.
 
     Args:
-        answers: of ``SpectralClassifier.member_logits`` to the batch.
+        answers: of ``SpectralClassifier.member_logits`` to the batch, on any device.
         batch: b samples.
-        bootstrap: (members, b) weights of the samples; None weighs all alike.
+        bootstrap: (members, b) weights of the samples, where the answers are; None weighs all alike.
     """
     logits, galaxy, quasar, other, novel = answers
-    target = torch.from_numpy(batch.class_target)  # all 0 for what is made up: it teaches no class
+    device = logits.device
+    target = tensor_on(device, batch.class_target)  # all 0 for what is made up: it teaches no class
     likelihood = -(target[None] * functional.log_softmax(logits, dim=2)).sum(dim=2)
     classes = likelihood.mean() if bootstrap is None else (bootstrap * likelihood).mean()
     parts = {"classes": classes}
     parts["galaxy redshift"] = 0.3 * _redshift_loss(galaxy, batch, _GALAXY, GALAXY_BIN)
     parts["QSO redshift"] = 0.3 * _redshift_loss(quasar, batch, _QSO, QSO_BIN)
-    made_up = torch.from_numpy((batch.kind == _NOVEL).astype(np.float32))
-    care = torch.from_numpy(np.where(batch.kind == _QSO, _QUASAR_CARE, 1.0).astype(np.float32))
+    made_up = tensor_on(device, (batch.kind == _NOVEL).astype(np.float32))
+    care = tensor_on(device, np.where(batch.kind == _QSO, _QUASAR_CARE, 1.0).astype(np.float32))
     parts["novelty"] = 0.5 * functional.binary_cross_entropy_with_logits(novel, made_up, weight=care)
-    outside = torch.from_numpy(np.flatnonzero(batch.kind == _OTHER))
+    outside = tensor_on(device, np.flatnonzero(batch.kind == _OTHER))
     if len(outside):
-        types = torch.from_numpy(batch.other_type)[outside]
+        types = tensor_on(device, batch.other_type)[outside]
         parts["other type"] = 0.2 * functional.cross_entropy(other[outside], types)
     else:
-        parts["other type"] = torch.zeros(())
+        parts["other type"] = torch.zeros((), device=device)
     return _summed(parts)
 
 
 def _redshift_loss(logits: Tensor, batch: Samples, kind: int, bin_width: float) -> Tensor:
     """Cross-entropy against the true bin blurred by a Gaussian, over the rows of one kind."""
-    rows = torch.from_numpy(np.flatnonzero(batch.kind == kind))
+    rows = tensor_on(logits.device, np.flatnonzero(batch.kind == kind))
     if len(rows) == 0:
         return logits.sum() * 0.0
-    position = torch.from_numpy(np.log1p(batch.redshift) / bin_width).float()[rows, None]
-    bins = torch.arange(logits.shape[1], dtype=torch.float32)[None, :]
+    position = tensor_on(logits.device, np.log1p(batch.redshift) / bin_width).float()[rows, None]
+    bins = torch.arange(logits.shape[1], dtype=torch.float32, device=logits.device)[None, :]
     target = torch.softmax(-0.5 * ((bins - position) / _REDSHIFT_BLUR_BINS) ** 2, dim=1)
     share = len(rows) / logits.shape[0]
     return -share * (target * functional.log_softmax(logits[rows], dim=1)).sum(dim=1).mean()
@@ -72,12 +74,13 @@ def qso_loss(logits: Tensor, batch: Samples) -> Terms:
     """Return the loss of the QSO finder and its parts, scalars.
 
     Args:
-        logits: (b, 2) of ``QsoFinder.logits``.
+        logits: (b, 2) of ``QsoFinder.logits``, on any device.
         batch: b samples.
     """
-    is_qso = torch.from_numpy((batch.kind == _QSO).astype(np.float32))
-    absorbed = torch.from_numpy(batch.broad_absorption.astype(np.float32))
-    seen = is_qso * torch.from_numpy((batch.redshift > _BAL_REDSHIFT).astype(np.float32))
+    device = logits.device
+    is_qso = tensor_on(device, (batch.kind == _QSO).astype(np.float32))
+    absorbed = tensor_on(device, batch.broad_absorption.astype(np.float32))
+    seen = is_qso * tensor_on(device, (batch.redshift > _BAL_REDSHIFT).astype(np.float32))
     plain = functional.binary_cross_entropy_with_logits
     return _summed(
         {
@@ -93,14 +96,14 @@ def vae_loss(network: SpectralVae, batch: Samples, shift: Tensor, generator: tor
     Args:
         network: whose loss.
         batch: b samples.
-        shift: (b, 1) at which they are drawn, as the network reads it [pixels].
-        generator: source of the latent's noise; None takes the latent's mean.
+        shift: (b, 1) at which they are drawn, as the network reads it [pixels]; on the network's device.
+        generator: source of the latent's noise, of the host; None takes the latent's mean.
     """
-    x, significance = normalise(*tensors(batch))
+    x, significance = normalise(*tensors(batch, shift.device))
     mean, log_variance = network.encode(x, significance, shift)
     latent = mean
     if generator is not None:
-        latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator)
+        latent = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=generator).to(mean.device)
     drawn = network.decode(latent, shift)
     pixels = _improbable(pixel_residual(x, significance, drawn, shift, network.pixel_floors))
     bins = _improbable(bin_residual(x, significance, drawn, shift, network.bin_floors))

@@ -1,7 +1,7 @@
 """Train one spectral bundle from nothing: simulate, fit, export, calibrate, write.
 
 The same bundle name, seed, n and epochs give the same weights on the same machine with the same number of threads,
-whether the training was interrupted and resumed or not.
+whether the training was interrupted and resumed or not. A GPU's sums have no fixed order: of it that is not promised.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from classifiers.networks.qso import ExportedQsoFinder
 from classifiers.networks.vae import ExportedVae
 from classifiers.training.autoencoder import fit_vae
 from classifiers.training.bundles import BUNDLES, DEFAULTS, NAMES, QSO, SPECTRAL_CLASSIFIER, THREADS, manifest
+from classifiers.training.devices import CPU, Device
 from classifiers.training.epochs import Kept
 from classifiers.training.export import to_onnx
 from classifiers.training.fitting import fit_classifier, fit_qso
@@ -60,6 +61,7 @@ def train_bundle(
     threads: int = THREADS,
     classifier: Path | None = None,
     journal: Journal | None = None,
+    device: Device = CPU,
 ) -> Trained:
     """Train a bundle and write it without calibration (``calibration.calibrate_bundles`` adds that).
 
@@ -75,6 +77,7 @@ def train_bundle(
         threads: of torch; part of what decides the weights' last bits.
         classifier: folder of the classifier bundle on whose trunk the others are trained; None: the one that ships.
         journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
+        device: that computes; also part of what decides the last bits.
 
     Raises:
         ValueError: unknown bundle name, n or epochs below 1.
@@ -90,7 +93,7 @@ def train_bundle(
     if journal is not None:
         told = manifest(bundle_name, seed, n, epochs, {}, threads)
         journal.expect({"bundle": bundle_name, "architecture": told["architecture"], "seed": seed, "n": n})
-        journal.expect({"epochs": epochs, "threads": threads, "torch": str(torch.__version__)})
+        journal.expect({"epochs": epochs, "threads": threads, "torch": str(torch.__version__), "device": device.type})
         journal.expect({"trunk": trunk.sha256 if trunk is not None else "none"})
     simulator = Simulator.load(basis)
     drawn = draw_samples(simulator, n, seed, progress, TRAINING_KINDS) if samples is None else samples
@@ -98,10 +101,10 @@ def train_bundle(
     if journal is not None:
         journal.expect({"simulations with sha256": arrays_digest(getattr(drawn, each.name) for each in fields(drawn))})
         kept = Kept(journal, draw_samples(simulator, VALIDATION_N, VALIDATION_SEED, kinds=TRAINING_KINDS))
-    module = _fit(bundle_name, drawn, seed, epochs, progress, trunk, kept)
+    module = _fit(bundle_name, drawn, seed, epochs, progress, trunk, kept, device)
     if progress is not None:
         progress("export", 0.0)
-    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis, threads, trunk)
+    written = write_trained(bundle_name, module, drawn, seed, epochs, output, basis, threads, trunk, device)
     if progress is not None:
         progress("done", 1.0)
     return written
@@ -117,12 +120,13 @@ def write_trained(
     basis: Path = SHIPPED,
     threads: int = THREADS,
     trunk: LoadedClassifier | None = None,
+    device: Device = CPU,
 ) -> Trained:
     """Export a fitted module and write its bundle, without calibration; arguments as in ``train_bundle``."""
     data = {"classifiers/training/simulation/basis.npz": hashlib.sha256(basis.read_bytes()).hexdigest()}
     if trunk is not None:
         data[f"{SPECTRAL_CLASSIFIER}/{WEIGHTS_FILE}"] = trunk.sha256
-    declared = manifest(bundle_name, seed, len(samples), epochs, data, threads)
+    declared = manifest(bundle_name, seed, len(samples), epochs, data, threads, device.type)
     files = {
         GRAPH_FILE: to_onnx(module, NAMES[bundle_name]),
         GOLDEN_FILE: golden(module, NAMES[bundle_name], samples),
@@ -139,10 +143,11 @@ def _fit(
     progress: Progress | None,
     trunk: LoadedClassifier | None,
     kept: Kept | None,
+    device: Device,
 ) -> nn.Module:
     if trunk is None:
-        return ExportedClassifier(fit_classifier(samples, seed, epochs, progress, kept)).eval()
+        return ExportedClassifier(fit_classifier(samples, seed, epochs, progress, kept, device)).eval()
     if bundle_name == QSO:
-        return ExportedQsoFinder(fit_qso(samples, trunk.network, seed, epochs, progress, kept)).eval()
-    network = fit_vae(samples, trunk.network, seed, epochs, progress, kept)
-    return ExportedVae(network, make_map(network, samples, progress)).eval()
+        return ExportedQsoFinder(fit_qso(samples, trunk.network, seed, epochs, progress, kept, device)).eval()
+    network = fit_vae(samples, trunk.network, seed, epochs, progress, kept, device)
+    return ExportedVae(network, make_map(network, samples, progress, device)).eval()

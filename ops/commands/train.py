@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.commands.options import make_output_folder
+from ops.commands.options import make_output_folder, one_of
 from ops.console import messages, progress_bar
 from ops.plots.report import draw
 from ops.plots.spectrum import load_matplotlib
@@ -27,7 +27,9 @@ def train(
         str, typer.Argument(help="spectral-classifier, spectral-anomaly, qso-finder, stamp-anomaly or jpas-qso-finder.")
     ],
     to: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write the bundle to.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights on the same machine.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same weights on the same machine's processor.")
+    ] = 1,
     number: Annotated[int | None, typer.Option("--number", "-n", min=256, help="Simulations to train on.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over them.")] = None,
     held_out: Annotated[
@@ -47,17 +49,22 @@ def train(
     map_only: Annotated[
         bool, typer.Option("--map-only", help="Of the spectral-anomaly in the output folder, fit the map alone anew.")
     ] = False,
+    device: Annotated[
+        str, typer.Option(help="auto, cuda or cpu: what computes; auto takes a GPU if torch can use one.")
+    ] = "auto",
 ) -> None:
     """Train a bundle on forward simulations (needs the extra `train`).
 
     Beside the output, in a folder that ends in `.training`, it keeps after each epoch a checkpoint, the losses as JSON
-    and, where matplotlib is installed, pictures of them. An interrupted training that is resumed gives the same bytes.
+    and, where matplotlib is installed, pictures of them. An interrupted training that is resumed gives the same bytes;
+    on a GPU, whose sums have no fixed order, it may not.
 
     Example: `specstream train qso-finder --output my-bundles/qso-finder --seed 3`
     """
     try:
+        from classifiers.runtimes.opening import PLACES
         from classifiers.training.journal.journal import Journal
-        from ops.training import DEFAULTS, Request, remake_named, train_named
+        from ops.training import DEFAULTS, Request, chosen_device, remake_named, train_named
     except ImportError as error:
         raise ConfigurationError(
             "train: expected torch, not found: in specstream's checkout pip install '.[train]'"
@@ -68,8 +75,9 @@ def train(
         raise ConfigurationError(f"--classifier: expected the bundle qso-finder or spectral-anomaly, received {bundle}")
     if map_only and bundle != "spectral-anomaly":
         raise ConfigurationError(f"--map-only: expected the bundle spectral-anomaly, received {bundle}")
+    computes = chosen_device(one_of("--device", device, PLACES))
     make_output_folder("--output", to)
-    request = Request(bundle, seed, number, epochs, held_out, classifier)
+    request = Request(bundle, seed, number, epochs, held_out, classifier, computes)
     report, end = _training_progress(f"training {bundle}")
     try:
         if map_only:

@@ -84,7 +84,8 @@ def test_golden_answers_are_read_and_held_by_the_stand_ins(bare: dict[str, str])
 
 @pytest.mark.slow
 def test_the_tests_of_gpus_are_collected(bare: dict[str, str]) -> None:
-    files = [f"tests/classifiers/runtimes/{folder}/on_gpu.py" for folder in ("device", "tensorrt")]
+    folders = ("runtimes/device", "runtimes/tensorrt", "training")
+    files = [f"tests/classifiers/{folder}/on_gpu.py" for folder in folders]
     options = ["-p", "tests.bare", "-m", "gpu", "--noconftest", "-W", "default", "-p", "no:cacheprovider"]
     done = ran(bare, "-m", "pytest", *options, "--collect-only", "-q", *files)
     assert done.returncode == 0, done.stdout

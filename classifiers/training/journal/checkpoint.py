@@ -65,12 +65,12 @@ class TrainingState:
     noise: Mapping[str, torch.Generator]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return every array of the state by a name of its own."""
+        """Return every array of the state by a name of its own, in the host's memory."""
         found = {f"network.{name}": value.detach() for name, value in self.network.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             found |= {f"optimiser.{index}.{name}": value.detach() for name, value in moments.items()}
         found |= {f"noise.{name}": generator.get_state() for name, generator in self.noise.items()}
-        return {name: value.contiguous() for name, value in found.items()}
+        return {name: value.cpu().contiguous() for name, value in found.items()}
 
     def numbers(self) -> dict[str, Any]:
         """Return everything else of the state as JSON types."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from classifiers.networks.latent_map import LatentMap
+from classifiers.training.devices import CPU, Device, tensor_on
 from classifiers.training.latent_map.neighbours import nearest
 from classifiers.training.schedule import one_cycle
 
@@ -41,6 +42,7 @@ def embed(
     seed: int,
     progress: Progress | None = None,
     groups: NDArray[np.int64] | None = None,
+    device: Device = CPU,
 ) -> LatentMap:
     """Return a map of the points, not yet turned into place; the same arguments give the same map on one machine.
 
@@ -50,6 +52,7 @@ def embed(
         seed: of initial weights and batches.
         progress: called with what is being done and the fraction done.
         groups: (n,) from 0; points of one group have the same ``start``, near which the group is kept. None keeps none.
+        device: that computes; the map is on the host again when it is returned.
 
     Raises:
         ValueError: there are too few points.
@@ -62,22 +65,23 @@ def embed(
         torch.manual_seed(seed)
         network = LatentMap(dimensions)
     _begin(network, latent, start)
+    network.to(device)
     neighbours, points = nearest(latent, NEIGHBOURS), torch.from_numpy(latent)
     batch = min(BATCH, n)
     steps = -(-PASSES * n // batch)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = one_cycle(optimiser, _RATE, steps, _RISE)
-    own = torch.arange(batch)
+    own = torch.arange(batch, device=device)
     wanted = torch.from_numpy(start.astype(np.float32))
     for step in range(steps):
         one = rng.integers(0, n, batch)
         other = neighbours[one, rng.integers(0, NEIGHBOURS, batch)]
-        places = network.unplaced(torch.cat([points[one], points[other]]))
+        places = network.unplaced(torch.cat([points[one], points[other]]).to(device))
         left, right = places[:batch], places[batch:]
         distance = (left * left).sum(dim=1)[:, None] + (right * right).sum(dim=1) - 2.0 * left @ right.T
         loss = nn.functional.cross_entropy(-torch.log1p(torch.clamp(distance, min=0.0)), own)
         if groups is not None:
-            loss = loss + ANCHOR * _displaced(left, wanted[one], torch.from_numpy(groups[one]))
+            loss = loss + ANCHOR * _displaced(left, wanted[one].to(device), groups[one])
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -85,7 +89,7 @@ def embed(
         schedule.step()
         if progress is not None and step % 50 == 0:
             progress("map", step / steps)
-    return network.eval()
+    return network.eval().cpu()
 
 
 def _begin(network: LatentMap, latent: NDArray[np.float32], start: NDArray[np.floating[Any]]) -> None:
@@ -100,9 +104,9 @@ def _begin(network: LatentMap, latent: NDArray[np.float32], start: NDArray[np.fl
             parameter.zero_()
 
 
-def _displaced(places: Tensor, wanted: Tensor, groups: Tensor) -> Tensor:
+def _displaced(places: Tensor, wanted: Tensor, groups: NDArray[np.int64]) -> Tensor:
     """Return which part of the variance of the groups' means no shift and scale of the wanted places explains."""
-    members = nn.functional.one_hot(groups).float()
+    members = nn.functional.one_hot(tensor_on(places.device, groups), int(groups.max()) + 1).float()
     counts = members.sum(dim=0)
     share = (counts / counts.sum())[:, None]
     means, targets = ((members.T @ each) / torch.clamp(counts, min=1.0)[:, None] for each in (places, wanted))

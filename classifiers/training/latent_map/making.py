@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from classifiers.networks.channels import normalise
 from classifiers.networks.latent_map import LatentMap
 from classifiers.networks.vae import SpectralVae, code
+from classifiers.training.devices import CPU, Device, full_precision, tensor_on
 from classifiers.training.latent_map.embedding import embed
 from classifiers.training.latent_map.procrustes import similarity
 from classifiers.training.latent_map.reference import landmarks, load_reference, medians
@@ -25,17 +26,22 @@ _CHUNK = 1024
 _KNOWN = tuple(KINDS.index(name) for name in ("GALAXY", "QSO", "STAR"))
 
 
-def make_map(network: SpectralVae, samples: Samples, progress: Progress | None = None) -> LatentMap:
+@full_precision()
+def make_map(
+    network: SpectralVae, samples: Samples, progress: Progress | None = None, device: Device = CPU
+) -> LatentMap:
     """Return the map, brought to the reference; the same weights and samples give the same map on one machine.
 
     Args:
-        network: the trained autoencoder.
+        network: the trained autoencoder, which is on the host again afterwards.
         samples: simulated; the first ``MAPPED`` of known classes are used.
         progress: called with what is being done and the fraction done.
+        device: that computes.
     """
     chosen = mapped_samples(samples)
-    latent, members, reference = latent_means(network, chosen), landmarks(chosen), load_reference()
-    place = embed(latent, reference[members], MAP_SEED, progress, members)
+    latent, members, reference = latent_means(network.to(device), chosen), landmarks(chosen), load_reference()
+    network.cpu()
+    place = embed(latent, reference[members], MAP_SEED, progress, members, device)
     counts = np.bincount(members, minlength=len(reference))
     there = np.flatnonzero(counts)
     move = similarity(medians(place.places(latent), members)[there], reference[there], counts[there])
@@ -63,7 +69,8 @@ def encode(
     network: SpectralVae, flux: NDArray[np.float32], inverse_variance: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Return latent means and shifts (n, ``CODE``) of spectra (n, 1557) as the engines read them."""
+    device = network.bin_floors.device
     with torch.no_grad():
-        seen = normalise(torch.from_numpy(flux), torch.from_numpy(inverse_variance))
+        seen = normalise(tensor_on(device, flux), tensor_on(device, inverse_variance))
         shift = network.shift(network.read(network.channels.of(*seen)))
-        return np.asarray(code(network.encode(*seen, shift)[0], shift).numpy(), np.float32)
+        return np.asarray(code(network.encode(*seen, shift)[0], shift).cpu().numpy(), np.float32)

@@ -9,6 +9,7 @@ from typing import Any
 from classifiers.networks.declared import BANDS, NARROWBAND_OUTPUTS, REDSHIFT_THRESHOLD
 from classifiers.training.narrowband.bands import NAMES, SHIPPED
 from classifiers.training.narrowband.simulator import CLASS_SCHEME, CLASSES, MAXIMUM_REDSHIFT
+from classifiers.training.provenance import train_command
 from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.grid import Float64
 from classifiers.training.tolerances import TOLERANCES
@@ -67,8 +68,7 @@ def manifest(
         "batch_buckets": (16, 64, 256),
         "tolerances": TOLERANCES,
         "training": {
-            "command": f"specstream train {NAME} --output {NAME} --seed {seed} --number {settings['n']} "
-            f"--epochs {settings['epochs']}",
+            "command": train_command(NAME, seed, settings),
             "seed": seed,
             "data": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in inputs.items()},
             "settings": dict(settings),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from classifiers.networks.narrowband import ExportedNarrowband, NarrowbandNet, residuals, target_bins
+from classifiers.training.devices import CPU, Device, tensor_on
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, top_class
 from classifiers.training.journal.journal import Journal
@@ -38,6 +39,7 @@ def fit(
     report: Progress,
     journal: Journal | None = None,
     held_out: Mocks | None = None,
+    device: Device = CPU,
 ) -> tuple[NarrowbandNet, list[float]]:
     """Train with AdamW under a one-cycle learning rate; return the network and the mean loss of each epoch [nat].
 
@@ -49,11 +51,13 @@ def fit(
         report: told what is being done and the fraction done.
         journal: keeps state and losses of each epoch, and is resumed; None: nothing is kept.
         held_out: what a journal's losses are measured on; goes with the journal.
+        device: that computes; the network is on the host again when it is returned.
     """
     order, noise = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = NarrowbandNet()
+    net.to(device)
     bins = torch.from_numpy(target_bins(mocks.kind, mocks.redshift))
     steps = -(-len(mocks) // BATCH)
     optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -69,7 +73,7 @@ def fit(
         for step in range(steps):
             rows = shuffled[step * BATCH : (step + 1) * BATCH]
             optimiser.zero_grad(set_to_none=True)
-            loss, explained = _losses(net, flux[rows], inverse_variance[rows], bins[rows])
+            loss, explained = _losses(net, *(each[rows].to(device) for each in (flux, inverse_variance, bins)))
             torch.autograd.backward(loss + RECONSTRUCTION_WEIGHT * explained)
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimiser.step()
@@ -82,8 +86,9 @@ def fit(
         if journal is not None and held_out is not None:
             rng = np.random.default_rng([seed, _VALIDATION_NOISE])  # the same observation after each epoch
             seen = observed_inputs(held_out, simulator.pivot_angstrom, rng)
-            journal.end_epoch(state, _terms(total / steps, explained_total / steps), _measured(net, held_out, seen))
-    return net.eval(), losses
+            measured = _measured(net, held_out, seen, device)
+            journal.end_epoch(state, _terms(total / steps, explained_total / steps), measured)
+    return net.eval().cpu(), losses
 
 
 def _losses(net: NarrowbandNet, flux: Tensor, inverse_variance: Tensor, bins: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,10 +104,11 @@ def _terms(posterior: float, reconstruction: float) -> dict[str, float]:
     return {TOTAL: total, POSTERIOR: posterior, RECONSTRUCTION: reconstruction}
 
 
-def _measured(net: NarrowbandNet, held_out: Mocks, seen: Inputs) -> HeldOut:
-    flux, inverse_variance = torch.from_numpy(seen.flux), torch.from_numpy(seen.inverse_variance)
-    bins = torch.from_numpy(target_bins(held_out.kind, held_out.redshift))
+def _measured(net: NarrowbandNet, held_out: Mocks, seen: Inputs, device: Device) -> HeldOut:
+    flux, inverse_variance = tensor_on(device, seen.flux), tensor_on(device, seen.inverse_variance)
+    bins = tensor_on(device, target_bins(held_out.kind, held_out.redshift))
     with torch.no_grad():
         loss, explained = _losses(net, flux, inverse_variance, bins)
-        classes = torch.softmax(ExportedNarrowband(net)(flux, inverse_variance)[0], dim=1).numpy()
+        logits = ExportedNarrowband(net).to(device)(flux, inverse_variance)[0]
+        classes = torch.softmax(logits, dim=1).cpu().numpy()
     return HeldOut(_terms(float(loss), float(explained)), top_class(classes, held_out.class_index()))

@@ -16,6 +16,7 @@ from classifiers.bundle.folder import GOLDEN_FILE, GRAPH_FILE, WEIGHTS_FILE, loa
 from classifiers.networks.declared import BANDS
 from classifiers.networks.narrowband import ExportedNarrowband
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.training.devices import CPU, Device
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
@@ -25,6 +26,7 @@ from classifiers.training.narrowband.fitting import BATCH, fit
 from classifiers.training.narrowband.measures import measured
 from classifiers.training.narrowband.samples import Inputs
 from classifiers.training.narrowband.simulator import NarrowbandSimulator
+from classifiers.training.provenance import device_setting
 from classifiers.training.weights import weights
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -46,11 +48,12 @@ def train_narrowband_bundle(
     n_test: int = N_TEST,
     threads: int = 1,
     journal: Journal | None = None,
+    device: Device = CPU,
 ) -> dict[str, Any]:
     """Train the narrow-band quasar finder and write its bundle.
 
     Args:
-        seed: of everything random; the same arguments give the same weights on one machine.
+        seed: of everything random; the same arguments give the same weights on one machine's processor.
         n: mock sources to train on; each epoch observes them anew.
         epochs: passes over them.
         output: the bundle's folder.
@@ -59,6 +62,7 @@ def train_narrowband_bundle(
         n_test: further held-out mocks of each kind for the figures in the manifest.
         threads: of torch; part of what decides the weights' last bits.
         journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
+        device: that computes; also part of what decides the last bits.
 
     Raises:
         ValueError: there is nothing to train on.
@@ -74,20 +78,21 @@ def train_narrowband_bundle(
     simulator = NarrowbandSimulator.load()
     if journal is not None:
         journal.expect({"bundle": NAME, "architecture": ARCHITECTURE, "seed": seed, "n": n, "epochs": epochs})
-        journal.expect({"threads": threads, "torch": str(torch.__version__)})
+        journal.expect({"threads": threads, "torch": str(torch.__version__), "device": device.type})
     report("simulate", 0.0)
     mocks = simulator.draw(numbers(n), np.random.default_rng([seed, 0]), flat=FLAT)
     validation = None
     if journal is not None:
         journal.expect({"simulations with sha256": arrays_digest(getattr(mocks, each.name) for each in fields(mocks))})
         validation = simulator.draw(numbers(VALIDATION_N), np.random.default_rng([seed, 10]))
-    net, losses = fit(mocks, simulator, seed, epochs, report, journal, validation)
+    net, losses = fit(mocks, simulator, seed, epochs, report, journal, validation, device)
     exported = ExportedNarrowband(net).eval()
     example = {"flux": torch.randn(8, BANDS), "inverse_variance": torch.rand(8, BANDS)}
     files = {GRAPH_FILE: to_onnx(exported, ExportedNarrowband.NAMES, example)}
     unseen, inputs = held_out(simulator, seed, n_calibration)
     files |= {GOLDEN_FILE: golden(exported, inputs), WEIGHTS_FILE: weights(exported)}
-    settings = {"n": n, "epochs": epochs, "n_calibration": n_calibration, "batch": BATCH, "threads": threads}
+    sizes = {"n": n, "epochs": epochs, "n_calibration": n_calibration, "batch": BATCH, "threads": threads}
+    settings: dict[str, Any] = {**sizes, **device_setting(device.type)}
     declared = manifest(simulator.pivot_angstrom, seed, settings, {"training_loss": losses})
     write_bundle(output, declared, files)
     report("calibrate", 0.0)

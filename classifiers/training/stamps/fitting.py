@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from classifiers.networks.stamps import StampNetwork
+from classifiers.training.devices import CPU, Device, full_precision, tensor_on
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, joined, top_class
 from classifiers.training.journal.journal import Journal
@@ -38,6 +39,7 @@ class Losses(NamedTuple):
     novelty: float
 
 
+@full_precision()
 def fit(
     sample: Sample,
     seed: int,
@@ -45,6 +47,7 @@ def fit(
     report: Progress,
     journal: Journal | None = None,
     held_out: Sample | None = None,
+    device: Device = CPU,
 ) -> tuple[StampNetwork, list[Losses]]:
     """Train with Adam under a one-cycle learning rate; return the network and the losses of each epoch.
 
@@ -58,11 +61,13 @@ def fit(
         report: told what is being done and the fraction done.
         journal: keeps state and losses of each epoch, and is resumed; None: nothing is kept.
         held_out: what a journal's losses are measured on; goes with the journal.
+        device: that computes; the network is on the host again when it is returned.
     """
     order = np.random.default_rng([seed, 2])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = StampNetwork()
+    network.to(device)
     noise = torch.Generator().manual_seed(seed)
     steps_per_epoch = -(-len(sample) // BATCH)
     optimiser = torch.optim.Adam(network.parameters(), lr=PEAK_LEARNING_RATE)
@@ -77,12 +82,14 @@ def fit(
         shuffled = order.permutation(len(sample))
         for step in range(steps_per_epoch):
             chosen = shuffled[step * BATCH : (step + 1) * BATCH]
-            stamps, mask = (_turned(array, int(turn)) for turn in [order.integers(8)] for array in sample.rows(chosen))
+            turn = int(order.integers(8))
+            stamps, mask = (tensor_on(device, _turned(array, turn)) for array in sample.rows(chosen))
             optimiser.zero_grad(set_to_none=True)
             features = network.vae.features(stamps, mask)
             elbo = network.vae.negative_elbo(features, stamps, mask, noise)
             seen = network.head.seen(stamps, features)
-            cross_entropy = functional.cross_entropy(network.head(seen), torch.from_numpy(sample.labels[chosen]))
+            labels = tensor_on(device, sample.labels[chosen])
+            cross_entropy = functional.cross_entropy(network.head(seen), labels)
             novelty = _novelty(network, stamps, mask, features.detach(), unlike)
             torch.autograd.backward(elbo + CLASS_WEIGHT * cross_entropy + NOVELTY_WEIGHT * novelty)
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -93,14 +100,14 @@ def fit(
                 report(f"train, epoch {epoch + 1} of {epochs}", (epoch + step / steps_per_epoch) / epochs)
         losses.append(Losses(*(total / steps_per_epoch).tolist()))
         if journal is not None and held_out is not None:
-            journal.end_epoch(state, _terms(losses[-1]), _measured(network, held_out, seed))
-    return network.eval(), losses
+            journal.end_epoch(state, _terms(losses[-1]), _measured(network, held_out, seed, device))
+    return network.eval().cpu(), losses
 
 
 def _novelty(network: StampNetwork, stamps: Tensor, mask: Tensor, features: Tensor, rng: np.random.Generator) -> Tensor:
     """Return the cross-entropy of telling made-up alerts from simulated ones; it leaves the VAE as it is."""
     some = slice(0, max(1, len(stamps) // MADE_UP))
-    made = torch.from_numpy(make_up(stamps[some].numpy(), mask[some].numpy(), rng))
+    made = tensor_on(stamps.device, make_up(stamps[some].cpu().numpy(), mask[some].cpu().numpy(), rng))
     with torch.no_grad():
         made_features = network.vae.features(made, mask[some])
         known_deviance = network.contribution(stamps, mask, network.vae.posterior(features).mean)
@@ -117,7 +124,7 @@ def _terms(losses: Losses) -> dict[str, float]:
     return {TOTAL: total, ELBO: losses.elbo, CROSS_ENTROPY: losses.cross_entropy, NOVELTY: losses.novelty}
 
 
-def _measured(network: StampNetwork, held_out: Sample, seed: int) -> HeldOut:
+def _measured(network: StampNetwork, held_out: Sample, seed: int, device: Device) -> HeldOut:
     """Measure held-out alerts as they are, with the same noise of the latent after each epoch."""
     noise = torch.Generator().manual_seed(seed + 1)
     unlike = np.random.default_rng([seed, 5])
@@ -126,8 +133,8 @@ def _measured(network: StampNetwork, held_out: Sample, seed: int) -> HeldOut:
     start = 0
     with torch.no_grad():
         for rows in held_out.batches(BATCH):
-            stamps, mask = (torch.from_numpy(array) for array in rows)
-            labels = torch.from_numpy(held_out.labels[start : start + len(stamps)])
+            stamps, mask = (tensor_on(device, array) for array in rows)
+            labels = tensor_on(device, held_out.labels[start : start + len(stamps)])
             start += len(stamps)
             features = network.vae.features(stamps, mask)
             elbo = float(network.vae.negative_elbo(features, stamps, mask, noise))
@@ -137,10 +144,10 @@ def _measured(network: StampNetwork, held_out: Sample, seed: int) -> HeldOut:
             losses = Losses(elbo, float(functional.cross_entropy(logits, labels)), novelty)
             terms.append((_terms(losses), len(stamps)))
             probabilities.append(torch.softmax(logits, dim=1))
-    return HeldOut(joined(terms), top_class(torch.cat(probabilities).numpy(), held_out.labels))
+    return HeldOut(joined(terms), top_class(torch.cat(probabilities).cpu().numpy(), held_out.labels))
 
 
-def _turned(array: NDArray[np.float32], turn: int) -> Tensor:
+def _turned(array: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
     """Return one of the eight symmetries of the square of (b, 3, side, side) images."""
     view = np.rot90(array, turn % 4, axes=(2, 3))
-    return torch.from_numpy(np.ascontiguousarray(view[..., ::-1] if turn >= 4 else view))
+    return np.ascontiguousarray(view[..., ::-1] if turn >= 4 else view)

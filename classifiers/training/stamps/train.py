@@ -18,9 +18,11 @@ from classifiers.images.prepare import SIDE
 from classifiers.networks.stamp_vae import latent_pooling
 from classifiers.networks.stamps import ExportedStamps, StampNetwork
 from classifiers.runtimes.onnx_cpu import OnnxEngine
+from classifiers.training.devices import CPU, Device
 from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
+from classifiers.training.provenance import device_setting, train_command
 from classifiers.training.stamps.calibrating import INPUTS, HeldOut, held_out, stamp_calibration
 from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, NOVELTY_WEIGHT, PEAK_LEARNING_RATE, Losses, fit
 from classifiers.training.stamps.samples import Progress, Sample
@@ -51,11 +53,12 @@ def train_stamp_bundle(
     n_calibration: int = N_CALIBRATION,
     threads: int = 1,
     journal: Journal | None = None,
+    device: Device = CPU,
 ) -> dict[str, Any]:
     """Train VAE and classifier together and write their bundle.
 
     Args:
-        seed: of everything random; the same arguments give the same weights on one machine.
+        seed: of everything random; the same arguments give the same weights on one machine's processor.
         n: simulated alerts to train on.
         epochs: passes over them.
         output: the bundle's folder.
@@ -63,6 +66,7 @@ def train_stamp_bundle(
         n_calibration: held-out simulated alerts for p-values and temperature.
         threads: of torch; part of what decides the weights' last bits.
         journal: where to keep state and losses of each epoch, and what to resume from; None keeps nothing.
+        device: that computes; also part of what decides the last bits.
 
     Raises:
         ValueError: there is nothing to train on.
@@ -77,14 +81,14 @@ def train_stamp_bundle(
     report = progress or (lambda _what, _fraction: None)
     if journal is not None:
         journal.expect({"bundle": NAME, "architecture": ARCHITECTURE, "seed": seed, "n": n, "epochs": epochs})
-        journal.expect({"threads": threads, "torch": str(torch.__version__)})
+        journal.expect({"threads": threads, "torch": str(torch.__version__), "device": device.type})
     training = Sample(n, np.random.default_rng([seed, 0]), report, "simulate")
     validation = None
     if journal is not None:
         digest = arrays_digest((training.stamps, training.mask, training.labels))
         journal.expect({"simulations with sha256": digest})
         validation = Sample(VALIDATION_N, np.random.default_rng([seed, 3]), report, "simulate held-out alerts")
-    network, losses = fit(training, seed, epochs, report, journal, validation)
+    network, losses = fit(training, seed, epochs, report, journal, validation, device)
     settings = {
         "n": n,
         "epochs": epochs,
@@ -94,6 +98,7 @@ def train_stamp_bundle(
         "peak_learning_rate": PEAK_LEARNING_RATE,
         "class_weight": CLASS_WEIGHT,
         "novelty_weight": NOVELTY_WEIGHT,
+        **device_setting(device.type),
     }
     return write_trained(network, losses, training, seed, settings, output, report)
 
@@ -177,8 +182,6 @@ def _golden(module: ExportedStamps, sample: Sample) -> bytes:
 
 
 def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
-    command = f"specstream train {NAME} --output {NAME} --seed {seed}"
-    command += f" --number {settings['n']} --epochs {settings['epochs']}"
     return {
         "name": NAME,
         "version": VERSION,
@@ -198,6 +201,6 @@ def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> d
         "domain": {"min_coverage": MIN_COVERAGE},
         "batch_buckets": BATCH_BUCKETS,
         "tolerances": TOLERANCES,
-        "training": {"command": command, "seed": seed, "settings": settings},
+        "training": {"command": train_command(NAME, seed, settings), "seed": seed, "settings": settings},
         "metrics": metrics,
     }

@@ -39,7 +39,7 @@ def command(models: Path, bundle: str, *more: str) -> list[str]:
     """Return the command line that trains one bundle."""
     number, held_out = SIZES.get(bundle, SPECTRAL_SIZE)
     words = ["train", bundle, "--output", str(models / bundle), "--seed", "4", "--number", str(number)]
-    return [*words, "--epochs", "2", "--held-out", str(held_out), *more]
+    return [*words, "--epochs", "2", "--held-out", str(held_out), "--device", "cpu", *more]
 
 
 def files(folder: Path) -> dict[str, bytes]:
