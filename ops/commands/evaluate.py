@@ -199,7 +199,9 @@ def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
         from classifiers.training.latent_map.shown import shown
     except ImportError:
         messages().print(
-            "no section on the map: it needs torch: in specstream's checkout pip install '.[train]'", markup=False
+            "no section on the map, and no reconstructions beside the worst errors: both need torch: in specstream's "
+            "checkout pip install '.[train]'",
+            markup=False,
         )
         return []
     samples = {"simulated": simulated(_MAP_SIMULATIONS), "real": real_spectra(spectra_folder)}
