@@ -41,7 +41,7 @@ class Instrument:
         overlap: scatter, in errors, of what is left in the red arm where the arms meet and both see little.
         noise_factor: range of true over reported noise, one draw a spectrum.
         correlation: weights of the 1st, 2nd ... pixel before, which resampling mixes into the noise of a pixel.
-        red_correlation: the same in the far red, where pixels are finer than the detector's; empty for no other.
+        red_correlation: the same in the far red, where pixels are finer than the detector's; empty: as elsewhere.
         masked_share: largest share of pixels masked at random places where masks are made hard on purpose.
         masked_runs: mean number of masked runs otherwise.
         masked_length: mean length of these runs, pixels.
