@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from classifiers.bundle.folder import MANIFEST_FILE
+from classifiers.runtimes.device.contract import DeviceLost, OutOfMemory
+from classifiers.runtimes.device.failures import failure
 from classifiers.runtimes.opening import Place
 from classifiers.runtimes.probing import why_not
+from classifiers.runtimes.tensorrt.card import find_card
 from classifiers.training import bundles
 from classifiers.training.calibration import DEFAULT_N, calibrate_bundles
 from classifiers.training.devices import CPU, CUDA, Device
@@ -19,7 +23,7 @@ from classifiers.training.narrowband.train import N_CALIBRATION, N_TEST, train_n
 from classifiers.training.stamps.train import N_CALIBRATION as STAMPS_CALIBRATION
 from classifiers.training.stamps.train import train_stamp_bundle
 from classifiers.training.train import train_bundle
-from stream.errors import ConfigurationError
+from stream.errors import ConfigurationError, Fatal
 
 STAMPS: Final = "stamp-anomaly"
 NARROWBAND: Final = "jpas-qso-finder"
@@ -51,12 +55,15 @@ class Request:
     device: Device = CPU
 
 
-def chosen_device(asked: Place, why_not: Callable[[str], str] = why_not) -> Device:
+def chosen_device(
+    asked: Place, why_not: Callable[[str], str] = why_not, tell: Callable[[str], None] = lambda _: None
+) -> Device:
     """Return the device that was asked for; ``auto`` is a GPU that torch computes on, else the processor.
 
     Args:
         asked: auto, cuda or cpu.
         why_not: returns why a runtime, torch, cannot compute on a GPU here; "" where it can.
+        tell: told in one line why ``auto`` trains on the processor where a GPU is there.
 
     Raises:
         ConfigurationError: a GPU was asked for by name, and torch computes on none.
@@ -66,7 +73,26 @@ def chosen_device(asked: Place, why_not: Callable[[str], str] = why_not) -> Devi
     reason = why_not("torch")
     if reason and asked == "cuda":
         raise ConfigurationError(f"--device cuda: {reason}")
+    if reason and find_card() is not None:
+        tell(f"training on the CPU: {reason}")
     return CPU if reason else CUDA
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Say in one line that a device failed or had no room.
+
+    Raises:
+        Fatal: it did; epochs that a journal keeps are not lost.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        found = failure(error, 0)
+        if not isinstance(found, DeviceLost | OutOfMemory):
+            raise
+        what = "has no memory left" if isinstance(found, OutOfMemory) else "failed"
+        raise Fatal(f"train: the device {what}: {found.reason}; --resume goes on after the last epoch") from error
 
 
 def train_named(request: Request, folder: Path, progress: Progress, journal: Journal) -> bool:

@@ -64,7 +64,7 @@ def train(
     try:
         from classifiers.runtimes.opening import PLACES
         from classifiers.training.journal.journal import Journal
-        from ops.training import DEFAULTS, Request, chosen_device, remake_named, train_named
+        from ops.training import DEFAULTS, Request, chosen_device, failures_told, remake_named, train_named
     except ImportError as error:
         raise ConfigurationError(
             "train: expected torch, not found: in specstream's checkout pip install '.[train]'"
@@ -75,21 +75,22 @@ def train(
         raise ConfigurationError(f"--classifier: expected the bundle qso-finder or spectral-anomaly, received {bundle}")
     if map_only and bundle != "spectral-anomaly":
         raise ConfigurationError(f"--map-only: expected the bundle spectral-anomaly, received {bundle}")
-    computes = chosen_device(one_of("--device", device, PLACES))
+    computes = chosen_device(one_of("--device", device, PLACES), tell=messages().print)
     make_output_folder("--output", to)
     request = Request(bundle, seed, number, epochs, held_out, classifier, computes)
     report, end = _training_progress(f"training {bundle}")
     try:
-        if map_only:
-            calibrated = remake_named(request, to, report)
-        else:
-            folder = to.with_name(to.name + JOURNAL_SUFFIX)
-            journal = Journal(folder, resume=resume, draw=_picture(), on_epoch=_tell)
-            if resume:
-                done = journal.resumed_epochs
-                found = f"goes on after epoch {done} of" if done else "starts anew: no checkpoint in"
-                messages().print(f"{found} {folder}", markup=False)
-            calibrated = train_named(request, to, report, journal)
+        with failures_told():
+            if map_only:
+                calibrated = remake_named(request, to, report)
+            else:
+                folder = to.with_name(to.name + JOURNAL_SUFFIX)
+                journal = Journal(folder, resume=resume, draw=_picture(), on_epoch=_tell)
+                if resume:
+                    done = journal.resumed_epochs
+                    found = f"goes on after epoch {done} of" if done else "starts anew: no checkpoint in"
+                    messages().print(f"{found} {folder}", markup=False)
+                calibrated = train_named(request, to, report, journal)
     finally:
         end()
     messages().print(f"wrote {to}; check it with: specstream bundles verify {to}", markup=False)
