@@ -19,6 +19,7 @@ from classifiers.errors import ClassifierError
 from classifiers.items import Spectrum
 from classifiers.training.simulation.l1_records import Truth
 from ops.console import messages, output, progress_bar
+from ops.contributions import AnomalyDetector
 from ops.listing.columns import L2_COLUMNS
 from ops.listing.verdicts import verdict_table
 from ops.one_shot import Run, classify_in, inputs_of, settings_for
@@ -147,11 +148,13 @@ def _draw(
     redshift = {name: item.redshift for name, item in truth.items()}
     save(draw_night(spectra, redshift, f"{len(spectra)} simulated spectra"), folder / "night.png")
     wanted = {int(l2["source"]["offset"]): l2 for l2 in _telling(spectra)}
+    detector = AnomalyDetector.configured(settings)
     for l2, accepted in inputs_of(settings, codec, settings.topics.l1_spectrum, wanted):
         if isinstance(accepted.item, Spectrum):
             true = truth[l2["l1_id"]]
             title = f"{l2['l1_id']}   simulated: {true.other_type or true.class_name}, z = {true.redshift:.4f}"
-            save(draw_spectrum(accepted.item, l2, title), folder / file_name(str(l2["l1_id"])))
+            strange = None if detector is None else detector.contributions(accepted.item)
+            save(draw_spectrum(accepted.item, l2, title, strange), folder / file_name(str(l2["l1_id"])))
 
 
 def _telling(spectra: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from classifiers.items import Spectrum
 from ops.commands.options import check_output_file, make_output_folder
 from ops.commands.origins import Origins
 from ops.console import messages, output, progress_bar, visible
+from ops.contributions import AnomalyDetector
 from ops.listing.astropy_table import TABLE_FORMATS, write_table
 from ops.listing.columns import L2_COLUMNS, Column
 from ops.listing.flat import flat
@@ -110,13 +111,15 @@ def _ingest(files: list[Path], rows: str | None, settings: Settings, origins: Or
 def _draw(folder: Path, settings: Settings, codec: Codec, records: list[dict[str, Any]]) -> None:
     wanted = {int(l2["source"]["offset"]): l2 for l2 in records}
     drawn: Counter[str] = Counter()
+    detector = AnomalyDetector.configured(settings)
     with progress_bar() as bar:
         task = bar.add_task("drawing", total=len(wanted))
         for l2, accepted in inputs_of(settings, codec, settings.topics.l1_spectrum, wanted):
             if isinstance(accepted.item, Spectrum):
                 name = str(l2["l1_id"])
                 drawn[name] += 1
-                figure = draw_spectrum(accepted.item, l2, name)
+                strange = None if detector is None else detector.contributions(accepted.item)
+                figure = draw_spectrum(accepted.item, l2, name, strange)
                 _save(figure, folder / file_name(name if drawn[name] == 1 else f"{name}-{drawn[name]}"))
             bar.advance(task)
     messages().print(f"{drawn.total()} pictures in {folder}", markup=False)

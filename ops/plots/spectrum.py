@@ -1,4 +1,4 @@
-"""One picture per spectrum: flux, smoothed line, error, expected lines at the found redshift, classes, the anomaly."""
+"""One picture per spectrum: flux, smoothed line, error, lines at the found redshift, classes, and what is strange."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,22 @@ ERROR = "#c98a2b"
 REMARKABLE_P = 0.01  # an anomaly at least this rare is drawn in the colour of alarm
 CHARACTER = 0.0072  # width of a label's character as a fraction of the flux axis
 ROW_POINTS = 11.0
+EXPECTED_CHI2 = 9.0  # of a bin: the least that the scale of contributions ends at, so that noise looks like noise
 NAME_LENGTH, DIGEST_LENGTH = 120, 8
 _DOTS_PER_INCH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What the n bins of the anomaly detector's grid add to a spectrum's score.
+
+    Attributes:
+        wavelength_angstrom: (n,) float64, vacuum.
+        chi2: (n,) float64 >= 0, about 1 where the spectrum is as expected; NaN where nothing was seen.
+    """
+
+    wavelength_angstrom: NDArray[np.float64]
+    chi2: NDArray[np.float64]
 
 
 def verdict_line(l2: Mapping[str, Any]) -> str:
@@ -71,25 +86,35 @@ def inverse_variance_of(spectrum: Spectrum) -> NDArray[np.float64]:
     return result
 
 
-def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str) -> Any:
+def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str, contributions: Contributions | None = None) -> Any:
     """Draw one classified spectrum in vacuum wavelengths and its own flux unit; masked pixels are not drawn.
 
     Args:
         item: the spectrum as it came.
         l2: its L2 record.
         title: name of the spectrum.
+        contributions: what each bin adds to its anomaly score, drawn below the flux; None leaves them out.
 
     Returns:
         A matplotlib Figure.
     """
     wavelength = pixel_edges(axis_key(item)).centres_angstrom
     figure = load_matplotlib()(figsize=(13, 5.6), layout="constrained")
-    spectrum, bars = figure.subplots(1, 2, width_ratios=(4.2, 1))
+    if contributions is None:
+        spectrum, bars = figure.subplots(1, 2, width_ratios=(4.2, 1))
+        lowest = spectrum
+    else:
+        rooms = [["flux", "bars"], ["strange", "bars"]]
+        panels = figure.subplot_mosaic(rooms, width_ratios=(4.2, 1), height_ratios=(5, 1))
+        spectrum, bars, lowest = panels["flux"], panels["bars"], panels["strange"]
+        _draw_contributions(lowest, contributions)
+        lowest.sharex(spectrum)
+        spectrum.tick_params(labelbottom=False)
     _draw_flux(spectrum, wavelength, item, l2["snr"])
     rows = _draw_lines(spectrum, wavelength, l2)
     _draw_anomaly(spectrum, wavelength, l2)
     spectrum.set_xlim(wavelength[0], wavelength[-1])
-    spectrum.set_xlabel("vacuum wavelength [Å]")
+    lowest.set_xlabel("vacuum wavelength [Å]")
     spectrum.set_title(
         f"{wrapped(title)}\n{wrapped(verdict_line(l2))}",
         loc="left",
@@ -98,7 +123,7 @@ def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str) -> Any:
         pad=8.0 + ROW_POINTS * rows,
     )
     _draw_bars(bars, l2)
-    for axes in (spectrum, bars):
+    for axes in {spectrum, bars, lowest}:
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -166,6 +191,14 @@ def _draw_anomaly(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, A
         color=colour,
         fontsize=8,
     ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.75})
+
+
+def _draw_contributions(axes: Any, found: Contributions) -> None:
+    """Draw the chi-square of each bin against what the anomaly detector expects."""
+    axes.fill_between(found.wavelength_angstrom, np.nan_to_num(found.chi2), step="mid", color=ALARM, lw=0, alpha=0.75)
+    axes.set_ylim(0, max(float(np.nanmax(found.chi2)), EXPECTED_CHI2))
+    axes.axhline(1.0, color=LINE, lw=0.4, zorder=0)
+    axes.set_ylabel("anomaly χ²", fontsize=8)
 
 
 def _draw_bars(axes: Any, l2: Mapping[str, Any]) -> None:

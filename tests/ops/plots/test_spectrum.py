@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from classifiers.items import InlineAxis, Spectrum, quality_of
+from ops.contributions import AnomalyDetector
 from ops.plots.expected_lines import observed_lines
 from ops.plots.night import draw_night
-from ops.plots.spectrum import ALARM, LINE, draw_spectrum
+from ops.plots.spectrum import ALARM, LINE, Contributions, draw_spectrum
+from stream.settings import load_settings
 
 pytestmark = pytest.mark.slow  # matplotlib takes seconds to import
 
@@ -140,3 +143,34 @@ def test_a_night_counts_classes_and_unknowns() -> None:
     figure.canvas.draw()
     nothing = verdict(snr=None, anomaly_score=None, map_x=None, map_y=None, top_class=None)
     draw_night([nothing], {}, "one").canvas.draw()
+
+
+def test_what_each_bin_adds_to_the_anomaly_stands_below_the_flux_at_its_wavelength() -> None:
+    """On the wavelengths of the flux; bins that were not seen add nothing."""
+    chi2 = np.full(100, 1.0)
+    chi2[40], chi2[60] = 30.0, np.nan
+    bins = np.linspace(3500.0, 9000.0, 100)
+    figure = draw_spectrum(spectrum(np.ones(N)), verdict(), "a", Contributions(bins, chi2))
+    flux, below = (next(each for each in figure.axes if word in each.get_ylabel()) for word in ("flux", "anomaly"))
+    assert below.get_position().y1 <= flux.get_position().y0
+    assert below.get_xlim() == flux.get_xlim() == (WAVELENGTH[0], WAVELENGTH[-1])
+    assert below.get_xlabel().startswith("vacuum wavelength")
+    (filled,) = below.collections
+    (path,) = filled.get_paths()
+    highest = path.vertices[path.vertices[:, 1] == 30.0, 0]
+    assert abs(highest.mean() - bins[40]) < 1.0
+    assert np.isfinite(path.vertices).all()
+    assert below.get_ylim() == (0, 30.0)
+
+
+def test_the_configured_detector_finds_a_line_that_nobody_expects() -> None:
+    """Its contributions are largest there, and the record names the same place."""
+    detector = AnomalyDetector.configured(load_settings(None))
+    assert detector is not None
+    flux = 10.0 + 8.0 * np.exp(-0.5 * ((WAVELENGTH - 6000.0) / 8.0) ** 2)
+    found = detector.contributions(spectrum(flux + np.random.default_rng(1).normal(0, 0.1, N)))
+    assert found is not None
+    assert abs(found.wavelength_angstrom[np.nanargmax(found.chi2)] - 6000.0) < 30.0
+    assert np.isnan(found.chi2[found.wavelength_angstrom < 3950.0]).all()
+    nothing = replace(spectrum(flux), quality=np.ones(N, np.int32))
+    assert detector.contributions(nothing) is None
