@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from classifiers.bundle.folder import load_bundle
 from classifiers.items import Spectrum
 from classifiers.loaded import LoadedEngine, load_engines
 from classifiers.preprocess.prepare import prepare
@@ -29,10 +30,11 @@ class AnomalyDetector:
             ConfigurationError: a bundle is not there.
             ClassifierError: a bundle is not intact.
         """
-        for loaded in load_engines(bundle_folders(settings), RuntimeOptions("onnxruntime", device="cpu")):
-            if loaded.bundle.manifest.role == ROLE and loaded.bundle.manifest.grid is not None:
-                return AnomalyDetector(loaded)
-        return None
+        mine = [folder for folder in bundle_folders(settings) if load_bundle(folder).manifest.role == ROLE]
+        if not mine:
+            return None
+        (loaded,) = load_engines(mine[:1], RuntimeOptions("onnxruntime", device="cpu"))
+        return AnomalyDetector(loaded)
 
     def contributions(self, item: Spectrum) -> Contributions | None:
         """Return what each bin adds; None where no bin of the grid was seen."""

@@ -89,7 +89,7 @@ def serve(
     topics = settings.topics
     dead_letters = DeadLetterWriter(topic=topics.dead_letter, program_version=version, encode=codec.encode)
     ledger = LedgerWriter(topic=topics.ledger, group=settings.group, program_version=version, encode=codec.encode)
-    limits = limits_of(settings.batching, on_gpu=_on_gpu(settings, classifiers))
+    limits = limits_of(settings.batching, on_gpu=computes_on_gpu(settings, classifiers))
     pipeline = Pipeline(limits, dead_letter=dead_letters.finish, ledger_output=ledger.output)
     shared = Shared(pipeline, telemetry, clock)
     writers = {
@@ -135,7 +135,7 @@ def limits_of(batching: BatchingSettings, *, on_gpu: bool = False) -> Limits:
     )
 
 
-def _on_gpu(settings: Settings, classifiers: Mapping[Lane, Classifier]) -> bool:
+def computes_on_gpu(settings: Settings, classifiers: Mapping[Lane, Classifier]) -> bool:
     """Return whether engines compute on a GPU: torch alone can be asked for on the processor."""
     runtimes = {engine.runtime for classifier in classifiers.values() for engine in classifier.engines()}
     return settings.engines.device != "cpu" and bool(runtimes & GPU_RUNTIMES)

@@ -74,13 +74,13 @@ def _steps(uncertainty: Floats, places: NDArray[np.int64], power: float) -> bool
     """Return whether errors step up at the lines: at five or more, and at all but two of those that are known."""
     stepped, without = 0, 0
     for line in range(places.shape[0]):
-        beside = _beside(uncertainty, places[line])
+        limit = _beside(uncertainty, places[line]) * _STEP**power
         known, larger = 0, 0
         for pixel in range(places[line, 2], places[line, 3]):
             if 0.0 < uncertainty[pixel] < np.inf:
                 known += 1
-                larger += _is_larger(uncertainty[pixel], beside, power)
-        if known == 0 or beside <= 0.0:
+                larger += (uncertainty[pixel] > limit) == (power > 0)
+        if known == 0 or limit <= 0.0:
             continue
         if 2 * larger > known:
             stepped += 1
@@ -93,12 +93,14 @@ def _steps(uncertainty: Floats, places: NDArray[np.int64], power: float) -> bool
 
 @compiled
 def _divide(uncertainty: Floats, places: NDArray[np.int64], power: float) -> None:
-    """Divide errors that step up at a line, in place."""
+    """Divide errors that step up at a line, in place; where nothing beside it is known, it stays as it is."""
     factor = OVERSTATED**-power
     for line in range(places.shape[0]):
-        beside = _beside(uncertainty, places[line])
+        limit = _beside(uncertainty, places[line]) * _STEP**power
+        if limit <= 0.0:
+            continue
         for pixel in range(places[line, 1], places[line, 4]):
-            if 0.0 < uncertainty[pixel] < np.inf and _is_larger(uncertainty[pixel], beside, power):
+            if 0.0 < uncertainty[pixel] < np.inf and (uncertainty[pixel] > limit) == (power > 0):
                 uncertainty[pixel] *= factor
 
 
@@ -111,9 +113,3 @@ def _beside(uncertainty: Floats, place: NDArray[np.int64]) -> float:
             total += uncertainty[pixel]
             known += 1
     return total / known if known else 0.0
-
-
-@compiled
-def _is_larger(value: float, beside: float, power: float) -> bool:
-    """Return whether an error is so much larger than those beside that it is overstated."""
-    return bool(value > beside * _STEP**power) if power > 0 else bool(value < beside * _STEP**power)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from classifiers.classifier import EngineUse
 from stream.errors import ConfigurationError
+from stream.service import computes_on_gpu, limits_of
 from stream.settings import Settings, load_settings
 
 Load = Callable[[str], Settings]
@@ -178,3 +181,46 @@ def test_every_setting_is_described() -> None:
         inner = getattr(field.annotation, "model_fields", {})
         for key, nested in inner.items():
             assert nested.description, f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "records"),
+    [
+        ("", False, 256),
+        ("", True, 1024),
+        ("[batching]\nmax_records = 300", False, 300),
+        ("[batching]\nmax_records = 300", True, 300),
+        ("[batching]\nin_flight_max_records = 500", True, 500),
+    ],
+)
+def test_batches_are_larger_on_a_gpu_unless_their_size_is_set(load: Load, text: str, gpu: bool, records: int) -> None:
+    assert load(text).batching.engine_batch(on_gpu=gpu) == records
+    assert limits_of(load(text).batching, on_gpu=gpu).batch.max_records == records
+
+
+class OneEngine:
+    """A classifier of which the runtime alone is asked."""
+
+    def __init__(self, runtime: str) -> None:
+        self._runtime = runtime
+
+    def engines(self) -> tuple[EngineUse, ...]:
+        return (EngineUse("one", "1", "0" * 64, self._runtime, "fp32", "none", "SIMULATED"),)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "text", "expected"),
+    [
+        ("onnxruntime", "", False),
+        ("onnxruntime_cuda", "", True),
+        ("tensorrt", "", True),
+        ("tensorrt_rtx", "", True),
+        ("torch", "", True),
+        ("torch", '[engines]\nruntime = "torch"\ndevice = "cpu"', False),
+    ],
+)
+def test_engines_compute_on_a_gpu_by_their_runtime_and_torch_unless_the_processor_is_asked_for(
+    load: Load, runtime: str, text: str, expected: bool
+) -> None:
+    classifiers: Any = {"spectrum": OneEngine(runtime)}
+    assert computes_on_gpu(load(text), classifiers) is expected

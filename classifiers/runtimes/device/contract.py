@@ -28,7 +28,8 @@ _CARD = (
     "cuda failure",
     "illegal memory access",
     "device-side",
-    "caching",  # torch's allocators: nobody knows what they hold after an assertion
+    "cachingallocator",  # torch's: nobody knows what they hold after an assertion
+    "cachinghostallocator",
     "execution_failed",
     "internal_error",
 )

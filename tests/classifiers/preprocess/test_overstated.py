@@ -94,6 +94,19 @@ def test_other_spectra_are_returned_as_they_are() -> None:
     assert with_measured_errors(short) is short
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_line_of_which_nothing_beside_is_known_stays_as_it_is(kind: str) -> None:
+    """What its errors are against is not known; the others tell that they are overstated."""
+    wavelength, line = native_wavelength(), LINES_ANGSTROM[0]
+    stated = overstated(np.ones(PIXELS), wavelength)
+    stated[near(wavelength, (line,), 40.0) & ~near(wavelength, (line,), 11.0)] = np.inf
+    given_spectrum = spectrum(stated, kind)
+    found = with_measured_errors(given_spectrum).uncertainty
+    here, elsewhere = near(wavelength, (line,), 9.0), near(wavelength, LINES_ANGSTROM[1:], 9.0)
+    assert np.array_equal(found[here], given_spectrum.uncertainty[here])
+    assert np.allclose(found[elsewhere], 1.0)
+
+
 @given(seed=st.integers(0, 2**32 - 1), scatter=st.floats(0.0, 0.6))
 def test_errors_that_scatter_are_left_alone(seed: int, scatter: float) -> None:
     sigma = np.exp(scatter * np.random.default_rng(seed).standard_normal(PIXELS))

@@ -173,6 +173,16 @@ def test_a_builder_that_takes_too_much_memory_is_killed(small_program: Callable[
     assert left(tmp_path) == []
 
 
+@pytest.mark.slow
+def test_buckets_that_no_profile_holds_are_said_to_be_too_large(
+    small_program: Callable[..., Program], tmp_path: Path
+) -> None:
+    """Another runtime or dtype would not help."""
+    with pytest.raises(BuildFailed, match="take smaller buckets than 3000000000") as refused:
+        compile_ahead(small_program(), LIBRARY, "fp32", (3_000_000_000,), tmp_path)
+    assert refused.value.for_want_of_memory
+
+
 def test_a_builder_that_takes_too_long_is_killed(small_program: Callable[..., Program], tmp_path: Path) -> None:
     """The limit is told."""
     hangs = (sys.executable, "-c", "import threading; threading.Event().wait()")
