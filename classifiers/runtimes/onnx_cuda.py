@@ -1,9 +1,12 @@
 """ONNX Runtime's CUDA provider, where a build of onnxruntime with it is installed: a program on the first GPU.
 
-The library copies arrays and waits itself, so this is slower than torch or TensorRT; it needs neither. It goes over to
-the CPU without an error where CUDA's libraries do not load, or where a kernel fails while it serves: it is told not
-to, and what a session really uses is asked. Libraries of CUDA that came as Python packages are loaded first, which it
-leaves to its user. It rounds fp32 products to TF32 unless it is told not to: it is told either way.
+Without torch the library copies arrays and waits itself (``OnnxDevice``), one batch after the other. Where torch has a
+card, too, the provider computes between torch's tensors on torch's streams (``onnx_launching``).
+
+The library goes over to the CPU without an error where CUDA's libraries do not load, or where a kernel fails while it
+serves: it is told not to, and what a session really uses is asked. Libraries of CUDA that came as Python packages are
+loaded first, which it leaves to its user. It rounds fp32 products to TF32 unless it is told not to: it is told either
+way.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
+from classifiers.errors import ClassifierError
 from classifiers.runtimes.casting import Dtype
 from classifiers.runtimes.contract import chunk
 from classifiers.runtimes.device.contract import BUCKETS, DeviceLost, OutOfMemory
@@ -52,6 +56,47 @@ _CARD: Final = ("cuda failure", "cuda error", "cudaerror")
 """What it says when the card is to blame, and what was on it is lost."""
 
 
+def on_provider(
+    program: Program, provider: str, given: Mapping[str, str], opener: Callable[..., Any] = onnxruntime.InferenceSession
+) -> Any:
+    """Open a program's graph in a session on a provider, which may not go over to another.
+
+    Args:
+        program: bundles that read the same.
+        provider: of onnxruntime.
+        given: its options.
+        opener: makes the session; see ``open_session``.
+
+    Raises:
+        RuntimeUnavailable: there is no session, or it does not use the provider.
+    """
+    try:
+        session = open_session(program.name, program.graph, [(provider, given)], opener)
+    except BundleError as error:  # the graph is one that has been joined, and loads on the CPU
+        raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found: {error.found}") from error
+    used = session.get_providers()[0]
+    if used != provider:
+        raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found {used}")
+    session.disable_fallback()
+    return session
+
+
+def failure(error: Exception, bucket: int, *, computed: bool) -> ClassifierError:
+    """Return what a failure of the library means.
+
+    Args:
+        error: one of ``FAILURES``.
+        bucket: rows that were to be computed.
+        computed: whether as many were computed before.
+    """
+    words = " ".join(str(error).split())[:300]
+    if _says(words, _MEMORY):
+        return OutOfMemory(bucket, words)
+    if computed or _says(words, _CARD):
+        return DeviceLost(words)
+    return RuntimeUnavailable(RUNTIME, f"expected {bucket} rows to be computed, found: {words}")
+
+
 class OnnxDevice:
     """A program in one session; a ``Device`` of one slot, since the library has no streams that it could be given."""
 
@@ -77,15 +122,8 @@ class OnnxDevice:
             RuntimeUnavailable: there is no session, or it does not use the provider.
         """
         self._names = [each.name for each in program.outputs]
-        given = [(provider, options(dtype) if provider == PROVIDER else {})]
-        try:
-            self._session = open_session(program.name, program.graph, given, opener)
-        except BundleError as error:  # the graph is one that has been joined, and loads on the CPU
-            raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found: {error.found}") from error
-        used = self._session.get_providers()[0]
-        if used != provider:
-            raise RuntimeUnavailable(RUNTIME, f"expected a session on {provider}, found {used}")
-        self._session.disable_fallback()
+        given = options(dtype) if provider == PROVIDER else {}
+        self._session = on_provider(program, provider, given, opener)
         self._found: list[NDArray[Any]] = []
         self._computed: set[int] = set()
         self._too_large: int | None = None
@@ -105,12 +143,7 @@ class OnnxDevice:
             whole = chunk({name: np.asarray(array) for name, array in inputs.items()}, 0, bucket)
             self._found = self._session.run(self._names, whole)
         except FAILURES as error:
-            words = " ".join(str(error).split())[:300]
-            if _says(words, _MEMORY):
-                raise OutOfMemory(bucket, words) from error
-            if bucket in self._computed or _says(words, _CARD):
-                raise DeviceLost(words) from error
-            raise RuntimeUnavailable(RUNTIME, f"expected {bucket} rows to be computed, found: {words}") from error
+            raise failure(error, bucket, computed=bucket in self._computed) from error
         self._computed.add(bucket)
 
     def wait(self, slot: int) -> dict[str, NDArray[Any]]:
@@ -135,7 +168,7 @@ def open_onnx_cuda(
     provider: str = PROVIDER,
     buckets: Sequence[int] = BUCKETS,
 ) -> Pipeline:
-    """Open a program on the first GPU.
+    """Open a program on the first GPU, without torch.
 
     Args:
         program: bundles that read the same.
@@ -147,10 +180,20 @@ def open_onnx_cuda(
     Raises:
         RuntimeUnavailable: there is no session, or it does not use the provider.
     """
+    load_libraries(provider)
+    return Pipeline(program, OnnxDevice(program, provider, dtype=dtype), buckets, on_smaller(notice))
+
+
+def load_libraries(provider: str) -> None:
+    """Load CUDA's libraries where they came as Python packages."""
     if provider == PROVIDER and hasattr(onnxruntime, "preload_dlls"):  # from 1.21 on
         onnxruntime.preload_dlls()
 
-    def on_smaller(error: OutOfMemory, smaller: int) -> None:
+
+def on_smaller(notice: Callable[[str], None]) -> Callable[[OutOfMemory, int], None]:
+    """Return what tells in one line that a bucket is too large for the card."""
+
+    def told(error: OutOfMemory, smaller: int) -> None:
         notice(f"{error}; batches of {smaller} rows from now on")
 
-    return Pipeline(program, OnnxDevice(program, provider, dtype=dtype), buckets, on_smaller)
+    return told

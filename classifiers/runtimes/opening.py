@@ -7,14 +7,13 @@ not pass its rehearsal. What is wrong with a bundle, its digests or its golden a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
 from classifiers.bundle.folder import GRAPH_FILE, WEIGHTS_FILE, Bundle
 from classifiers.engine import Engine
-from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.casting import DTYPES, Dtype
 from classifiers.runtimes.device.contract import BUCKETS, DeviceLost, OutOfMemory, blames_the_card
 from classifiers.runtimes.device.launcher import Preparation
@@ -22,7 +21,6 @@ from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.graphs import load_graph
-from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.probing import why_not
 from classifiers.runtimes.program import Program, joined_programs, programs
 from classifiers.runtimes.program_engine import ProgramEngine
@@ -30,7 +28,8 @@ from classifiers.runtimes.rehearsal import WHAT_TO_DO, Rehearsed, rehearse
 from classifiers.runtimes.tensorrt.card import find_card, found_instead
 
 AUTO: Final = "auto"
-ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", "onnxruntime")
+ONNXRUNTIME: Final = "onnxruntime"
+ORDER: Final = ("tensorrt", "tensorrt_rtx", "torch", ONNXRUNTIME)
 """The order in which ``auto`` tries."""
 Place: TypeAlias = Literal["auto", "cuda", "cpu"]
 PLACES: Final[tuple[Place, ...]] = get_args(Place)
@@ -97,10 +96,7 @@ def open_engines(
     if asked.runtime != AUTO:
         return _open(asked.runtime, bundles, asked, notice)
     refusals: list[tuple[str, str]] = []
-    attempts = [(name, asked) for name in ORDER]
-    if _on_provider(asked):
-        attempts.append(("onnxruntime", replace(asked, device="cpu")))
-    for name, place in attempts:
+    for name, place in _attempts(asked):
         try:
             return replace(_open(name, bundles, place, notice), refusals=tuple(refusals))
         except RuntimeUnavailable as error:
@@ -108,6 +104,14 @@ def open_engines(
         except OutOfMemory as error:
             refusals.append((name, str(error)))
     raise RuntimeUnavailable(AUTO, "; ".join(f"{name}: {why}" for name, why in refusals))
+
+
+def _attempts(asked: RuntimeOptions) -> Iterator[tuple[str, RuntimeOptions]]:
+    """Yield what ``auto`` tries, one after the other: what follows is not looked at before what precedes has failed."""
+    for name in ORDER:
+        yield name, asked
+    if _on_provider(asked):
+        yield ONNXRUNTIME, replace(asked, device="cpu")
 
 
 def open_engine(bundle: Bundle, options: RuntimeOptions | None = None, notice: Notice = lambda _: None) -> Engine:
@@ -135,7 +139,7 @@ def _open(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, noti
 def _opened(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> Opened:
     """Open bundles and have them answer; see ``_open``, which tells what is the card's fault from what is not."""
     engines: tuple[Engine, ...]
-    if runtime != "onnxruntime":
+    if runtime != ONNXRUNTIME:
         engines = _on_device(runtime, bundles, options, notice)
     elif options.device == "cuda" or _on_provider(options):
         engines = _on_cuda_provider(bundles, options, notice)
@@ -150,27 +154,39 @@ def _opened(runtime: str, bundles: Sequence[Bundle], options: RuntimeOptions, no
 
 def _on_provider(options: RuntimeOptions) -> bool:
     """Return whether onnxruntime takes its CUDA provider where nobody asks for a place."""
-    return options.device == "auto" and find_card() is not None and onnx_cuda.is_built_in()
+    if options.device != "auto" or find_card() is None:
+        return False
+    from classifiers.runtimes import onnx_cuda  # only the runtime that serves is imported
+
+    return onnx_cuda.is_built_in()
 
 
 def _on_cpu(bundles: Sequence[Bundle], options: RuntimeOptions) -> tuple[Engine, ...]:
     if options.dtype != "fp32":
-        raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32, received {options.dtype}")
+        raise RuntimeUnavailable(ONNXRUNTIME, f"expected dtype = fp32, received {options.dtype}")
+    from classifiers.runtimes.onnx_cpu import OnnxEngine
+
     return tuple(OnnxEngine(bundle) for bundle in bundles)
 
 
 def _on_cuda_provider(bundles: Sequence[Bundle], options: RuntimeOptions, notice: Notice) -> tuple[Engine, ...]:
+    from classifiers.runtimes import onnx_cuda
+
     if options.dtype not in onnx_cuda.DTYPES:
         known = " or ".join(onnx_cuda.DTYPES)
-        raise RuntimeUnavailable("onnxruntime", f"expected dtype = {known}, received {options.dtype}")
+        raise RuntimeUnavailable(ONNXRUNTIME, f"expected dtype = {known}, received {options.dtype}")
     if not onnx_cuda.is_built_in():
-        raise RuntimeUnavailable("onnxruntime", "expected a build with the CUDA provider (onnxruntime-gpu), found none")
+        raise RuntimeUnavailable(ONNXRUNTIME, "expected a build with the CUDA provider (onnxruntime-gpu), found none")
     card = find_card()
     if card is None:
-        raise RuntimeUnavailable("onnxruntime", f"expected an NVIDIA GPU with its driver, found {found_instead()}")
+        raise RuntimeUnavailable(ONNXRUNTIME, f"expected an NVIDIA GPU with its driver, found {found_instead()}")
     if options.dtype == "tf32" and card.capability < onnx_cuda.FIRST_WITH_TF32:
         has = f"{card.name} (compute capability {card.compute_capability})"
-        raise RuntimeUnavailable("onnxruntime", f"expected dtype = fp32 on {has}, received tf32")
+        raise RuntimeUnavailable(ONNXRUNTIME, f"expected dtype = fp32 on {has}, received tf32")
+    without_torch = why_not("torch", "cuda")
+    if not without_torch:
+        return _served(onnx_cuda.RUNTIME, joined_programs(bundles), bundles, _onnx_ring, options, notice)
+    notice(f"{onnx_cuda.RUNTIME}: one batch after the other, without torch's streams: {without_torch}")
     engines: dict[str, Engine] = {}
     for program in joined_programs(bundles):
         running = onnx_cuda.open_onnx_cuda(program, options.dtype, notice)
@@ -185,14 +201,26 @@ def _on_device(
     reason = why_not(runtime, options.device)
     if reason:
         raise RuntimeUnavailable(runtime, reason)
+    return _served(runtime, _programs(runtime, bundles), bundles, _OPENERS[runtime], options, notice)
+
+
+def _served(
+    runtime: str,
+    programs_of: Sequence[Program],
+    bundles: Sequence[Bundle],
+    opener: Opener,
+    options: RuntimeOptions,
+    notice: Notice,
+) -> tuple[ProgramEngine, ...]:
+    """Open programs between torch's tensors, with their preparation of raw spectra; an engine for each bundle."""
     from classifiers.runtimes.device.prepare import DevicePreparation  # these bring torch
     from classifiers.runtimes.device.preparing import PreparingPipeline
 
     engines: dict[str, ProgramEngine] = {}
-    for program in _programs(runtime, bundles):
+    for program in programs_of:
         grid = program.bundles[0].manifest.grid
         preparation = None if grid is None else DevicePreparation()
-        pipeline = _OPENERS[runtime](program, options, notice, preparation)
+        pipeline = opener(program, options, notice, preparation)
         preparing = None
         if grid is not None and preparation is not None:
             preparing = PreparingPipeline(pipeline, preparation, grid.grid())
@@ -222,6 +250,12 @@ def _torch(program: Program, options: RuntimeOptions, notice: Notice, preparatio
     return open_torch(
         program, options.dtype, place, notice, buckets=buckets, preparation=preparation, compiled=options.compiled
     )
+
+
+def _onnx_ring(program: Program, options: RuntimeOptions, notice: Notice, preparation: Preparation | None) -> Pipeline:
+    from classifiers.runtimes.onnx_launching import open_onnx_ring
+
+    return open_onnx_ring(program, options.dtype, notice, preparation=preparation)
 
 
 def _tensorrt(library: str) -> Opener:

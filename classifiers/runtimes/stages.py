@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from classifiers.bundle.folder import Bundle
 from classifiers.engine import Arrays, Engine
 from classifiers.runtimes.joining import CannotJoin
-from classifiers.runtimes.onnx_cpu import JoinedOnnxEngines, OnnxEngine
+from classifiers.runtimes.opening import ONNXRUNTIME
 from classifiers.runtimes.program_engine import ProgramEngine
+
+if TYPE_CHECKING:
+    from classifiers.runtimes.onnx_cpu import OnnxEngine
 
 Inputs: TypeAlias = Mapping[str, NDArray[np.float32]]
 JOINT = "+"
@@ -53,9 +56,11 @@ def stages(engines: Sequence[tuple[Bundle, Engine]]) -> tuple[Stage, ...]:
     for _, engine in engines:
         if isinstance(engine, ProgramEngine):
             shared.setdefault(id(engine.program), []).append(engine)
-    joinable = [(bundle, engine) for bundle, engine in engines if isinstance(engine, OnnxEngine)]
+    joinable = [(bundle, engine) for bundle, engine in engines if _is_of_onnxruntime(engine)]
     joined: list[Stage] = []
     if len(joinable) > 1:
+        from classifiers.runtimes.onnx_cpu import JoinedOnnxEngines  # they are of it, which so is imported
+
         try:
             together = JoinedOnnxEngines([bundle for bundle, _ in joinable])
         except CannotJoin:
@@ -74,4 +79,9 @@ def _alone(engine: Engine) -> Stage:
     def run(inputs: Inputs) -> dict[str, dict[str, NDArray[Any]]]:
         return {engine.name: engine.run(inputs)}
 
-    return Stage((engine.name,), engine.chunk if isinstance(engine, OnnxEngine) else 0, run)
+    return Stage((engine.name,), engine.chunk if _is_of_onnxruntime(engine) else 0, run)
+
+
+def _is_of_onnxruntime(engine: Engine) -> TypeGuard[OnnxEngine]:
+    """Return whether an engine is a session on the CPU: other runtimes are served without importing onnxruntime."""
+    return engine.runtime == ONNXRUNTIME and not isinstance(engine, ProgramEngine)

@@ -104,7 +104,7 @@ def test_the_number_format_that_is_asked_for_reaches_the_provider_or_is_refused(
 
     monkeypatch.setattr(opening, "find_card", lambda: Card("NVIDIA A100", "8.0", "570.86.15"))
     monkeypatch.setattr(onnx_cuda, "is_built_in", lambda: True)
-    monkeypatch.setattr(opening.onnx_cuda, "open_onnx_cuda", program)
+    monkeypatch.setattr(onnx_cuda, "open_onnx_cuda", program)
     bundle = load_bundle(next(folder for folder in default_bundles() if folder.name == "qso-finder"))
     asked = RuntimeOptions("onnxruntime", dtype, "cuda")
     if dtype in ("fp16", "bf16"):
@@ -196,7 +196,7 @@ def test_auto_serves_on_the_cpu_where_the_provider_computes_nothing(
     monkeypatch.setattr(opening, "find_card", lambda: Card("NVIDIA A100", "8.0", "570.86.15"))
     monkeypatch.setattr(opening, "ORDER", ("onnxruntime",))
     monkeypatch.setattr(onnx_cuda, "is_built_in", lambda: True)
-    monkeypatch.setattr(opening.onnx_cuda, "open_onnx_cuda", program)
+    monkeypatch.setattr(onnx_cuda, "open_onnx_cuda", program)
     opened = open_engines(bands.bundles)
     assert [engine.runtime for engine in opened.engines] == ["onnxruntime"]
     ((name, reason),) = opened.refusals

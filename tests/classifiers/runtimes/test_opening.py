@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import load_bundle
 from classifiers.engine import Engine
-from classifiers.runtimes import opening
+from classifiers.runtimes import onnx_cpu, opening
 from classifiers.runtimes.device.contract import OutOfMemory
 from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.opening import ORDER, RuntimeOptions, open_engine, open_engines
@@ -29,6 +31,23 @@ def test_auto_takes_onnxruntime_and_says_why_not_the_others(write_tiny: WriteTin
     assert (engine.runtime, engine.dtype, engine.name) == ("onnxruntime", "fp32", "tiny-qso")
     assert [name for name, _ in opened.refusals] == ["tensorrt", "tensorrt_rtx", "torch"]
     assert all(reason.startswith("expected ") for _, reason in opened.refusals)
+
+
+@pytest.mark.parametrize(("runtime", "other"), [("torch", "onnxruntime"), ("onnxruntime", "torch")])
+def test_only_the_runtime_that_serves_is_imported(runtime: str, other: str) -> None:
+    """To open engines and to serve with them; probes import in processes of their own."""
+    bundle = next(folder for folder in default_bundles() if folder.name == "jpas-qso-finder")
+    code = (
+        "import sys; from pathlib import Path; from classifiers.bundle.folder import load_bundle;"
+        "from classifiers.runtimes.opening import RuntimeOptions, open_engines;"
+        "from classifiers.runtimes.stages import stages;"
+        f"bundle = load_bundle(Path({str(bundle)!r}));"
+        f"(engine,) = open_engines([bundle], RuntimeOptions({runtime!r}, device='cpu')).engines;"
+        "stages([(bundle, engine)]);"
+        f"print([name in sys.modules for name in ({runtime!r}, {other!r})])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[True, False]"
 
 
 @pytest.mark.parametrize("runtime", ["tensorrt", "tensorrt_rtx", "torch", "abacus"])
@@ -100,8 +119,8 @@ class Lying:
 def test_an_engine_whose_golden_answers_are_wrong_is_never_served(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under auto, too: wrong answers are no reason to try another runtime quietly."""
     bundle = load_bundle(next(folder for folder in default_bundles() if folder.name == "spectral-classifier"))
-    true = opening.OnnxEngine
-    monkeypatch.setattr(opening, "OnnxEngine", lambda each: Lying(true(each)))
+    true = onnx_cpu.OnnxEngine
+    monkeypatch.setattr(onnx_cpu, "OnnxEngine", lambda each: Lying(true(each)))
     with pytest.raises(BundleError, match=r"golden.npz.*answers of onnxruntime in fp32.*differs by"):
         open_engines([bundle])
 

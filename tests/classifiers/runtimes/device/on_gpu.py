@@ -22,6 +22,7 @@ from classifiers.bundle.folder import load_bundle
 from classifiers.items import GridAxis, Spectrum
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
+from classifiers.runtimes import onnx_cuda
 from classifiers.runtimes.casting import DTYPES, Dtype
 from classifiers.runtimes.device.contract import SLOTS, OutOfMemory
 from classifiers.runtimes.device.pipeline import Pipeline
@@ -58,6 +59,10 @@ def _runtimes() -> list[str]:
 
 
 RUNTIMES = _runtimes()
+PROVIDER = onnx_cuda.is_built_in() and "onnx" not in STOOD_IN
+"""Whether onnxruntime computes on the card: the ordinary build has no CUDA provider, and onnx joins its graphs."""
+if not PROVIDER:
+    warnings.warn("onnxruntime is not tested on the card: it has no CUDA provider, or onnx is not there", stacklevel=1)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,18 @@ def spectra(n: int) -> list[Spectrum]:
 def test_golden_answers_hold_in_every_number_format(runtime: str, folder: Path, dtype: Dtype) -> None:
     bundle = load_bundle(folder)
     opened = open_engines([bundle], RuntimeOptions(runtime, dtype, "cuda", largest_batch=BUCKETS[-1]))
+    ((engine,), (rehearsed,)) = opened.engines, opened.rehearsals
+    assert (rehearsed.buckets, rehearsed.slots) == (BUCKETS, SLOTS)
+    report = compare_golden(bundle, engine)
+    assert report is not None
+    assert report.excess(bundle.manifest.tolerances[dtype]) is None, report
+
+
+@pytest.mark.parametrize("dtype", onnx_cuda.DTYPES if PROVIDER else [])
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_golden_answers_hold_on_onnxruntimes_provider(folder: Path, dtype: Dtype) -> None:
+    bundle = load_bundle(folder)
+    opened = open_engines([bundle], RuntimeOptions("onnxruntime", dtype, "cuda", largest_batch=BUCKETS[-1]))
     ((engine,), (rehearsed,)) = opened.engines, opened.rehearsals
     assert (rehearsed.buckets, rehearsed.slots) == (BUCKETS, SLOTS)
     report = compare_golden(bundle, engine)
