@@ -47,7 +47,7 @@ def to_table(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str]) -> Tab
 
 
 def write_table(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str], path: Path) -> None:
-    """Write flat rows to a file whose extension chooses the format.
+    """Write flat rows to a file whose extension chooses the format; the file is whole or as it was before.
 
     Raises:
         ConfigurationError: the extension is none of ECSV, CSV, FITS, or the file cannot be written.
@@ -60,8 +60,16 @@ def write_table(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str], pat
         for column in list(table.itercols()):
             if column.dtype.kind == "U":
                 table[column.name] = np.char.encode(np.asarray(column.filled("")), "utf-8")
+    target = path.resolve()
+    whole = target if target.exists() and not target.is_file() else target.with_name(f".{target.name}.partial")
     try:
-        table.write(path, format=form, overwrite=True)
+        try:
+            table.write(whole, format=form, overwrite=True)
+            if whole != target:
+                whole.replace(target)
+        finally:
+            if whole != target:
+                whole.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(f"--output: cannot write {path}: {error.strerror or error}") from error
 

@@ -255,9 +255,13 @@ def _check_rest(path: Path, readable: Path, end: int, n_hdus: int) -> None:
 
 
 def _reject_unexpected(warning: warnings.WarningMessage, path: Path) -> None:
-    """Let go of what is known: careless cards, and short files, whose extension the size check names."""
+    """Let go of what is known: careless cards, and short files, whose extension the size check names.
+
+    A letter beyond ASCII, as in an observer's name, is read as a question mark; where a number was needed, its keyword
+    is refused by name when it is asked for.
+    """
     text = str(warning.message)
-    if issubclass(warning.category, VerifyWarning) or "may have been truncated" in text:
+    if issubclass(warning.category, VerifyWarning) or "may have been truncated" in text or "non-ASCII" in text:
         return
     raise FitsError(text, file=path)
 

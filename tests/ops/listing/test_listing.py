@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +135,23 @@ def test_a_cell_never_exceeds_its_width() -> None:
     assert short("ab", 1) == "…"
     assert short(np.zeros(3), 20) == "<3 values>"
     assert plain((float("inf"),)) == [None]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".fits"])
+def test_a_table_that_cannot_be_written_leaves_the_one_before_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, suffix: str
+) -> None:
+    """The disk is full in the middle of it: the file is whole or as before, and nothing lies beside it."""
+    path = tmp_path / f"verdicts{suffix}"
+    write_table([{"a": 1}], {}, path)
+    before = path.read_bytes()
+
+    def full(_: Table, to: Path, **__: Any) -> None:
+        Path(to).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Table, "write", full)
+    with pytest.raises(ConfigurationError, match="No space left on device"):
+        write_table([{"a": 2}], {}, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

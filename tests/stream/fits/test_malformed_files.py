@@ -98,3 +98,21 @@ def test_velocities_are_corrected_for_any_date_however_old_the_tables_of_the_ear
     )
     assert np.isfinite(found)
     assert abs(found) < 31.0
+
+
+def _with_byte(data_dir: Path, folder: Path, keyword: bytes) -> Path:
+    """Return a copy of LAMOST's file with a letter beyond ASCII in the value of a card of its first header."""
+    content = bytearray((data_dir / "fits" / LAMOST).read_bytes())
+    content[content.index(keyword.ljust(8) + b"=") + 20] = 0xE9
+    path = folder / "letter.fits"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_letter_beyond_ascii_spoils_no_more_than_its_own_card(data_dir: Path, tmp_path: Path) -> None:
+    """An observer's or a target's name is no reason to lose a spectrum; a number that is needed is named."""
+    (read,) = read_fits(_with_byte(data_dir, tmp_path, b"PLANID"))
+    (right,) = read_fits(data_dir / "fits" / LAMOST)
+    np.testing.assert_array_equal(read["flux"], right["flux"])
+    with pytest.raises(FitsError, match=r"letter.fits.*SPID: cannot parse"):
+        list(read_fits(_with_byte(data_dir, tmp_path, b"SPID")))
