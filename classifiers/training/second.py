@@ -35,7 +35,7 @@ Flags = NDArray[np.bool_]
 
 FITTED_SEED, SCORED_SEED, PAIRS_SEED = 3_000_031, 3_000_032, 3_000_033
 """No training, calibration or evaluation has them."""
-DRAWN, PAIRS = 40_960, 4_096
+DRAWN, PAIRS = 163_840, 4_096
 _CHUNK = 512
 _CLASSIFIER = "spectral-classifier"
 _APART, _RIGHT = 0.05, 0.01  # of 1 + z: of the two of a pair, and of a redshift that is right

@@ -21,23 +21,20 @@ from classifiers.verdict.probabilities import with_other
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-ANOMALY_WEIGHT = 2.0
+ANOMALY_WEIGHT = 1.0
 """Of the VAE's p-value in the fused score, beside that of the classifier's novelty head.
 
-The head is taught on simulations what is not simulated, so it takes what simulations lack for novel: of 437 real known
-objects it gives 9 a p-value of 0.01 or less (19 before LAMOST's arms and errors were simulated as they are), the VAE 3.
-Simulated outliers are found best with 0.5 to 1 (0.77 of them at 0.5 % of simulated known objects; 0.68 with 2, 0.57
-with 4). With 1, 2 and 4 there are 7, 3 and 1 NOVEL real known objects, so 2 was chosen after a look at the development
-spectra.
+Simulated outliers are found best with 0.5 to 1: 0.75 and 0.74 of them at 0.5 % of simulated known objects, 0.67 with
+1.5, 0.59 with 2, 0.44 with 4. Until 0.9.0 it was 2 or 4, since the head takes for novel what simulations lack, and
+they lacked more of LAMOST's spectra.
 """
 
-OTHER_ODDS: Mapping[str, float] = {"SKY": 9.0, "M": 2.0}
+OTHER_ODDS: Mapping[str, float] = {"SKY": 9.0}
 """What the odds of p_other are multiplied by, by recognised type, before they are compared with the threshold.
 
 Known objects are hardly ever taken for blank sky: of simulated galaxies, quasars and stars 0.0009 have p_other above
-0.1 for it, where above 0.5 for all types is what a rate of 0.005 allows. M dwarfs are most of what a survey sees of
-stars outside the scheme, and a quarter of those that are simulated. Both were thought of after a look at which sky
-fibres and M dwarfs of the development spectra were not flagged.
+0.1 for it, where above 0.5 for all types is what a rate of 0.005 allows. It was thought of after a look at which sky
+fibres of the development spectra were not flagged.
 """
 
 

@@ -40,6 +40,9 @@ _WINDOW = slice(*(round((edge - STAR_LOG10_START) / 1e-4) for edge in WINDOW_LOG
 _LARGEST_RESIDUAL = 0.1**2
 # Classes differ by fractions of a per cent (K1 from K3: 0.4 %), less than few vectors would keep otherwise.
 _TEMPLATE_CARE = 4.0
+# Pixels squared: SDSS's own templates fit PyHammer's K stars best, and H alpha of its F stars, when they are convolved
+# with a Gaussian of this variance (medians 0.4 and 0.6); spectra of BOSS's stars are as sharp as those templates.
+_BLUR = 0.5
 
 
 def build_basis(spectra_folder: Path, output: Path, seed: int = 1, progress: Progress | None = None) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _stars(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     mk = "AFGK"
     families = [
         templates[defining],
-        _named(files, "pyhammer_sdss_stars.npz", "", lambda name: name[0] in mk),
+        _sharpened(_named(files, "pyhammer_sdss_stars.npz", "", lambda name: name[0] in mk)),
         _named(files, "sdss_speigen.npz", "spEigenStar-55734__", lambda name: name[0] in mk and "p" not in name[:4]),
         *(_redrock(files, letter, count, rng) for letter, count in zip(mk, (50, 60, 120, 200), strict=True)),
     ]
@@ -153,7 +156,7 @@ def _others(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         "M": [
             _named(files, speigen, cool, lambda name: name[0] == "M"),
             _named(files, speigen, boss, lambda name: name[0] == "M"),
-            _named(files, hammer, "", lambda name: name[0] == "M"),
+            _sharpened(_named(files, hammer, "", lambda name: name[0] == "M")),
             _redrock(files, "M", 60, rng),
         ],
         "LT": [
@@ -190,6 +193,13 @@ def _others(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         "other_type": np.repeat([OTHER_TYPES.index(name) for name in counts], list(counts.values())).astype(np.int8),
         "cv_vectors": cataclysmic / np.sqrt(np.mean(cataclysmic**2, axis=1, keepdims=True)),
     }
+
+
+def _sharpened(spectra: Float64) -> Float64:
+    """Undo what PyHammer's means over many stars add to the variance of lines, see ``_BLUR``."""
+    sharp = spectra.copy()
+    sharp[:, 1:-1] -= 0.5 * _BLUR * (spectra[:, 2:] - 2.0 * spectra[:, 1:-1] + spectra[:, :-2])
+    return sharp
 
 
 def _hotter_than_a0(files: dict[str, Any], spectra: Float64) -> Float64:

@@ -58,7 +58,10 @@ def noise_arrays(files: Mapping[str, Any], labels: Path) -> dict[str, Any]:
     covered = np.isfinite(desi).any(axis=0)
     arrays["noise_desi_mean"] = np.full(PIXELS, 3.0)
     arrays["noise_desi_mean"][covered] = np.nanmedian(desi[:, covered], axis=0)
-    arrays["noise_4most_mean"] = _fourmost_log_sigma(etc)
+    dark, grey = _fourmost_log_sigma(etc, "dark"), _fourmost_log_sigma(etc, "grey")
+    arrays["noise_4most_mean"] = 0.5 * (dark + grey)
+    arrays["noise_4most_vectors"] = 0.5 * (grey - dark)[None, :]
+    arrays["noise_4most_spread"] = np.ones(1)
     paranal = np.interp(native, *_binned(sky["paranal_wave"], sky["paranal_flux"], 10))
     arrays["sky"] = np.log1p(paranal / np.median(paranal))
     arrays["telluric"] = np.interp(native, etc["trans__wave"][4::8], _means(etc["trans__t"], 8))
@@ -97,8 +100,10 @@ def _on_native(wavelength: Float64, values: Float64) -> Float64:
     return np.interp(native, wavelength[good], values[good], left=np.nan, right=np.nan)
 
 
-def _fourmost_log_sigma(etc: Any) -> Float64:
+def _fourmost_log_sigma(etc: Any, moon: str) -> Float64:
     """Return ln(sigma / median sigma) of a faint source's flux density in the low-resolution arms, on the native grid.
+
+    ``moon`` is "dark" or "grey", a sky of the exposure-time data.
 
     Photons that are counted in a time t from a flux density F are F lambda Q t, with the throughput Q, but for a
     constant, and their variance is sky t + read noise: an error of flux density is the root of that over lambda Q.
@@ -108,7 +113,7 @@ def _fourmost_log_sigma(etc: Any) -> Float64:
     for arm in ("BLUE", "GREEN", "RED"):
         wave = etc[f"efficiency_4most__{arm}__WAVE"].astype(np.float64)  # vacuum, as the lines of the sky there say
         throughput = np.maximum(etc[f"efficiency_4most__{arm}__MID"], 1e-4)
-        sky = np.maximum(etc[f"sky_model_dark__{arm}__MID"], 0.0)
+        sky = np.maximum(etc[f"sky_model_{moon}__{arm}__MID"], 0.0)
         width = np.gradient(wave)
         variance = (sky * _EXPOSURE_S + _READ_VARIANCE) / (throughput * wave * width) ** 2
         # a native pixel, whose width grows with the wavelength, averages over this many of the detector's

@@ -9,6 +9,7 @@ from classifiers.training.simulation.grid import (
     LOG10_STEP,
     PIXEL_KM_S,
     PIXELS,
+    SPEED_OF_LIGHT_KM_S,
     Float32,
     Float64,
 )
@@ -50,6 +51,7 @@ REST = np.array(list(REST_ANGSTROM.values()))
 RULE_LINES = tuple(LINES.index(name) for name in ("[O III] 5007", "H beta", "H alpha", "[N II] 6583"))
 CASE_B_HALPHA_HBETA = 2.86
 _HALF_WINDOW = 26
+_LEAST_PIXELS = 0.5  # a Gaussian that is narrower would lose flux between the pixels
 
 
 def relative_extinction(wavelength_angstrom: Float64) -> Float64:
@@ -119,11 +121,11 @@ def add_lines(flux: Float32, line_flux: Float64, redshift: Float64, sigma_km_s: 
         flux: (n, 4671) float32 on the native grid, observed-frame flux density per rest-frame Angstrom.
         line_flux: (n, line) integrated flux of each of ``LINES``, flux density times rest-frame Angstrom.
         redshift: (n,).
-        sigma_km_s: (n,) velocity dispersion including the instrument's.
+        sigma_km_s: (n, line) velocity dispersion including the instrument's.
     """
     rows = np.arange(flux.shape[0])
     reach = np.arange(-_HALF_WINDOW, _HALF_WINDOW + 1)
-    sigma_pixels = np.maximum(sigma_km_s / PIXEL_KM_S, 0.7)
+    sigma_pixels = np.maximum(sigma_km_s / PIXEL_KM_S, _LEAST_PIXELS)
     for column, rest in enumerate(REST):
         centre = (np.log10(rest * (1.0 + redshift)) - LOG10_START) / LOG10_STEP
         seen = np.flatnonzero((centre > _HALF_WINDOW) & (centre < PIXELS - _HALF_WINDOW - 1))
@@ -131,9 +133,9 @@ def add_lines(flux: Float32, line_flux: Float64, redshift: Float64, sigma_km_s: 
             continue
         nearest = np.round(centre[seen]).astype(np.int64)
         offset = nearest[:, None] + reach - centre[seen, None]
-        width = sigma_pixels[seen, None]
-        sigma_angstrom = rest * sigma_km_s[seen] / 299_792.458
-        peak = line_flux[seen, column] / (np.sqrt(2.0 * np.pi) * np.maximum(sigma_angstrom, 1e-3))
+        width = sigma_pixels[seen, column, None]
+        sigma_angstrom = rest * sigma_pixels[seen, column] * PIXEL_KM_S / SPEED_OF_LIGHT_KM_S
+        peak = line_flux[seen, column] / (np.sqrt(2.0 * np.pi) * sigma_angstrom)
         profile = np.exp(-0.5 * (offset / width) ** 2) * peak[:, None]
         flux[rows[seen, None], nearest[:, None] + reach] += profile.astype(np.float32)
 
@@ -150,7 +152,7 @@ def line_significance(
         line_flux: (n, line) as in ``add_lines``.
         columns: indices of the wanted lines.
         redshift: (n,).
-        sigma_km_s: (n,).
+        sigma_km_s: (n, line).
         inverse_variance: (n, 4671) float32.
 
     Returns:
@@ -158,7 +160,7 @@ def line_significance(
     """
     significance = np.zeros((redshift.size, len(columns)))
     reach = np.arange(-_HALF_WINDOW, _HALF_WINDOW + 1)
-    width = np.maximum(sigma_km_s / PIXEL_KM_S, 0.7)[:, None]
+    width = np.maximum(sigma_km_s / PIXEL_KM_S, _LEAST_PIXELS)
     for out, column in enumerate(columns):
         rest = REST[column]
         centre = (np.log10(rest * (1.0 + redshift)) - LOG10_START) / LOG10_STEP
@@ -167,8 +169,9 @@ def line_significance(
             continue
         nearest = np.round(centre[seen]).astype(np.int64)
         offset = nearest[:, None] + reach - centre[seen, None]
-        sigma_angstrom = rest * sigma_km_s[seen, None] / 299_792.458
-        profile = np.exp(-0.5 * (offset / width[seen]) ** 2) / (np.sqrt(2.0 * np.pi) * sigma_angstrom)
+        sigma_pixels = width[seen, column, None]
+        sigma_angstrom = rest * sigma_pixels * PIXEL_KM_S / SPEED_OF_LIGHT_KM_S
+        profile = np.exp(-0.5 * (offset / sigma_pixels) ** 2) / (np.sqrt(2.0 * np.pi) * sigma_angstrom)
         information = np.sum(profile**2 * inverse_variance[seen[:, None], nearest[:, None] + reach], axis=1)
         significance[seen, out] = 0.83 * line_flux[seen, column] * np.sqrt(information)
     return significance

@@ -3,10 +3,11 @@
 ``SDSS`` (3,872 px), ``BOSS`` (4,600 px) and ``LAMOST`` (3,909 px, as since DR8: relative flux, without a unit) lie on
 parts of the native grid: LOG10, vacuum, heliocentric. ``DESI`` is three arms joined (7,781 px, LINEAR grid, vacuum),
 ``4MOST_LRS`` 23,201 px (LINEAR grid, air), ``WEAVE`` both low-resolution arms joined (23,721 px, LINEAR grid, air,
-detector gaps masked) and ``4MOST_HRS`` three arms of 13,761 px with gaps (inline wavelengths, air). The templates
-resolve R of about 2,000, whatever the form, and records say so: line widths are corrected by what they state. That of
+detector gaps masked) and ``4MOST_HRS`` three arms of 13,761 px with gaps (inline wavelengths, air). Records state the
+resolving power that emission lines have in the middle of their range, native pixels included, since line widths are
+corrected by it; LAMOST's state what its files do. Absorption lines are SDSS's (R of about 2,000) in every form. That of
 the high-resolution form is the instrument's, since bundles decline a spectrum by it: its pixels, windows and noise are
-the instrument's, too, its lines are no narrower than the others'.
+the instrument's, too, its lines are no narrower than those of the others.
 """
 
 from __future__ import annotations
@@ -57,17 +58,17 @@ class _Form:
     fields: tuple[tuple[str, Any], ...] = ()
 
 
-_TEMPLATES: Final = 2000.0
-"""Resolving power of what is simulated."""
+_SLOAN: Final = 2000.0
+"""Resolving power of SDSS and BOSS."""
 # LAMOST's flux has no unit, and its documentation says nothing of telluric correction.
 _LAMOST_FIELDS = (("flux_unit", ""), ("flux_calibration", "RELATIVE"), ("telluric_corrected", None))
 _FORMS: Final[Mapping[str, _Form]] = {
-    "SDSS": _Form("SDSS", 256, _TEMPLATES, "HELIOCEN"),
-    "BOSS": _Form("BOSS", 256, _TEMPLATES, "HELIOCEN"),
+    "SDSS": _Form("SDSS", 256, _SLOAN, "HELIOCEN"),
+    "BOSS": _Form("BOSS", 256, _SLOAN, "HELIOCEN"),
     "LAMOST": _Form("LAMOST_BRIGHT", 256, 1800.0, "HELIOCEN", _LAMOST_FIELDS),
-    "DESI": _Form("DESI", 128, _TEMPLATES),
-    "4MOST_LRS": _Form("4MOST_LRS", 64, _TEMPLATES),
-    "WEAVE": _Form("WEAVE", 64, _TEMPLATES),
+    "DESI": _Form("DESI", 128, 3000.0),
+    "4MOST_LRS": _Form("4MOST_LRS", 64, 4400.0),
+    "WEAVE": _Form("WEAVE", 64, 4000.0),
     "4MOST_HRS": _Form("4MOST_HRS", 32, 20_000.0),
 }
 FORMS: Final = tuple(_FORMS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.training.simulation.basis import Basis
-from classifiers.training.simulation.emission import RULE_LINES, add_lines, line_significance, relative_extinction
+from classifiers.training.simulation.emission import REST, RULE_LINES, add_lines, line_significance, relative_extinction
 from classifiers.training.simulation.families import EXTREME_SHARE, HALPHA_ANGSTROM, MIX, PASSIVE, STARBURST, draw_lines
 from classifiers.training.simulation.grid import (
     LOG10_START,
@@ -22,18 +22,18 @@ from classifiers.training.simulation.grid import (
     smooth_rows,
 )
 from classifiers.training.simulation.labels import galaxy_labels
+from classifiers.training.simulation.line_spread import line_spread_km_s
 
 SSP_LOG10_START = 3.30103
 _LEFT_PAD = 900
 _DISPERSIONS_KM_S = (80.0, 150.0, 230.0, 310.0)
-INSTRUMENT_SIGMA_KM_S = 64.0
 # Gas within a fibre does not move quite as the stars do; no published figure, the floor of errors holds the same.
 _GAS_KM_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class GalaxyTruth:
-    """What the label rule needs of n galaxies: (n, line) fluxes, redshift, width and equivalent width of H alpha."""
+    """What the label rule needs of n galaxies: (n, line) fluxes and widths, redshift, equivalent width of H alpha."""
 
     redshift: Float64
     line_flux: Float64
@@ -61,19 +61,22 @@ class Galaxies:
         self._old = np.flatnonzero(age >= 3.0)
         self._redshifts = basis["galaxy_redshift"].astype(np.float64)
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[Float32, GalaxyTruth]:
+    def draw(
+        self, count: int, rng: np.random.Generator, seen_by: Integers | None = None
+    ) -> tuple[Float32, GalaxyTruth]:
         """Draw galaxies with lines.
 
         Args:
             count: how many.
             rng: source of randomness.
+            seen_by: (count,) instruments that make their lines wide; see ``line_spread``.
 
         Returns:
             flux (count, 4671) float32, any scale, and the truth.
         """
         family = rng.choice(4, count, p=MIX)
         redshift = self._draw_redshift(family, rng)
-        return self.at(redshift, family, rng)
+        return self.at(redshift, family, rng, seen_by)
 
     def continua(self, count: int, rng: np.random.Generator) -> tuple[Float64, Float32]:
         """Draw galaxies without lines, in the rest frame.
@@ -95,7 +98,9 @@ class Galaxies:
         distant = rng.random(count) < np.where(family == PASSIVE, 0.45, 0.10)
         return np.asarray(np.where(distant, rng.uniform(0.25, 1.1, count), redshift))
 
-    def at(self, redshift: Float64, family: Integers, rng: np.random.Generator) -> tuple[Float32, GalaxyTruth]:
+    def at(
+        self, redshift: Float64, family: Integers, rng: np.random.Generator, seen_by: Integers | None = None
+    ) -> tuple[Float32, GalaxyTruth]:
         """Draw galaxies of given families at given redshifts; see ``draw``."""
         count = redshift.size
         extreme = rng.random(count) < EXTREME_SHARE
@@ -103,6 +108,7 @@ class Galaxies:
         offset = (LOG10_START - np.log10(1.0 + redshift) - self._start) / LOG10_STEP
         flux = rows_at(rest, offset)
         line_flux, sigma, ew = self._lines(rest, family, extreme, ebv, rng)
+        sigma = np.hypot(sigma[:, None], line_spread_km_s(seen_by, REST * (1.0 + redshift[:, None])))
         gas = rng.normal(0.0, _GAS_KM_S, count) / SPEED_OF_LIGHT_KM_S
         add_lines(flux, line_flux, redshift + gas * (1.0 + redshift), sigma)
         return flux, GalaxyTruth(redshift.reshape(count), line_flux, sigma, ew)
@@ -136,7 +142,7 @@ class Galaxies:
         line_flux = (drawn.ew_halpha * at_halpha)[:, None] * drawn.ratios
         count = family.size
         gas = np.where(drawn.active, rng.uniform(80, 220, count), rng.uniform(30, 130, count))
-        return line_flux, np.hypot(gas, INSTRUMENT_SIGMA_KM_S), drawn.ew_halpha
+        return line_flux, gas, drawn.ew_halpha
 
 
 def label(truth: GalaxyTruth, scale: Float64, inverse_variance: Float32, rng: np.random.Generator) -> Integers:

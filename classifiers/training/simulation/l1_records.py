@@ -14,7 +14,7 @@ import numpy as np
 
 from classifiers.training.simulation.forms import EXPOSURE_S, Layout
 from classifiers.training.simulation.grid import Float32, NDBool
-from classifiers.training.simulation.instruments import Instrument
+from classifiers.training.simulation.instruments import NAMES, Instrument
 from classifiers.training.simulation.labelling import Labels
 from classifiers.training.simulation.resample import Resampling
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
@@ -80,9 +80,10 @@ def simulated_records(
     layout = Layout.of(form)
     mixture = {"STAR": 1.0} if form == "4MOST_HRS" else kinds
     size = layout.chunk
+    seen_by = np.full(size, NAMES.index(layout.instrument.name))
     for start in range(0, n, size):
         rng = np.random.default_rng((seed, start // size))
-        truth = simulator.draw_noiseless(size, rng, mixture)
+        truth = simulator.draw_noiseless(size, rng, mixture, seen_by)
         yield from _chunk(simulator, truth, layout, range(start, min(start + size, n)), f"{prefix}-{form}-{seed}", rng)
 
 

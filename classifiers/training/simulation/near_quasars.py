@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from classifiers.lines.table import C_KM_S
-from classifiers.training.simulation.emission import LINES, REST_ANGSTROM, add_lines, line_ratios
+from classifiers.training.simulation.emission import LINES, REST, REST_ANGSTROM, add_lines, line_ratios
 from classifiers.training.simulation.families import ACTIVE, PASSIVE
 from classifiers.training.simulation.galaxies import Galaxies
 from classifiers.training.simulation.grid import PIXELS, Float32, Float64, Integers, NDBool, native_wavelength
+from classifiers.training.simulation.line_spread import line_spread_km_s
 
 # Broad lines of most of them beside those of the templates, which are near one another: H beta of an equivalent width
 # and a width that are log-normal (widths of SDSS's quasars: Shen et al. 2011, ApJS 194, 45), H alpha by the decrement
@@ -28,7 +29,7 @@ _KM_S_PER_FWHM = 1.0 / (2.0 * float(np.sqrt(2.0 * np.log(2.0))))
 _NARROW_BELOW = 1.1
 _OIII_ANGSTROM, _OIII_SCATTER_DEX = 10.0, 0.4
 _OIII_BESIDE_ANGSTROM = 2.0
-_NARROW_KM_S = (90.0, 400.0)
+_NARROW_KM_S = (63.0, 395.0)
 _NII_HALPHA, _OIII_HBETA = (-0.05, 0.2), (0.95, 0.15)  # log10, mean and scatter
 _BESIDE_OIII_ANGSTROM = 5100.0
 _WEAK_SHARE = 0.25  # hardly any [O III], as at one end of eigenvector 1 (Boroson & Green 1992, ApJS 80, 109)
@@ -42,7 +43,14 @@ _IRON = ((2230.0, 2650.0, 60.0, 0.6), (4434.0, 4684.0, 30.0, 1.0), (5150.0, 5350
 _IRON_MEAN, _IRON_SCATTER = 0.02, 0.09
 
 
-def add_nearby(flux: Float32, redshift: Float64, bare: NDBool, galaxies: Galaxies, rng: np.random.Generator) -> None:
+def add_nearby(
+    flux: Float32,
+    redshift: Float64,
+    bare: NDBool,
+    galaxies: Galaxies,
+    rng: np.random.Generator,
+    seen_by: Integers,
+) -> None:
     """Add to quasars in place what near ones have.
 
     Args:
@@ -51,13 +59,14 @@ def add_nearby(flux: Float32, redshift: Float64, bare: NDBool, galaxies: Galaxie
         bare: (n,) bool, whose templates have no narrow lines.
         galaxies: that hosts are drawn from.
         rng: source of randomness.
+        seen_by: (n,) instruments that make narrow lines wide; see ``line_spread``.
     """
     native = native_wavelength()
     obscured = (redshift < _BROAD_BELOW) & (rng.random(redshift.size) < _OBSCURED_SHARE)
     _iron(flux, redshift, native, rng)
     _broad(flux, redshift, native, rng)
-    _host(flux, redshift, obscured, galaxies, rng)
-    _narrow(flux, redshift, bare, obscured, native, rng)
+    _host(flux, redshift, obscured, galaxies, rng, seen_by)
+    _narrow(flux, redshift, bare, obscured, native, rng, seen_by)
 
 
 def _iron(flux: Float32, redshift: Float64, native: Float64, rng: np.random.Generator) -> None:
@@ -91,13 +100,20 @@ def _broad(flux: Float32, redshift: Float64, native: Float64, rng: np.random.Gen
                 flux[row, first:last] += strength * share * part / angstrom * profile
 
 
-def _host(flux: Float32, redshift: Float64, obscured: NDBool, galaxies: Galaxies, rng: np.random.Generator) -> None:
+def _host(
+    flux: Float32,
+    redshift: Float64,
+    obscured: NDBool,
+    galaxies: Galaxies,
+    rng: np.random.Generator,
+    seen_by: Integers,
+) -> None:
     """Add hosts, whose share falls with redshift: what is far and in a survey is luminous."""
     near = np.flatnonzero(redshift < _BROAD_BELOW)
     if near.size == 0:
         return
     family = np.where(rng.random(near.size) < 0.5, PASSIVE, ACTIVE)
-    host, _ = galaxies.at(redshift[near], family, rng)
+    host, _ = galaxies.at(redshift[near], family, rng, seen_by[near])
     host /= np.maximum(np.median(host, axis=1, keepdims=True), 1e-3)
     share = np.maximum(rng.uniform(-0.2, 0.7, near.size), 0.0)
     share *= np.clip((_BROAD_BELOW - redshift[near]) / 0.4, 0.0, 1.0)
@@ -106,7 +122,13 @@ def _host(flux: Float32, redshift: Float64, obscured: NDBool, galaxies: Galaxies
 
 
 def _narrow(
-    flux: Float32, redshift: Float64, bare: NDBool, obscured: NDBool, native: Float64, rng: np.random.Generator
+    flux: Float32,
+    redshift: Float64,
+    bare: NDBool,
+    obscured: NDBool,
+    native: Float64,
+    rng: np.random.Generator,
+    seen_by: Integers,
 ) -> None:
     near = np.flatnonzero(redshift < _NARROW_BELOW)
     count = near.size
@@ -122,7 +144,9 @@ def _narrow(
     ratios /= ratios[:, [LINES.index("[O III] 5007")]]
     beside = flux[near, _pixel(native, _BESIDE_OIII_ANGSTROM, redshift[near])]
     with_lines = flux[near]
-    add_lines(with_lines, ratios * (width * beside)[:, None], redshift[near], rng.uniform(*_NARROW_KM_S, count))
+    spread = line_spread_km_s(seen_by[near], REST * (1.0 + redshift[near, None]))
+    sigma = np.hypot(rng.uniform(*_NARROW_KM_S, (count, 1)), spread)
+    add_lines(with_lines, ratios * (width * beside)[:, None], redshift[near], sigma)
     flux[near] = with_lines
 
 

@@ -57,12 +57,15 @@ class Quasars:
         self._galaxies = galaxies
         self._native = native_wavelength()
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[Float32, Float64, NDBool]:
+    def draw(
+        self, count: int, rng: np.random.Generator, seen_by: Integers | None = None
+    ) -> tuple[Float32, Float64, NDBool]:
         """Draw quasars.
 
         Args:
             count: how many.
             rng: source of randomness.
+            seen_by: (count,) instruments that make narrow lines wide; see ``line_spread``.
 
         Returns:
             flux (count, 4671) float32 of median about 1, redshift (count,), and whether broad absorption was put in.
@@ -76,7 +79,8 @@ class Quasars:
         self._redden(flux, redshift, rng)
         self._forest(flux, redshift, rng)
         absorbed = self._absorb(flux, redshift, rng)
-        add_nearby(flux, redshift, cut_out, self._galaxies, rng)
+        instruments = np.zeros(count, np.int64) if seen_by is None else seen_by
+        add_nearby(flux, redshift, cut_out, self._galaxies, rng, instruments)
         return flux, redshift, absorbed
 
     def _continua(self, redshift: Float64, rng: np.random.Generator) -> tuple[Float32, NDBool]:

@@ -25,7 +25,7 @@ DEFAULT_KINDS: Mapping[str, float] = {"GALAXY": 0.26, "QSO": 0.25, "STAR": 0.30,
 TRAINING_KINDS: Mapping[str, float] = {**DEFAULT_KINDS, "NOVEL": 0.2}
 # Half of the quasars of SDSS have no line that its rule calls broad: most of them are faint.
 FAINT_QUASARS = 0.4
-OTHER_WEIGHTS = (0.26, 0.07, 0.15, 0.09, 0.08, 0.13, 0.22)
+OTHER_WEIGHTS = (0.24, 0.07, 0.15, 0.12, 0.08, 0.15, 0.19)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,19 @@ class Simulator:
         return Simulator(Basis.load(path))
 
     def draw_noiseless(
-        self, count: int, rng: np.random.Generator, kinds: Mapping[str, float] = DEFAULT_KINDS
+        self,
+        count: int,
+        rng: np.random.Generator,
+        kinds: Mapping[str, float] = DEFAULT_KINDS,
+        seen_by: Integers | None = None,
     ) -> NoiselessBatch:
-        """Draw objects before any instrument.
+        """Draw objects before any noise, at the resolution of templates and with lines as wide as instruments see them.
 
         Args:
             count: how many.
             rng: source of randomness.
             kinds: relative frequency by kind (``scheme.KINDS``); absent kinds are not drawn.
+            seen_by: (count,) index into ``instruments.INSTRUMENTS``; None stands for SDSS.
 
         Raises:
             ValueError: a kind is unknown or the frequencies do not sum to a positive number.
@@ -102,10 +107,11 @@ class Simulator:
         rows = [np.flatnonzero(kind == index) for index in range(len(KINDS))]
         truth = None
         if rows[0].size:
-            flux[rows[0]], truth = self._galaxies.draw(rows[0].size, rng)
+            flux[rows[0]], truth = self._galaxies.draw(rows[0].size, rng, _of(seen_by, rows[0]))
             redshift[rows[0]] = truth.redshift
         if rows[1].size:
-            flux[rows[1]], redshift[rows[1]], absorbed[rows[1]] = self._quasars.draw(rows[1].size, rng)
+            drawn = self._quasars.draw(rows[1].size, rng, _of(seen_by, rows[1]))
+            flux[rows[1]], redshift[rows[1]], absorbed[rows[1]] = drawn
         if rows[2].size:
             flux[rows[2]], velocity = self._stars.draw(rows[2].size, rng)
             redshift[rows[2]] = velocity / 299_792.458
@@ -149,13 +155,13 @@ class Simulator:
         """
         if instrument is not None and instrument not in BY_NAME:
             raise ValueError(f"instrument: expected one of {', '.join(NAMES)}, got {instrument!r}")
-        truth = self.draw_noiseless(n, rng, kinds)
         weights = np.array([entry.weight for entry in INSTRUMENTS])
         chosen = (
             rng.choice(len(INSTRUMENTS), n, p=weights / weights.sum())
             if instrument is None
             else np.full(n, NAMES.index(instrument))
         )
+        truth = self.draw_noiseless(n, rng, kinds, chosen)
         flux = truth.flux
         inverse_variance = np.zeros_like(flux)
         snr = np.zeros(n)
@@ -235,6 +241,10 @@ class Simulator:
         inverse_variance = np.where(noise.good, 1.0 / sigma**2, np.float32(0.0))
         self.noise_model.calibrate(clean, snr, instrument, rng)
         return Exposure(clean, sigma, inverse_variance, noise.good, np.where(level > 0, snr, 0.0), factor)
+
+
+def _of(seen_by: Integers | None, rows: Integers) -> Integers | None:
+    return None if seen_by is None else seen_by[rows]
 
 
 def _median_over_good(flux: Float32, good: NDBool) -> Float64:

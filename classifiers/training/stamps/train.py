@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from classifiers.training.export import to_onnx
 from classifiers.training.journal.digest import arrays_digest
 from classifiers.training.journal.journal import Journal
 from classifiers.training.provenance import device_setting, train_command
+from classifiers.training.stamps import hosts
 from classifiers.training.stamps.calibrating import INPUTS, HeldOut, held_out, stamp_calibration
 from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, NOVELTY_WEIGHT, PEAK_LEARNING_RATE, Losses, fit
 from classifiers.training.stamps.samples import Progress, Sample
@@ -201,6 +203,11 @@ def _manifest(seed: int, settings: dict[str, Any], metrics: dict[str, Any]) -> d
         "domain": {"min_coverage": MIN_COVERAGE},
         "batch_buckets": BATCH_BUCKETS,
         "tolerances": TOLERANCES,
-        "training": {"command": train_command(NAME, seed, settings), "seed": seed, "settings": settings},
+        "training": {
+            "command": train_command(NAME, seed, settings),
+            "seed": seed,
+            "data": {"stamps/hosts.npz": hashlib.sha256(hosts.SHIPPED.read_bytes()).hexdigest()},
+            "settings": settings,
+        },
         "metrics": metrics,
     }

@@ -12,7 +12,7 @@ from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import LINES
 from classifiers.training.simulation.galaxies import Galaxies
 
-N = 160
+N = 640
 
 
 @pytest.mark.slow

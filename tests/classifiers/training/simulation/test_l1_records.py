@@ -120,7 +120,7 @@ def test_a_survey_on_the_native_lattice_sees_the_wavelengths_that_its_real_spect
     simulator: Simulator, form: str
 ) -> None:
     ends = []
-    for simulated in simulated_records(simulator, 96, 2, form):
+    for simulated in simulated_records(simulator, 384, 2, form):
         record = simulated.record
         assert (record["medium"], record["specsys"]) == ("VACUUM", "HELIOCEN")
         good = np.flatnonzero(record["uncertainty"] > 0)[[0, -1]]

@@ -15,6 +15,7 @@ from classifiers.training.simulation.grid import PIXELS, air_to_vacuum, native_w
 from classifiers.training.simulation.instruments import BY_NAME, INSTRUMENTS, NAMES
 from classifiers.training.simulation.scheme import CLASSES, FIRST_STAR, KINDS, OTHER_INDEX, OTHER_TYPES, SKY_INDEX
 from classifiers.training.simulation.simulator import SimulatedBatch, Simulator
+from classifiers.training.simulation.stars import Stars
 
 pytestmark = pytest.mark.slow
 
@@ -101,19 +102,20 @@ def test_lines_appear_at_their_wavelength_times_one_plus_z(redshift: float) -> N
     flux = np.zeros((1, PIXELS), dtype=np.float32)
     strengths = np.zeros((1, len(LINES)))
     strengths[0, LINES.index("H alpha")] = 100.0
-    add_lines(flux, strengths, np.array([redshift]), np.array([120.0]))
+    add_lines(flux, strengths, np.array([redshift]), np.full((1, len(LINES)), 120.0))
     wavelength = native_wavelength()
     centroid = float((flux[0] * wavelength).sum() / flux[0].sum())
     assert centroid == pytest.approx(REST_ANGSTROM["H alpha"] * (1 + redshift), rel=2e-5)
 
 
-def test_line_flux_is_conserved_in_rest_frame_angstrom() -> None:
+@pytest.mark.parametrize("sigma_km_s", [20.0, 40.0, 150.0])
+def test_line_flux_is_conserved_in_rest_frame_angstrom(sigma_km_s: float) -> None:
     flux = np.zeros((1, PIXELS), dtype=np.float32)
     strengths = np.zeros((1, len(LINES)))
     strengths[0, LINES.index("[O III] 5007")] = 42.0
-    add_lines(flux, strengths, np.array([0.2]), np.array([150.0]))
+    add_lines(flux, strengths, np.array([0.2]), np.full((1, len(LINES)), sigma_km_s))
     rest = native_wavelength() / 1.2
-    assert float(np.sum(flux[0] * np.gradient(rest))) == pytest.approx(42.0, rel=0.01)
+    assert float(np.sum(flux[0] * np.gradient(rest))) == pytest.approx(42.0, rel=0.02)
 
 
 def test_simulated_starburst_peaks_at_redshifted_halpha() -> None:
@@ -161,6 +163,51 @@ def test_fractional_offsets_interpolate_between_pixels() -> None:
     np.testing.assert_allclose(rows_at(ramp, np.array([3.25]))[0, :4], [3.25, 4.25, 5.25, 6.25])
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 0.8])
+def test_shifts_by_fractions_of_a_pixel_do_not_widen_lines(fraction: float) -> None:
+    at = np.arange(PIXELS + 20, dtype=np.float64)
+    line = np.exp(-0.5 * ((at - 2000.0) / 1.2) ** 2).astype(np.float32)[None, :]
+    shifted = rows_at(line, np.array([3.0 + fraction]))[0].astype(np.float64)
+    pixel = np.arange(PIXELS)
+    mean = (shifted * pixel).sum() / shifted.sum()
+    assert mean == pytest.approx(1997.0 - fraction, abs=0.01)
+    assert (shifted * (pixel - mean) ** 2).sum() / shifted.sum() == pytest.approx(1.2**2, abs=0.03)
+
+
+def test_lines_are_as_wide_as_the_instrument_makes_them() -> None:
+    galaxies = Galaxies(Basis.load())
+    redshift, family = np.full(8, 0.1), np.full(8, STARBURST)
+    seen = [NAMES.index(name) for name in ("SDSS", "DESI", "4MOST_LRS")]
+    drawn = [galaxies.at(redshift, family, np.random.default_rng(1), np.full(8, index)) for index in seen]
+    column = LINES.index("H alpha")
+    gas = np.sqrt(drawn[0][1].sigma_km_s[:, column] ** 2 - 55.5**2)  # SDSS at 7221 Angstrom
+    for (_, truth), spread in zip(drawn, (55.5, 38.7, 28.0), strict=True):
+        np.testing.assert_allclose(truth.sigma_km_s[:, column], np.hypot(gas, spread), rtol=0.01)
+    peaks = [flux[:, np.abs(native_wavelength() / 1.1 - 6564.6) < 12].max(axis=1) for flux, _ in drawn]
+    assert (peaks[2] > peaks[1]).all()
+    assert (peaks[1] > peaks[0]).all()
+
+
+def test_a_few_cosmic_rays_are_many_times_as_high_as_most(simulator: Simulator) -> None:
+    drawn = simulator.draw(600, np.random.default_rng(5), instrument="DESI", kinds={"STAR": 1.0})
+    seen = drawn.inverse_variance > 0
+    above = drawn.flux[:, 1:-1] - np.maximum(drawn.flux[:, :-2], drawn.flux[:, 2:])
+    step = (above * np.sqrt(drawn.inverse_variance[:, 1:-1]))[seen[:, :-2] & seen[:, 1:-1] & seen[:, 2:]]
+    above_10, above_50 = (step > 10).sum(), (step > 50).sum()
+    assert 100 < above_10 < 800
+    assert 0.02 < above_50 / above_10 < 0.3
+
+
+def test_most_m_dwarfs_are_early_but_late_ones_are_there() -> None:
+    wavelength = native_wavelength()
+    far, near = ((wavelength > low) & (wavelength < high) for low, high in ((8400, 9000), (5800, 6400)))
+    stars = Stars(Basis.load())
+    dwarfs, _ = stars.draw_other(np.full(400, OTHER_TYPES.index("M")), np.random.default_rng(2))
+    colour = np.log(np.median(dwarfs[:, far], axis=1) / np.median(dwarfs[:, near], axis=1))
+    assert 0.3 < np.median(colour) < 0.9
+    assert np.percentile(colour, 95) > 1.8
+
+
 def test_air_to_vacuum_agrees_with_published_lines() -> None:
     air = np.array([4861.333, 6562.819, 5006.843])
     np.testing.assert_allclose(air_to_vacuum(air), [4862.69, 6564.61, 5008.24], atol=0.03)
@@ -203,7 +250,7 @@ def test_arms_of_faint_lamost_spectra_disagree_more_than_those_of_bright_ones(si
 
 
 def test_noise_of_lamosts_first_release_is_correlated_over_more_pixels_in_the_far_red(simulator: Simulator) -> None:
-    """As in its spectra: correlations of 0.4 in the blue and 0.6 beyond 7800 A with the next pixel."""
+    """As in its spectra: correlations of 0.4 in the blue and 0.6 beyond 7230 A with the next pixel, far ones of sky."""
     entry, rng = BY_NAME["LAMOST"], np.random.default_rng(12)
     seen = simulator.expose_at(np.ones((200, PIXELS), np.float32), np.full(200, 10.0), entry, rng)
     before = seen.flux.copy()
@@ -217,6 +264,8 @@ def test_noise_of_lamosts_first_release_is_correlated_over_more_pixels_in_the_fa
         return float((apart[:, lag:] * apart[:, : apart.shape[1] - lag]).mean() / (apart**2).mean())
 
     assert correlation(4300, 5600, 1) == pytest.approx(0.38, abs=0.06)
-    assert correlation(7850, 8900, 1) == pytest.approx(0.62, abs=0.06)
-    assert correlation(7850, 8900, 2) == pytest.approx(0.26, abs=0.06)
-    assert correlation(7850, 8900, 4) == pytest.approx(0.0, abs=0.06)
+    assert correlation(7300, 8180, 1) == pytest.approx(0.62, abs=0.06)
+    assert correlation(7300, 8180, 2) == pytest.approx(0.26, abs=0.06)
+    assert correlation(7300, 8180, 4) == pytest.approx(0.0, abs=0.06)
+    assert correlation(8300, 8900, 4) > 0.4
+    assert correlation(8300, 8900, 12) == pytest.approx(0.0, abs=0.1)
