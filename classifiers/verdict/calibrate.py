@@ -24,8 +24,8 @@ Flags = NDArray[np.bool_]
 ANOMALY_WEIGHT = 1.0
 """Of the VAE's p-value in the fused score, beside that of the classifier's novelty head.
 
-Simulated outliers are found best with 0.5 to 1: 0.75 and 0.74 of them at 0.5 % of simulated known objects, 0.67 with
-1.5, 0.59 with 2, 0.44 with 4. Until 0.9.0 it was 2 or 4, since the head takes for novel what simulations lack, and
+Simulated outliers are found best with 0.5 to 1: 0.76 and 0.74 of them at 0.5 % of simulated known objects, 0.71 with
+1.5, 0.65 with 2, 0.46 with 4. Until 0.9.0 it was 2 or 4, since the head takes for novel what simulations lack, and
 they lacked more of LAMOST's spectra.
 """
 
