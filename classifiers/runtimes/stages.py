@@ -84,4 +84,8 @@ def _alone(engine: Engine) -> Stage:
 
 def _is_of_onnxruntime(engine: Engine) -> TypeGuard[OnnxEngine]:
     """Return whether an engine is a session on the CPU: other runtimes are served without importing onnxruntime."""
-    return engine.runtime == ONNXRUNTIME and not isinstance(engine, ProgramEngine)
+    if engine.runtime != ONNXRUNTIME:
+        return False
+    from classifiers.runtimes.onnx_cpu import OnnxEngine
+
+    return isinstance(engine, OnnxEngine)
