@@ -19,41 +19,35 @@ from classifiers.runtimes.errors import RuntimeUnavailable
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.onnx_cuda import OnnxDevice, open_onnx_cuda
 from classifiers.runtimes.opening import RuntimeOptions, open_engine, open_engines
-from classifiers.runtimes.program import Program, joined_programs
+from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.tensorrt.card import Card
 from classifiers.suite import default_bundles
 
 CPU = "CPUExecutionProvider"
-
-
-@pytest.fixture(scope="module")
-def spectral() -> Program:
-    """Return the three spectral bundles as one program."""
-    bundles = [load_bundle(folder) for folder in default_bundles()]
-    return next(program for program in joined_programs(bundles) if len(program.bundles) > 1)
+RowsOf = Callable[[Program, int], dict[str, Any]]
 
 
 def on_cpu(program: Program, buckets: tuple[int, ...] = BUCKETS, notice: Callable[[str], None] = print) -> Pipeline:
     return open_onnx_cuda(program, "fp32", notice, provider=CPU, buckets=buckets)
 
 
-def test_every_bundle_of_a_program_gives_its_golden_answers(spectral: Program) -> None:
+def test_every_bundle_of_a_program_gives_its_golden_answers(spectral_program: Program) -> None:
     """One session answers for all, each under its own name."""
-    program = on_cpu(spectral)
-    for bundle in spectral.bundles:
+    program = on_cpu(spectral_program)
+    for bundle in spectral_program.bundles:
         report = self_test(bundle, ProgramEngine(bundle.manifest.name, onnx_cuda.RUNTIME, "fp32", program))
         assert report.rows > 0
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 9])
-def test_batches_are_cut_and_padded_to_buckets_and_padding_never_leaks(spectral: Program, n: int) -> None:
+def test_batches_are_cut_and_padded_to_buckets_and_padding_never_leaks(spectral_program: Program, n: int) -> None:
     """A row's answer is the same alone and among others, but for what another bucket does to last bits."""
     rng = np.random.default_rng(n)
     flux = rng.normal(1.0, 0.2, (n, 1557)).astype(np.float32)
     inputs = {"flux": flux, "inverse_variance": np.full_like(flux, 30.0)}
-    found = on_cpu(spectral, (2, 4)).run(inputs)
-    whole = on_cpu(spectral, (64,)).run(inputs)
+    found = on_cpu(spectral_program, (2, 4)).run(inputs)
+    whole = on_cpu(spectral_program, (64,)).run(inputs)
     for bundle, columns in whole.items():
         for name, values in columns.items():
             assert found[bundle][name].shape == values.shape
@@ -61,17 +55,17 @@ def test_batches_are_cut_and_padded_to_buckets_and_padding_never_leaks(spectral:
             np.testing.assert_allclose(found[bundle][name], values, rtol=1e-3, atol=1e-3)
 
 
-def test_a_session_that_falls_back_to_the_cpu_is_refused(spectral: Program) -> None:
+def test_a_session_that_falls_back_to_the_cpu_is_refused(spectral_program: Program) -> None:
     """The library only warns; here it is an error that names both."""
     assert CPU in onnxruntime.get_available_providers()
     assert not onnx_cuda.is_built_in()
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"), pytest.raises(RuntimeUnavailable, match=CPU):
-        OnnxDevice(spectral)
+        OnnxDevice(spectral_program)
 
 
 @pytest.mark.parametrize(("dtype", "use_tf32"), [("fp32", "0"), ("tf32", "1")])
 def test_products_are_rounded_to_tf32_where_it_is_asked_for_alone(
-    spectral: Program, dtype: Dtype, use_tf32: str
+    spectral_program: Program, dtype: Dtype, use_tf32: str
 ) -> None:
     """The provider's own default is on, which records that say fp32 would not."""
     given: list[Any] = []
@@ -79,14 +73,14 @@ def test_products_are_rounded_to_tf32_where_it_is_asked_for_alone(
     def opened(graph: bytes, options: onnxruntime.SessionOptions, providers: list[Any]) -> Any:
         given.extend(providers)
         assert options.intra_op_num_threads == 1
-        assert graph == spectral.graph
+        assert graph == spectral_program.graph
         told.append("opened")
         return SimpleNamespace(
             get_providers=lambda: [onnx_cuda.PROVIDER], disable_fallback=lambda: told.append("no fallback")
         )
 
     told: list[str] = []
-    OnnxDevice(spectral, dtype=dtype, opener=opened)
+    OnnxDevice(spectral_program, dtype=dtype, opener=opened)
     assert given == [("CUDAExecutionProvider", {"use_tf32": use_tf32})]
     assert told == ["opened", "no fallback"]
 
@@ -145,24 +139,15 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, rows: int, after:
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", run)
 
 
-@pytest.fixture
-def bands() -> Program:
-    """Return the narrow-band bundle, the smallest."""
-    return Program.of([load_bundle(next(each for each in default_bundles() if each.name == "jpas-qso-finder"))])
-
-
-def rows_of(program: Program, n: int) -> dict[str, Any]:
-    rng = np.random.default_rng(2)
-    return {each.name: rng.uniform(0.5, 1.5, (n, *each.shape)).astype(np.float32) for each in program.inputs}
-
-
-def test_a_bucket_without_room_is_halved_and_said_to_be(monkeypatch: pytest.MonkeyPatch, bands: Program) -> None:
+def test_a_bucket_without_room_is_halved_and_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, bands_program: Program, rows_of: RowsOf
+) -> None:
     """As on the other runtimes: the answers are those of smaller batches."""
-    right = on_cpu(bands, (16, 64)).run(rows_of(bands, 64))["jpas-qso-finder"]
+    right = on_cpu(bands_program, (16, 64)).run(rows_of(bands_program, 64))["jpas-qso-finder"]
     failing(monkeypatch, NO_ROOM, rows=64)
     told: list[str] = []
-    program = on_cpu(bands, (16, 64), told.append)
-    found = program.run(rows_of(bands, 64))["jpas-qso-finder"]
+    program = on_cpu(bands_program, (16, 64), told.append)
+    found = program.run(rows_of(bands_program, 64))["jpas-qso-finder"]
     np.testing.assert_allclose(found["redshift"], right["redshift"], rtol=1e-4)
     assert program.buckets == (16,)
     assert len(told) == 1
@@ -172,19 +157,19 @@ def test_a_bucket_without_room_is_halved_and_said_to_be(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("error", "after"), [(LOST, 0), (LOST, 1), (NO_KERNEL, 1)])
 def test_a_card_that_fails_is_lost_and_the_cpu_does_not_answer_for_it(
-    monkeypatch: pytest.MonkeyPatch, bands: Program, error: Exception, after: int
+    monkeypatch: pytest.MonkeyPatch, bands_program: Program, error: Exception, after: int, rows_of: RowsOf
 ) -> None:
     """Also where what fails has worked before: the library itself would go over to the CPU and say nothing."""
     failing(monkeypatch, error, rows=16, after=after)
-    program = on_cpu(bands, (16,))
+    program = on_cpu(bands_program, (16,))
     if after:
-        program.run(rows_of(bands, 3))
+        program.run(rows_of(bands_program, 3))
     with pytest.raises(DeviceLost, match=r"CUDA failure 700|No valid engine"):
-        program.run(rows_of(bands, 3))
+        program.run(rows_of(bands_program, 3))
 
 
 def test_auto_serves_on_the_cpu_where_the_provider_computes_nothing(
-    monkeypatch: pytest.MonkeyPatch, bands: Program
+    monkeypatch: pytest.MonkeyPatch, bands_program: Program
 ) -> None:
     """What has no kernels, or no libraries, before anything is consumed is refused with its words."""
 
@@ -197,20 +182,20 @@ def test_auto_serves_on_the_cpu_where_the_provider_computes_nothing(
     monkeypatch.setattr(opening, "ORDER", ("onnxruntime",))
     monkeypatch.setattr(onnx_cuda, "is_built_in", lambda: True)
     monkeypatch.setattr(onnx_cuda, "open_onnx_cuda", program)
-    opened = open_engines(bands.bundles)
+    opened = open_engines(bands_program.bundles)
     assert [engine.runtime for engine in opened.engines] == ["onnxruntime"]
     ((name, reason),) = opened.refusals
     assert name == "onnxruntime"
     assert "No valid engine configs" in reason
     with pytest.raises(RuntimeUnavailable, match="No valid engine configs"):
-        open_engines(bands.bundles, RuntimeOptions("onnxruntime", device="cuda"))
+        open_engines(bands_program.bundles, RuntimeOptions("onnxruntime", device="cuda"))
 
 
-def test_a_session_that_does_not_open_is_no_fault_of_the_bundle(bands: Program) -> None:
+def test_a_session_that_does_not_open_is_no_fault_of_the_bundle(bands_program: Program) -> None:
     """Libraries of CUDA that are not there are named as they were by onnxruntime."""
 
     def opened(*_: Any, **__: Any) -> Any:
         raise RuntimeError("libcublasLt.so.12: cannot open shared object file: No such file or directory")
 
     with pytest.raises(RuntimeUnavailable, match=r"libcublasLt.so.12: cannot open"):
-        OnnxDevice(bands, opener=opened)
+        OnnxDevice(bands_program, opener=opened)

@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from classifiers.bundle.folder import load_bundle
 from classifiers.items import GridAxis, Spectrum
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
@@ -22,52 +21,34 @@ from classifiers.runtimes.device.pipeline import Pipeline
 from classifiers.runtimes.golden import self_test
 from classifiers.runtimes.onnx_launching import OnnxLauncher, open_onnx_ring
 from classifiers.runtimes.opening import RuntimeOptions, open_engines
-from classifiers.runtimes.program import Program, joined_programs
+from classifiers.runtimes.program import Program
 from classifiers.runtimes.program_engine import ProgramEngine
 from classifiers.runtimes.tensorrt.card import Card
-from classifiers.suite import default_bundles
 
 CPU = "CPUExecutionProvider"
+RowsOf = Callable[[Program, int], dict[str, Any]]
 FAIL = onnxruntime.capi.onnxruntime_pybind11_state.Fail
 
 
-@pytest.fixture(scope="module")
-def spectral() -> Program:
-    """Return the three spectral bundles as one program."""
-    bundles = [load_bundle(folder) for folder in default_bundles()]
-    return next(program for program in joined_programs(bundles) if len(program.bundles) > 1)
-
-
-@pytest.fixture
-def bands() -> Program:
-    """Return the narrow-band bundle, the smallest."""
-    return Program.of([load_bundle(next(each for each in default_bundles() if each.name == "jpas-qso-finder"))])
-
-
-def rows_of(program: Program, n: int) -> dict[str, Any]:
-    rng = np.random.default_rng(2)
-    return {each.name: rng.uniform(0.5, 1.5, (n, *each.shape)).astype(np.float32) for each in program.inputs}
-
-
-def test_every_bundle_of_a_program_gives_its_golden_answers(spectral: Program) -> None:
-    ring = open_onnx_ring(spectral, "fp32", print, provider=CPU, buckets=(16,))
-    for bundle in spectral.bundles:
+def test_every_bundle_of_a_program_gives_its_golden_answers(spectral_program: Program) -> None:
+    ring = open_onnx_ring(spectral_program, "fp32", print, provider=CPU, buckets=(16,))
+    for bundle in spectral_program.bundles:
         report = self_test(bundle, ProgramEngine(bundle.manifest.name, onnx_cuda.RUNTIME, "fp32", ring))
         assert report.rows > 0
 
 
 @pytest.mark.parametrize("n", [1, 16, 37, 100])
-def test_slots_and_buckets_do_not_mix_rows(bands: Program, n: int) -> None:
+def test_slots_and_buckets_do_not_mix_rows(bands_program: Program, n: int, rows_of: RowsOf) -> None:
     """Batches beyond the largest bucket go through all slots one after the other."""
-    inputs = rows_of(bands, n)
-    found = open_onnx_ring(bands, "fp32", print, provider=CPU, buckets=(4, 16), slots=3).run(inputs)
-    right = onnx_cuda.open_onnx_cuda(bands, "fp32", print, provider=CPU, buckets=(128,)).run(inputs)
+    inputs = rows_of(bands_program, n)
+    found = open_onnx_ring(bands_program, "fp32", print, provider=CPU, buckets=(4, 16), slots=3).run(inputs)
+    right = onnx_cuda.open_onnx_cuda(bands_program, "fp32", print, provider=CPU, buckets=(128,)).run(inputs)
     for name, values in right["jpas-qso-finder"].items():
         assert found["jpas-qso-finder"][name].shape == values.shape
         np.testing.assert_allclose(found["jpas-qso-finder"][name], values, rtol=1e-3, atol=1e-3)
 
 
-def test_a_session_of_each_slot_computes_on_its_stream_and_waits_for_nothing(bands: Program) -> None:
+def test_a_session_of_each_slot_computes_on_its_stream_and_waits_for_nothing(bands_program: Program) -> None:
     """As the provider takes a stream, and as a run is told not to wait for it."""
     streams, given, runs = iter(("4096", "8192")), [], []
 
@@ -90,7 +71,7 @@ def test_a_session_of_each_slot_computes_on_its_stream_and_waits_for_nothing(ban
         given.extend(providers)
         return Session()
 
-    launcher = OnnxLauncher(bands, dtype="tf32", stream=lambda: next(streams), opener=opened)
+    launcher = OnnxLauncher(bands_program, dtype="tf32", stream=lambda: next(streams), opener=opened)
     for slot, bucket in ((0, 16), (0, 64), (1, 16)):
         launcher.prepare(slot, bucket, {}, {})
         launcher.launch(slot, bucket)
@@ -122,28 +103,30 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, rows: int, after:
     monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", run)
 
 
-def test_a_bucket_without_room_is_halved_and_said_to_be(monkeypatch: pytest.MonkeyPatch, bands: Program) -> None:
-    right = open_onnx_ring(bands, "fp32", print, provider=CPU, buckets=(16,)).run(rows_of(bands, 64))
+def test_a_bucket_without_room_is_halved_and_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, bands_program: Program, rows_of: RowsOf
+) -> None:
+    right = open_onnx_ring(bands_program, "fp32", print, provider=CPU, buckets=(16,)).run(rows_of(bands_program, 64))
     failing(monkeypatch, FAIL("Failed to allocate memory for requested buffer of size 9437184"), rows=64)
     told: list[str] = []
-    ring = open_onnx_ring(bands, "fp32", told.append, provider=CPU, buckets=(16, 64))
-    found = ring.run(rows_of(bands, 64))["jpas-qso-finder"]
+    ring = open_onnx_ring(bands_program, "fp32", told.append, provider=CPU, buckets=(16, 64))
+    found = ring.run(rows_of(bands_program, 64))["jpas-qso-finder"]
     np.testing.assert_allclose(found["redshift"], right["jpas-qso-finder"]["redshift"], rtol=1e-4)
     assert ring.buckets == (16,)
     assert any("batches of 16 rows from now on" in line for line in told)
 
 
-def test_a_card_that_fails_is_lost(monkeypatch: pytest.MonkeyPatch, bands: Program) -> None:
-    ring = open_onnx_ring(bands, "fp32", print, provider=CPU, buckets=(16,))
-    ring.run(rows_of(bands, 3))
+def test_a_card_that_fails_is_lost(monkeypatch: pytest.MonkeyPatch, bands_program: Program, rows_of: RowsOf) -> None:
+    ring = open_onnx_ring(bands_program, "fp32", print, provider=CPU, buckets=(16,))
+    ring.run(rows_of(bands_program, 3))
     failing(monkeypatch, FAIL("CUDA failure 700: an illegal memory access was encountered"), rows=16)
-    fresh = open_onnx_ring(bands, "fp32", print, provider=CPU, buckets=(16,))
+    fresh = open_onnx_ring(bands_program, "fp32", print, provider=CPU, buckets=(16,))
     with pytest.raises(DeviceLost, match="CUDA failure 700"):
-        fresh.run(rows_of(bands, 3))
+        fresh.run(rows_of(bands_program, 3))
 
 
 def test_where_torch_has_the_card_the_ring_serves_and_prepares_raw_spectra(
-    monkeypatch: pytest.MonkeyPatch, spectral: Program
+    monkeypatch: pytest.MonkeyPatch, spectral_program: Program
 ) -> None:
     """From ``onnxruntime`` as runtime: the engines of the ring, their rehearsal passed, raw spectra as the CPU's."""
 
@@ -154,7 +137,7 @@ def test_where_torch_has_the_card_the_ring_serves_and_prepares_raw_spectra(
     monkeypatch.setattr(opening, "why_not", lambda *_: "")
     monkeypatch.setattr(onnx_cuda, "is_built_in", lambda: True)
     monkeypatch.setattr(onnx_launching, "open_onnx_ring", ring)
-    opened = open_engines(spectral.bundles, RuntimeOptions("onnxruntime", device="cuda", largest_batch=16))
+    opened = open_engines(spectral_program.bundles, RuntimeOptions("onnxruntime", device="cuda", largest_batch=16))
     engine = opened.engines[0]
     assert isinstance(engine, ProgramEngine)
     assert (engine.runtime, engine.program.slots) == ("onnxruntime_cuda", 3)
@@ -170,7 +153,7 @@ def test_where_torch_has_the_card_the_ring_serves_and_prepares_raw_spectra(
 
 
 def test_where_torch_has_no_card_the_library_copies_by_itself_and_it_is_said(
-    monkeypatch: pytest.MonkeyPatch, bands: Program
+    monkeypatch: pytest.MonkeyPatch, bands_program: Program
 ) -> None:
     right = onnx_cuda.open_onnx_cuda
     monkeypatch.setattr(opening, "find_card", lambda: Card("NVIDIA A100", "8.0", "570.86.15"))
@@ -178,7 +161,7 @@ def test_where_torch_has_no_card_the_library_copies_by_itself_and_it_is_said(
     monkeypatch.setattr(onnx_cuda, "is_built_in", lambda: True)
     monkeypatch.setattr(onnx_cuda, "open_onnx_cuda", lambda *given: right(*given, provider=CPU, buckets=(16,)))
     told: list[str] = []
-    (engine,) = open_engines(bands.bundles, RuntimeOptions("onnxruntime", device="cuda"), told.append).engines
+    (engine,) = open_engines(bands_program.bundles, RuntimeOptions("onnxruntime", device="cuda"), told.append).engines
     assert isinstance(engine, ProgramEngine)
     assert engine.program.slots == 1
     assert told == [
