@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -58,10 +59,10 @@ def simulated_spectra(form: str, n: int, seed: int) -> Iterator[SimulatedRecord]
     """Yield simulated spectra with their truth; an exposure has its own number."""
     if form == JPAS_FORM:
         return simulated_narrowband_records(NarrowbandSimulator.load(), n, seed)
-    simulator = Simulator.load()
+    simulator, threads = Simulator.load(), os.cpu_count() or 1
     if form == EXPOSURE_FORM:
-        return simulated_exposure(simulator, seed)
-    return simulated_records(simulator, n, seed, form)
+        return simulated_exposure(simulator, seed, threads=threads)
+    return simulated_records(simulator, n, seed, form, threads=threads)
 
 
 def simulated_messages(codec: Codec, form: str, n: int, seed: int) -> Iterator[tuple[bytes, bytes, Truth | None]]:

@@ -9,8 +9,8 @@ import numpy as np
 from classifiers.training.evaluation.answers import GROUPS, Flags, Rows, Scored
 from classifiers.training.evaluation.binned import FEWEST, binned_share, by_snr, share
 from classifiers.training.evaluation.document import Cell, Curve, Item, Matrix, Plot, Section, Table
-from classifiers.training.evaluation.headline import calibration_error
 from classifiers.training.evaluation.other_samples import HELD_OUT_SEED
+from classifiers.training.evaluation.reliability import calibration_error
 from classifiers.training.simulation.scheme import CLASSES
 
 _REDSHIFT_EDGES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.1, 2.6, 3.2, 4.5)

@@ -22,7 +22,7 @@ here after a look at which were missed. No weight of a network was fitted to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,11 @@ from classifiers.training.evaluation.answers import GROUPS, Answers, Rows, Score
 from classifiers.training.evaluation.document import Number, Proportion, Report
 from classifiers.training.evaluation.real_spectra import RealLabel, unique_objects
 from classifiers.training.evaluation.redshifts import pull_widths
-from classifiers.training.evaluation.resampling import SEED, resampled_interval
+from classifiers.training.evaluation.reliability import reliability
 from classifiers.training.evaluation.velocities import velocity_measures
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
 
 TITLE = "Real development spectra of SDSS, BOSS and LAMOST"
-_BINS = 15
 _MINIMUM_SNR = 2.0
 
 
@@ -56,7 +55,6 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
         proportions += _counted(f"{name} recall at S/N > 2", groups[bright] == name, first[bright])
     right = scored.right
     proportions += _counted("13 classes", right[labelled], first[labelled])
-    once = labelled[first[labelled]]
     for name in CLASSES:
         rows = labelled[truth[labelled] == name]
         proportions += _counted(f"class {name}", right[rows], first[rows])
@@ -77,46 +75,12 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
     numbers += velocities
     proportions += _finder_measures(group, redshift, answers)
     proportions += _unknown_measures(labels, group, known, first, answers)
-    numbers += _probability_measures(scored, labelled, once, [label.object_id for label in labels])
+    numbers += reliability(scored, first)
     confusion: dict[str, dict[str, int]] = {}
     for true, found in zip(truth[labelled], names[labelled], strict=True):
         row = confusion.setdefault(str(true), {})
         row[str(found)] = row.get(str(found), 0) + 1
     return Report(TITLE, engines, proportions, numbers, confusion)
-
-
-def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error of the top class, 15 equal bins (Guo+ 2017, arXiv:1706.04599, Eq. 3)."""
-    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
-    gaps = [
-        abs(float(confidence[chosen].mean() - correct[chosen].mean())) * int(chosen.sum())
-        for chosen in (bins == index for index in range(_BINS))
-        if chosen.any()
-    ]
-    return sum(gaps) / confidence.size if confidence.size else float("nan")
-
-
-def _probability_measures(scored: Scored, labelled: Rows, once: Rows, objects: Sequence[str]) -> list[Number]:
-    """Return errors of calibration, the likelihood and the balanced recall, with intervals of resampled objects."""
-    answers, right, truth = scored.answers, scored.right, scored.truth
-    top, group_top = answers.probabilities.max(axis=1), answers.group_probabilities.max(axis=1)
-    group_right = scored.right_likely_group
-    grouped = np.flatnonzero(np.isin(scored.group, GROUPS) & np.isfinite(group_top))
-    column = {name: index for index, name in enumerate(CLASSES)}
-    picked = np.array([column.get(str(name), 0) for name in truth], dtype=np.int64)
-    loss = -np.log(np.maximum(answers.probabilities[np.arange(picked.size), picked], 1e-12))
-
-    def number(name: str, rows: Rows, statistic: Callable[[Rows], float]) -> Number:
-        rng = np.random.default_rng(SEED)
-        interval = resampled_interval(lambda drawn: statistic(rows[drawn]), [objects[row] for row in rows], rng)
-        return Number(name, statistic(rows), rows.size, interval)
-
-    return [
-        number("ECE of 13 classes", labelled, lambda rows: calibration_error(top[rows], right[rows])),
-        number("ECE of GALAXY, QSO, STAR", grouped, lambda rows: calibration_error(group_top[rows], group_right[rows])),
-        number("negative log likelihood of 13 classes [nat]", labelled, lambda rows: float(loss[rows].mean())),
-        number("balanced recall of 13 classes", once, lambda rows: _balanced(truth[rows], right[rows])),
-    ]
 
 
 def _counted(name: str, hits: NDArray[np.bool_], first: NDArray[np.bool_]) -> list[Proportion]:
@@ -127,11 +91,6 @@ def _counted(name: str, hits: NDArray[np.bool_], first: NDArray[np.bool_]) -> li
 
 def _share(name: str, hits: NDArray[np.bool_]) -> Proportion:
     return Proportion(name, int(np.count_nonzero(hits)), int(hits.size))
-
-
-def _balanced(truth: NDArray[np.str_], right: NDArray[np.bool_]) -> float:
-    recalls = [float(right[truth == name].mean()) for name in np.unique(truth)]
-    return float(np.mean(recalls)) if recalls else float("nan")
 
 
 def _star_measures(labels: Sequence[RealLabel], names: NDArray[np.str_], truth: NDArray[np.str_]) -> list[Proportion]:

@@ -18,7 +18,7 @@ from classifiers.training.evaluation.binned import (
     share,
 )
 from classifiers.training.evaluation.document import Cell, Curve, Item, Number, Plot, Section, Table
-from classifiers.training.evaluation.headline import calibration_error
+from classifiers.training.evaluation.reliability import calibration_error
 
 LIKELY = 0.5
 _EDGES = (0.0, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 1.0 + 1e-9)

@@ -6,7 +6,9 @@ The truth never enters a record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,8 +65,9 @@ def simulated_records(
     form: str = "SDSS",
     kinds: Mapping[str, float] = DEFAULT_KINDS,
     prefix: str = "SIM",
+    threads: int = 1,
 ) -> Iterator[SimulatedRecord]:
-    """Yield n records; the same arguments give the same records, and a larger n begins with them.
+    """Yield n records; the same arguments give the same records with any number of threads, a larger n begins so.
 
     Args:
         simulator: the forward simulator.
@@ -73,6 +76,7 @@ def simulated_records(
         form: one of ``forms.FORMS``.
         kinds: relative frequency by kind; 4MOST_HRS draws stars only.
         prefix: of the l1_id, which is "<prefix>-<form>-<seed>-<number>".
+        threads: chunks that are made side by side.
 
     Raises:
         ValueError: unknown form or kind.
@@ -81,14 +85,36 @@ def simulated_records(
     mixture = {"STAR": 1.0} if form == "4MOST_HRS" else kinds
     size = layout.chunk
     seen_by = np.full(size, NAMES.index(layout.instrument.name))
-    for start in range(0, n, size):
+
+    def chunk(start: int) -> list[SimulatedRecord]:
         rng = np.random.default_rng((seed, start // size))
         truth = simulator.draw_noiseless(size, rng, mixture, seen_by)
-        yield from _chunk(simulator, truth, layout, range(start, min(start + size, n)), f"{prefix}-{form}-{seed}", rng)
+        numbers = range(start, min(start + size, n))
+        return list(_chunk(simulator, truth, layout, numbers, f"{prefix}-{form}-{seed}", rng))
+
+    for records in _side_by_side(chunk, range(0, n, size), threads):
+        yield from records
+
+
+def _side_by_side(
+    chunk: Callable[[int], list[SimulatedRecord]], starts: Iterable[int], threads: int
+) -> Iterator[list[SimulatedRecord]]:
+    """Yield chunks in order; no more of them are ahead than there are threads."""
+    if threads == 1:
+        yield from map(chunk, starts)
+        return
+    ahead: deque[Future[list[SimulatedRecord]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for start in starts:
+            ahead.append(pool.submit(chunk, start))
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def simulated_exposure(
-    simulator: Simulator, seed: int, fibres: Mapping[str, int] = EXPOSURE, prefix: str = "SIM"
+    simulator: Simulator, seed: int, fibres: Mapping[str, int] = EXPOSURE, prefix: str = "SIM", threads: int = 1
 ) -> Iterator[SimulatedRecord]:
     """Yield one exposure of 4MOST: 1,624 low-resolution and 812 high-resolution spectra.
 
@@ -97,9 +123,10 @@ def simulated_exposure(
         seed: as in ``simulated_records``.
         fibres: number of spectra by form.
         prefix: of the l1_id.
+        threads: as in ``simulated_records``.
     """
     for form, count in fibres.items():
-        yield from simulated_records(simulator, count, seed, form, prefix=prefix)
+        yield from simulated_records(simulator, count, seed, form, prefix=prefix, threads=threads)
 
 
 def on_own_pixels(

@@ -12,7 +12,7 @@ import pytest
 from classifiers.classifier import Verdicts
 from classifiers.training.evaluation.answers import Answers
 from classifiers.training.evaluation.document import Number, Report
-from classifiers.training.evaluation.headline import calibration_error, score
+from classifiers.training.evaluation.headline import score
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra, star_class_by_type, unique_objects
 from classifiers.training.simulation.scheme import CLASSES
 
@@ -93,12 +93,6 @@ def test_the_report_says_the_same_as_json_and_as_markdown() -> None:
     assert (entry["successes"], entry["n"], entry["value"]) == (1, 1, 1.0)
     assert "| QSO recall | 1/1 = 1.000 | 1 | 0.025 .. 1.000 |" in report.to_markdown()
     assert report.proportion("QSO recall").n == 1
-
-
-def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
-    confidence = np.array([0.9, 0.9, 0.9, 0.9])
-    assert calibration_error(confidence, np.array([True, True, False, False])) == pytest.approx(0.4)
-    assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == pytest.approx(0.0)
 
 
 def test_groups_are_as_sure_as_the_group_of_largest_probability_is_right() -> None:

@@ -72,6 +72,16 @@ def test_a_larger_number_begins_with_the_smaller(simulator: Simulator) -> None:
         assert one.record["flux"].tobytes() == other.record["flux"].tobytes()
 
 
+@pytest.mark.parametrize("form", ["SDSS", "4MOST_LRS"])
+def test_threads_change_no_record_and_not_their_order(simulator: Simulator, form: str) -> None:
+    alone = simulated_records(simulator, 700, seed=1, form=form)
+    side_by_side = simulated_records(simulator, 700, seed=1, form=form, threads=3)
+    for one, other in zip(alone, side_by_side, strict=True):
+        assert one.truth == other.truth
+        for name in ("flux", "uncertainty", "quality"):
+            assert one.record[name].tobytes() == other.record[name].tobytes()
+
+
 def test_identifiers_are_unique_across_chunks(simulator: Simulator) -> None:
     identifiers = [simulated.record["l1_id"] for simulated in simulated_records(simulator, 300, seed=1)]
     assert len(set(identifiers)) == 300
