@@ -38,6 +38,8 @@ FORMS: Final[Mapping[str, str]] = {
     "alerts": ALERTS_FORM,
 }
 TRANSACTION_BYTES = 32 * 1024 * 1024
+MOST_THREADS: Final = 4
+"""More are no faster: what a thread does beside arithmetic holds the interpreter's lock."""
 
 
 def exposure_size() -> int:
@@ -59,7 +61,7 @@ def simulated_spectra(form: str, n: int, seed: int) -> Iterator[SimulatedRecord]
     """Yield simulated spectra with their truth; an exposure has its own number."""
     if form == JPAS_FORM:
         return simulated_narrowband_records(NarrowbandSimulator.load(), n, seed)
-    simulator, threads = Simulator.load(), os.cpu_count() or 1
+    simulator, threads = Simulator.load(), min(MOST_THREADS, os.cpu_count() or 1)
     if form == EXPOSURE_FORM:
         return simulated_exposure(simulator, seed, threads=threads)
     return simulated_records(simulator, n, seed, form, threads=threads)
