@@ -27,7 +27,7 @@ from stream.errors import ConfigurationError, Fatal
 
 STAMPS: Final = "stamp-anomaly"
 NARROWBAND: Final = "jpas-qso-finder"
-DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (28_672, 14), NARROWBAND: (160_000, 30)}
+DEFAULTS: Final[Mapping[str, tuple[int, int]]] = {**bundles.DEFAULTS, STAMPS: (28_672, 14), NARROWBAND: (160_000, 60)}
 """Simulations and epochs by bundle."""
 Progress = Callable[[str, float], None]
 

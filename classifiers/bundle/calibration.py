@@ -110,6 +110,11 @@ class Calibration(Frozen):
     redshift_error_factor: float = Field(
         default=1.0, gt=0, description="multiplies redshift_error and redshift_qso_error"
     )
+    redshift_error_by_snr: tuple[tuple[float, Annotated[float, Field(gt=0)]], ...] = Field(
+        default=(),
+        description="of galaxies: (median S/N of a bin, factor on redshift_error), linear in ln S/N between them; "
+        "empty: redshift_error_factor",
+    )
     velocity_error_factor: float = Field(default=1.0, gt=0, description="multiplies radial_velocity_error_km_s")
     p_other_threshold: float | None = Field(
         None, ge=0, le=1, description="p_other above it: OTHER_KNOWN (or NO_SIGNAL)"

@@ -184,6 +184,9 @@ class Manifest(Frozen):
     domain: Domain = Domain()
     batch_buckets: tuple[int, ...] = Field(description="batch sizes that the graph is run at; never 1")
     redshift_range: tuple[float, float] | None = Field(default=None, description="range searched [1]")
+    family_redshift_ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="ranges of their own, by what class names begin with (GALAXY)"
+    )
     zwarn_margin: float = Field(
         default=0.0, ge=0, le=1, description="redshift_margin below this sets zwarn bit 2 (ambiguous)"
     )

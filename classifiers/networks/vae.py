@@ -34,6 +34,8 @@ from classifiers.networks.rest_frame import BIN, OBSERVED_BINS, REST_BINS, REST_
 from classifiers.preprocess.grid import COMMON_GRID
 
 LARGEST_CHI2 = 50.0
+LARGEST_CONTRIBUTION = 3e4
+"""What is told of a bin, of which the score counts less: half precision holds no more than 65,504."""
 BIN_PIXELS = 9
 LATENT = 40
 """Numbers that a spectrum is drawn from, beside its shift."""
@@ -200,9 +202,9 @@ class ExportedVae(nn.Module):
         latent, _ = self.network.encode(x, significance, shift)
         drawn = self.network.decode(latent, shift)
         chi2 = bin_residual(x, significance, drawn, shift, self.network.bin_floors).chi2
-        chi2 = torch.clamp(chi2, max=LARGEST_CHI2)
         good = (inverse_variance > 0).to(x.dtype)
-        return score(chi2, significance), spread_bins(chi2) * good, self.place(code(latent, shift))
+        shown = spread_bins(torch.clamp(chi2, max=LARGEST_CONTRIBUTION)) * good
+        return score(torch.clamp(chi2, max=LARGEST_CHI2), significance), shown, self.place(code(latent, shift))
 
 
 def code(latent: Tensor, shift: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         lambda: ExportedClassifier(SpectralClassifier()),
         tuple(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "dense", "novel_dense")),
     ),
-    "specstream-spectral-anomaly-4": Architecture(
+    "specstream-spectral-anomaly-5": Architecture(
         lambda: ExportedVae(SpectralVae(), LatentMap(CODE)),
         (
             *(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "see", "see_at_rest", "encoder.1")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,10 +29,10 @@ ROLES = {SPECTRAL_CLASSIFIER: "spectral_classifier", ANOMALY: "anomaly", QSO: "q
 NAMES = {SPECTRAL_CLASSIFIER: CLASSIFIER_OUTPUTS, ANOMALY: ANOMALY_OUTPUTS, QSO: QSO_OUTPUTS}
 ARCHITECTURES = {
     SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-2",
-    ANOMALY: "specstream-spectral-anomaly-4",
+    ANOMALY: "specstream-spectral-anomaly-5",
     QSO: "specstream-qso-finder-3",
 }
-VERSIONS = {SPECTRAL_CLASSIFIER: "0.10.0", ANOMALY: "0.10.0", QSO: "0.10.0"}
+VERSIONS = {SPECTRAL_CLASSIFIER: "0.10.1", ANOMALY: "0.10.1", QSO: "0.10.0"}
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),
@@ -108,13 +109,14 @@ def manifest(
         },
     }
     if bundle == SPECTRAL_CLASSIFIER:
-        largest = max(2.718281828 ** (GALAXY_BIN * GALAXY_BINS), 2.718281828 ** (QSO_BIN * QSO_BINS)) - 1.0
+        galaxy, largest = math.expm1(GALAXY_BIN * GALAXY_BINS), math.expm1(QSO_BIN * QSO_BINS)
         fields |= {
             "class_scheme": CLASS_SCHEME,
             "class_names": CLASSES,
             "star_classes": CLASSES[FIRST_STAR:],
             "other_types": OTHER_TYPES,
             "redshift_range": (0.0, round(largest, 3)),
+            "family_redshift_ranges": {"GALAXY": (0.0, round(galaxy, 3))},
             "zwarn_margin": 0.3,
             "zwarn_snr": 1.0,
             "zwarn_coverage": 0.5,

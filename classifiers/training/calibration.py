@@ -27,6 +27,12 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.runtimes.opening import RuntimeOptions, open_engine
 from classifiers.spectral.other import published_probabilities
 from classifiers.training.bundles import ANOMALY, QSO, SPECTRAL_CLASSIFIER
+from classifiers.training.error_factors import (
+    classifier_error_factor,
+    error_factor,
+    galaxy_error_factors,
+    right_extragalactic,
+)
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX
@@ -125,7 +131,8 @@ def calibrate_bundles(
         alpha=ALPHA,
         other_rate=OTHER_RATE,
         temperature=temperature,
-        redshift_error_factor=_classifier_error_factor(rest, drawn),
+        redshift_error_factor=classifier_error_factor(rest, drawn),
+        redshift_error_by_snr=galaxy_error_factors(rest, drawn),
         **runtime,
     )
     _store(classifier, calibration, _classifier_metrics(rest, drawn) if reference else {})
@@ -190,26 +197,6 @@ def published_other(
     return np.concatenate(parts)
 
 
-def error_factor(redshift: NDArray[np.float32], error: NDArray[np.float32], truth: NDArray[np.float64]) -> float:
-    """Return the factor on errors that makes 68.27 % of the pulls smaller than 1; 1 where there are none."""
-    if truth.size == 0:
-        return 1.0
-    pull = np.abs(redshift - truth) / np.maximum(error.astype(np.float64), 1e-9)
-    return float(np.clip(np.quantile(pull, 0.6827), 1e-3, 1e3))
-
-
-def _classifier_error_factor(samples: Samples, found: Mapping[str, NDArray[Any]]) -> float:
-    rows = _right_extragalactic(samples, found)
-    return error_factor(found["redshift"][rows], found["redshift_error"][rows], samples.redshift[rows])
-
-
-def _right_extragalactic(samples: Samples, found: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
-    """Return rows of galaxies and quasars whose kind was found."""
-    kinds = np.array([KINDS.index(name.split("_")[0]) for name in CLASSES])
-    top = kinds[found["class_logits"][:, : len(CLASSES)].argmax(axis=1)]
-    return np.flatnonzero((samples.kind == top) & (samples.kind <= KINDS.index("QSO")))
-
-
 def _threshold(bundle: Bundle) -> float:
     threshold = bundle.manifest.qso_z_threshold
     return float("nan") if threshold is None else threshold
@@ -239,7 +226,7 @@ def _finder_calibration(
 def _classifier_metrics(samples: Samples, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     known = np.flatnonzero(samples.class_index != OTHER_INDEX)
     top = found["class_logits"][:, : len(CLASSES)].argmax(axis=1)
-    rows = _right_extragalactic(samples, found)
+    rows = right_extragalactic(samples, found)
     error = np.abs(found["redshift"][rows] - samples.redshift[rows]) / (1.0 + samples.redshift[rows])
     prior = samples.class_target[known, : len(CLASSES)].mean(axis=0, dtype=np.float64)
     return {

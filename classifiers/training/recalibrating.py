@@ -80,7 +80,7 @@ def _of_pseudo_spectra(bundle: Bundle, options: RuntimeOptions, n: int, progress
     engine = open_engine(bundle, options)
     mocks, inputs = narrowband.held_out(NarrowbandSimulator.load(), bundle.manifest.training.seed, n)
     outputs = engine.run({"flux": inputs.flux, "inverse_variance": inputs.inverse_variance})
-    return narrowband.narrowband_calibration(_identifier(bundle, options), engine, mocks, outputs)
+    return narrowband.narrowband_calibration(_identifier(bundle, options), engine, mocks, inputs, outputs)
 
 
 def _add(bundle: Bundle, calibration: Calibration) -> None:

@@ -108,11 +108,26 @@ def anomaly_columns(answer: Answer, absent: Flags, short: Flags) -> dict[str, Fl
             p = np.where(short, p_values(calibration.short_coverage.novelty, columns["anomaly_score"]), p)
         columns["anomaly_p_value"] = p
     if grid is not None:
-        contribution = outputs["contribution"]
-        strongest = contribution.argmax(axis=1)
-        silent = absent | ~(contribution[np.arange(len(absent)), strongest] > 0)
+        strongest, largest = strongest_piece(outputs["contribution"])
+        silent = absent | ~(largest > 0)
         columns["anomaly_wavelength_angstrom"] = column(grid.grid().centres_angstrom[strongest], silent)
     return columns
+
+
+def strongest_piece(contribution: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return where the largest contribution is, the middle of the pixels that share it, and how large it is: (n,) each.
+
+    An engine may judge pixels together and give each what all of them add.
+
+    Args:
+        contribution: (n, pixel) float32.
+    """
+    first = contribution.argmax(axis=1)
+    largest = contribution[np.arange(len(first)), first]
+    before = np.arange(contribution.shape[1]) < first[:, None]
+    alike = (contribution == largest[:, None]) | before
+    last = np.where(alike.all(axis=1), contribution.shape[1], alike.argmin(axis=1)) - 1
+    return (first + last) // 2, largest
 
 
 def measured_lines(answer: Answer, absent: Flags, scale: Floats) -> Lines | None:

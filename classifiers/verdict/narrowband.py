@@ -17,11 +17,11 @@ from classifiers.preprocess.prepare import PreparedBatch
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.blank import without_classes
-from classifiers.verdict.novelty import judged
+from classifiers.verdict.novelty import judged_by_coverage
 from classifiers.verdict.outputs import column, faulty_rows
 from classifiers.verdict.probabilities import entropy, softmax
-from classifiers.verdict.redshift import LOW_SNR, SHORT_COVERAGE
-from classifiers.verdict.unknown import check_domain, constant_rows, decide
+from classifiers.verdict.redshift import LOW_SNR, SHORT_COVERAGE, UNKNOWN_CLASS
+from classifiers.verdict.unknown import check_domain, constant_rows, decide, negative_rows
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -56,13 +56,15 @@ def narrowband_verdicts(answer: Answer, prepared: PreparedBatch) -> Verdicts:
     unseen = prepared.coverage <= 0
     faulty = faulty_rows(outputs) & ~unseen
     absent = unseen | faulty
-    bad = faulty | (constant_rows(prepared.flux, prepared.inverse_variance) & ~unseen)
+    bad = faulty | (constant_rows(prepared.flux, prepared.inverse_variance) & ~unseen) | negative_rows(prepared.snr)
     columns: dict[str, Floats] = {"snr": prepared.snr, "coverage": prepared.coverage}
     columns["anomaly_score"] = column(outputs["score"], absent)
     columns["anomaly_wavelength_angstrom"] = _strongest(answer, absent)
     novel = nothing
     if calibration.novelty is not None:
-        p_value, novel = judged(calibration.novelty, columns["anomaly_score"], calibration)
+        part = None if calibration.short_coverage is None else calibration.short_coverage.novelty
+        short = (domain.quality & int(Quality.SHORT_COVERAGE)) > 0
+        p_value, novel = judged_by_coverage(calibration.novelty, part, columns["anomaly_score"], short, calibration)
         columns["anomaly_p_value"] = columns["unknown_p_value"] = p_value
     logits = np.where(absent[:, None], np.float32(0), outputs["class_logits"]).astype(np.float64)
     probabilities = softmax(logits / calibration.temperature)
@@ -80,7 +82,7 @@ def narrowband_verdicts(answer: Answer, prepared: PreparedBatch) -> Verdicts:
         class_probabilities=probabilities,
         top_class=np.where(absent, -1, top).astype(np.int64),
         columns=columns,
-        zwarn=_warnings(answer, columns["redshift"], prepared),
+        zwarn=_warnings(answer, columns["redshift"], prepared, unknown),
         other_type=[None] * n,
         unknown=unknown,
         unknown_reason=reasons,
@@ -128,11 +130,11 @@ def _strongest(answer: Answer, absent: Flags) -> Floats:
     return column(np.array([band.wavelength_angstrom for band in answer.manifest.bands])[strongest], silent)
 
 
-def _warnings(answer: Answer, redshift: Floats, prepared: PreparedBatch) -> NDArray[np.int64]:
-    """Return ``zwarn``: bits for low S/N and short coverage, -1 where there is no redshift."""
+def _warnings(answer: Answer, redshift: Floats, prepared: PreparedBatch, unknown: Flags) -> NDArray[np.int64]:
+    """Return ``zwarn``: bits for low S/N, short coverage and an unknown class, -1 where there is no redshift."""
     manifest = answer.manifest
     bits = np.zeros(len(redshift), np.int64)
     if manifest.zwarn_snr is not None:
         bits |= LOW_SNR * (prepared.snr < manifest.zwarn_snr)
-    bits |= SHORT_COVERAGE * (prepared.coverage < manifest.zwarn_coverage)
+    bits |= SHORT_COVERAGE * (prepared.coverage < manifest.zwarn_coverage) | UNKNOWN_CLASS * unknown
     return np.where(np.isnan(redshift), -1, bits)

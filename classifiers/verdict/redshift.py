@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.manifest import Manifest
 from classifiers.engine import Arrays
 from classifiers.verdict.measured import Measured
 
-LOW_SNR, AMBIGUOUS, EDGE, SHORT_COVERAGE = 1, 2, 4, 8
-"""Bits of ``zwarn``; 0 = good, -1 = no redshift."""
+LOW_SNR, AMBIGUOUS, EDGE, SHORT_COVERAGE, UNKNOWN_CLASS = 1, 2, 4, 8, 16
+"""Bits of ``zwarn``; 0 = good, -1 = no redshift. The last: the record is ``unknown``, and a redshift that was read as
+if it were of the class that it looks like most means nothing."""
 Floats = NDArray[np.float64]
 Alternatives = tuple[NDArray[np.int64], Floats, Floats]
 EDGE_WIDTH = 1e-3
@@ -26,17 +30,32 @@ def warnings(
     margin: Floats,
     snr: Floats,
     coverage: Floats,
+    families: NDArray[np.str_],
+    unknown: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Return the ``zwarn`` bits: (n,) int64, -1 where redshift is NaN."""
+    """Return the ``zwarn`` bits: (n,) int64, -1 where redshift is NaN.
+
+    Args:
+        manifest: with limits and the range that is searched.
+        redshift: (n,) as published.
+        margin: (n,) how much more probable than the next solution it is.
+        snr: (n,) median S/N.
+        coverage: (n,) fraction of the grid.
+        families: (n,) what the names of the top classes begin with: GALAXY, QSO, STAR.
+        unknown: (n,) bool, the flag.
+    """
     zwarn = np.zeros(len(redshift), np.int64)
     if manifest.zwarn_snr is not None:
         zwarn[~(snr >= manifest.zwarn_snr)] |= LOW_SNR
     zwarn[margin < manifest.zwarn_margin] |= AMBIGUOUS
     if manifest.redshift_range is not None:
-        lowest, highest = manifest.redshift_range
+        lowest, highest = (np.full(len(redshift), limit) for limit in manifest.redshift_range)
+        for family, limits in manifest.family_redshift_ranges.items():
+            lowest[families == family], highest[families == family] = limits
         width = EDGE_WIDTH * (1.0 + redshift)
         zwarn[(redshift < lowest + width) | (redshift > highest - width)] |= EDGE
     zwarn[coverage < manifest.zwarn_coverage] |= SHORT_COVERAGE
+    zwarn[unknown] |= UNKNOWN_CLASS
     zwarn[np.isnan(redshift)] = -1
     return zwarn
 
@@ -58,6 +77,58 @@ def alternatives(outputs: Arrays, absent: NDArray[np.bool_], classes: int) -> Al
         np.where(usable, np.take_along_axis(redshift, order, axis=1), np.nan),
         np.where(usable, np.take_along_axis(probability, order, axis=1), np.nan),
     )
+
+
+def error_factors(calibration: Calibration, families: NDArray[np.str_], snr: Floats) -> Floats:
+    """Return what the network's redshift errors are multiplied by: (n,).
+
+    A network reads galaxies off a few bins whatever their S/N, so its errors are too small where there is little light
+    and too large where there is much.
+
+    Args:
+        calibration: of the classifier.
+        families: (n,) GALAXY, QSO or STAR, of which the redshift is.
+        snr: (n,) median S/N of a bin, NaN where there is none.
+    """
+    factors = np.full(len(snr), calibration.redshift_error_factor)
+    if calibration.redshift_error_by_snr:
+        places, known = np.array(calibration.redshift_error_by_snr).T
+        of_snr = np.interp(np.log(np.fmax(snr, places[0])), np.log(places), known)
+        factors = np.where(families == "GALAXY", of_snr, factors)
+    return factors
+
+
+class Own(NamedTuple):
+    """The network's own solutions: class (n,) int64, redshift (n,), probability of the class's family (n,)."""
+
+    chosen: NDArray[np.int64]
+    redshift: Floats
+    probability: Floats
+
+
+def of_the_published(found: Alternatives, families: NDArray[np.str_], own: Own, published: NDArray[np.str_]) -> Floats:
+    """Return redshifts for rows whose published family is not the one of the network's own solution: (n,).
+
+    What is published sums and splits the network's probabilities, so that another family may lead than the one of its
+    most probable class. There the family's most probable alternative counts, and the network's own solution takes its
+    place. NaN where there is none, and elsewhere.
+
+    Args:
+        found: (class, redshift, probability) as of ``alternatives``, (n, a) each; written to.
+        families: (k + 1,) of each class, and "" last, for class -1.
+        own: the network's.
+        published: (n,) family of the published top class.
+    """
+    chosen, redshift, probability = found
+    taken = np.full(len(published), np.nan)
+    for row in np.flatnonzero(families[own.chosen] != published).tolist():
+        alike = np.flatnonzero(families[chosen[row]] == published[row])
+        if alike.size:
+            first = int(alike[0])
+            taken[row] = redshift[row, first]
+            chosen[row, first], redshift[row, first] = own.chosen[row], own.redshift[row]
+            probability[row, first] = own.probability[row]
+    return taken
 
 
 def with_abandoned(

@@ -23,7 +23,15 @@ from classifiers.verdict.measured import Measured, measured_or, measured_velocit
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
-from classifiers.verdict.redshift import alternatives, warnings, with_abandoned, with_second
+from classifiers.verdict.redshift import (
+    Own,
+    alternatives,
+    error_factors,
+    of_the_published,
+    warnings,
+    with_abandoned,
+    with_second,
+)
 from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits, weighed_other
 
 Flags = NDArray[np.bool_]
@@ -86,11 +94,23 @@ def spectral_verdicts(
         probabilities = with_measured_shares(probabilities, measured)
     top = probabilities.classes.argmax(axis=1)
     star = np.isin(top, [manifest.class_names.index(name) for name in manifest.star_classes])
-    columns |= _class_columns(answer, probabilities, absent, star)
+    families = np.array([*(name.partition("_")[0] for name in manifest.class_names), ""])
+    factors = error_factors(calibration, families[top], prepared.snr)
+    columns |= _class_columns(answer, probabilities, absent, star, factors)
+    found = chosen, redshift, probability = alternatives(outputs, absent, len(manifest.class_names))
+    margin = outputs["redshift_margin"].astype(np.float64)
+    own = _own_solution(answer, families, absent)
+    elsewhere = ~absent & ~star & (families[own.chosen] != families[top])
+    columns["redshift"] = np.where(
+        elsewhere, of_the_published(found, families, own, families[top]), columns["redshift"]
+    )
+    columns["redshift_error"] = np.where(elsewhere, np.nan, columns["redshift_error"])
+    margin = np.where(elsewhere, -1.0, margin)
     if measured is not None:
-        columns |= {
-            name: measured_or(getattr(measured, name), columns[name]) for name in ("redshift", "redshift_error")
-        }
+        lined = _leading(probabilities.classes, families[:-1]) == families[top]
+        for name in ("redshift", "redshift_error"):
+            found_there = np.where(lined, getattr(measured, name), np.nan)
+            columns[name] = measured_or(found_there, columns[name])
         columns |= measured_velocities(measured, columns, absent | ~star)
         if "p_bal" in columns:
             columns["p_bal"] = with_evidence(columns["p_bal"], measured.absorption)
@@ -101,14 +121,9 @@ def spectral_verdicts(
         other_known=other, novel=novel,
     )  # fmt: skip
     probabilities.classes[absent] = np.nan
-    found = chosen, redshift, probability = alternatives(outputs, absent, len(manifest.class_names))
-    margin = outputs["redshift_margin"].astype(np.float64)
     if measured is not None:
-        logits = np.where(absent[:, None], np.float32(0), outputs["class_logits"])
-        alike, share = _of_the_family(manifest.class_names, top, chosen, logits)
-        margin = with_abandoned(
-            found, outputs["redshift"].astype(np.float64), columns["redshift"], margin, share, alike
-        )
+        alike = (families[chosen] == families[top][:, None]) & (chosen >= 0) & ~elsewhere[:, None]
+        margin = with_abandoned(found, own.redshift, columns["redshift"], margin, own.probability, alike)
         second = ~absent & ~star & np.isfinite(measured.second_redshift)
         with_second(found, measured, np.flatnonzero(second), manifest.class_names)
         quality |= second * int(Quality.SECOND_REDSHIFT)
@@ -122,7 +137,7 @@ def spectral_verdicts(
         class_probabilities=probabilities.classes,
         top_class=np.where(absent, -1, top).astype(np.int64),
         columns=columns,
-        zwarn=warnings(manifest, columns["redshift"], margin, prepared.snr, prepared.coverage),
+        zwarn=warnings(manifest, columns["redshift"], margin, prepared.snr, prepared.coverage, families[top], unknown),
         other_type=types,
         unknown=unknown,
         unknown_reason=reasons,
@@ -135,30 +150,38 @@ def spectral_verdicts(
     )
 
 
-def _of_the_family(
-    names: Sequence[str], top: Integers, chosen: Integers, class_logits: NDArray[np.float32]
-) -> tuple[Flags, Floats]:
-    """Return which alternatives (n, a) are of the top class's family, and the network's probability of that (n,)."""
-    families = np.array([name.partition("_")[0] for name in names])
-    mine = families[top]
-    known = with_other(class_logits, 1.0).classes
-    share = np.where(families[None, :] == mine[:, None], known, 0.0).sum(axis=1)
-    return (chosen >= 0) & (families[chosen] == mine[:, None]), share
+def _own_solution(answer: Answer, families: NDArray[np.str_], absent: Flags) -> Own:
+    """Return what the network itself says of class and redshift, before temperature, lines and templates."""
+    logits = np.where(absent[:, None], np.float32(0), answer.outputs["class_logits"])
+    known = with_other(logits, 1.0).classes
+    chosen = known.argmax(axis=1)
+    share = np.where(families[None, :-1] == families[chosen][:, None], known, 0.0).sum(axis=1)
+    return Own(chosen, answer.outputs["redshift"].astype(np.float64), share)
 
 
-def _class_columns(answer: Answer, probabilities: ClassProbabilities, absent: Flags, star: Flags) -> dict[str, Floats]:
+def _leading(classes: Floats, families: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return the family of largest summed probability, (n,), which is what was measured of each object."""
+    names = np.unique(families)
+    sums = np.stack([np.where(families == name, classes, 0.0).sum(axis=1) for name in names.tolist()], axis=1)
+    return np.asarray(names[sums.argmax(axis=1)])
+
+
+def _class_columns(
+    answer: Answer, probabilities: ClassProbabilities, absent: Flags, star: Flags, error_factor: Floats
+) -> dict[str, Floats]:
     """Return entropies of the published probabilities, redshifts of what is no star and velocities of stars.
 
-    The graph's mutual information is of untempered probabilities; it is bounded by the published entropy, and the
-    aleatoric part is what remains, so that the three always add up.
+    The graph's entropy and mutual information are of untempered probabilities without what lines and templates say: of
+    the published entropy the epistemic part is the graph's share, and the aleatoric part what remains.
     """
     outputs, calibration = answer.outputs, answer.calibration
     published = column(entropy(probabilities.classes), absent)
-    epistemic = np.clip(column(outputs["mutual_information"], absent), 0.0, published)
+    own, told = (column(outputs[name], absent) for name in ("entropy", "mutual_information"))
+    epistemic = published * np.clip(told / np.where(own > 0.0, own, np.inf), 0.0, 1.0)
     moving, still = absent | star, absent | ~star
     velocity_error = column(outputs["radial_velocity_error_km_s"], still)
     redshift = column(outputs["redshift"], moving)
-    redshift_error = column(outputs["redshift_error"], moving) * calibration.redshift_error_factor
+    redshift_error = column(outputs["redshift_error"], moving) * error_factor
     return {
         "p_other": column(probabilities.other, absent),
         "entropy": published,

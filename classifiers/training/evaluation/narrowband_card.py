@@ -32,6 +32,10 @@ def narrowband_numbers(mocks: Mapping[str, Any], real: Mapping[str, Any] | None)
     low, high = unknown["interval_95"]
     declared = f"Unknown at a declared {unknown['declared']}"
     lines.append(f"{declared}: {unknown['rate']} ({low} to {high}) of {unknown['n']} mocks.")
+    by_pattern = mocks["false_unknown_by_missing_bands"].items()
+    lines.append(
+        "By the bands that they lack: " + ", ".join(f"{name} {each['rate']}" for name, each in by_pattern) + "."
+    )
     if real is None:
         return [*lines, "", "No evaluation on real spectra belongs to these weights."]
     return [*lines, "", *_real(real)]

@@ -14,6 +14,7 @@ from classifiers.training.devices import CPU, Device, tensor_on
 from classifiers.training.journal.checkpoint import TrainingState
 from classifiers.training.journal.history import TOTAL, HeldOut, top_class
 from classifiers.training.journal.journal import Journal
+from classifiers.training.narrowband.missing import of_any
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import Mocks, NarrowbandSimulator
 from classifiers.training.schedule import one_cycle
@@ -66,7 +67,7 @@ def fit(
     first = journal.begin(state) if journal is not None else 0
     losses = [round(epoch.training[POSTERIOR], 4) for epoch in journal.history.epochs] if journal is not None else []
     for epoch in range(first, epochs):
-        inputs = observed_inputs(mocks, simulator.pivot_angstrom, noise)
+        inputs = observed_inputs(mocks, simulator.pivot_angstrom, noise, of_any)
         flux, inverse_variance = torch.from_numpy(inputs.flux), torch.from_numpy(inputs.inverse_variance)
         shuffled = torch.from_numpy(order.permutation(len(mocks)))
         total, explained_total = 0.0, 0.0
@@ -85,7 +86,7 @@ def fit(
         losses.append(round(total / steps, 4))
         if journal is not None and held_out is not None:
             rng = np.random.default_rng([seed, _VALIDATION_NOISE])  # the same observation after each epoch
-            seen = observed_inputs(held_out, simulator.pivot_angstrom, rng)
+            seen = observed_inputs(held_out, simulator.pivot_angstrom, rng, of_any)
             measured = _measured(net, held_out, seen, device)
             journal.end_epoch(state, _terms(total / steps, explained_total / steps), measured)
     return net.eval().cpu(), losses

@@ -19,17 +19,20 @@ from classifiers.engine import Arrays, Engine
 from classifiers.networks.declared import REDSHIFT_THRESHOLD
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband import counts
+from classifiers.training.narrowband.declared import FULL_COVERAGE
+from classifiers.training.narrowband.missing import PATTERNS, of_a_survey
+from classifiers.training.narrowband.noise import Present
 from classifiers.training.narrowband.outliers import detected
 from classifiers.training.narrowband.purity import NEEDLES_PER_DEG2, magnitude_name, purity_by_magnitude
 from classifiers.training.narrowband.samples import Inputs, observed_inputs
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, Mocks, NarrowbandSimulator
 from classifiers.training.simulation.grid import Float64, Integers
-from classifiers.verdict.novelty import judged
+from classifiers.verdict.novelty import judged_by_coverage
 from classifiers.verdict.probabilities import softmax
 
 Progress: TypeAlias = Callable[[str, float], None]
 MAGNITUDE_EDGES = (16.0, 20.0, 21.0, 22.0, 22.5, 23.0, 23.5)
-_CHUNK = 8192
+_CHUNK, _BY_PATTERN = 8192, 20_000
 _RESAMPLES = 200
 OUTLIER = 0.15
 """abs(dz) / (1 + z) beyond which a redshift counts as an outlier, as is usual for photometric redshifts."""
@@ -47,10 +50,10 @@ class Scored:
 
 def score(
     simulator: NarrowbandSimulator, engine: Engine, calibration: Calibration, mocks: Mocks, rng: np.random.Generator,
-    *, complete: bool = False,
+    present: Present | None = of_a_survey,
 ) -> Scored:  # fmt: skip
-    """Observe mocks and run the engine on them."""
-    inputs = observed_inputs(mocks, simulator.pivot_angstrom, rng, complete=complete)
+    """Observe mocks in the bands that ``present`` draws (None: in all) and run the engine on them."""
+    inputs = observed_inputs(mocks, simulator.pivot_angstrom, rng, present)
     outputs = answers(engine, inputs)
     logits = outputs["class_logits"].astype(np.float64)
     return Scored(mocks, inputs, outputs, softmax(logits / calibration.temperature))
@@ -82,9 +85,10 @@ def measured(
     mocks = simulator.draw(dict.fromkeys(KINDS, n), np.random.default_rng([seed, 5]))
     report("measure", 0.3)
     scored = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 6]))
-    full = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 7]), complete=True)
+    full = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 7]), None)
     report("measure", 0.7)
     rng = np.random.default_rng([seed, 8])
+    some = mocks.rows(np.arange(min(_BY_PATTERN, len(mocks))))
     return {
         "sample": {
             "n_by_kind": n,
@@ -100,6 +104,10 @@ def measured(
         ),
         "calibration_error": round(_calibration_error(scored), 4),
         "false_unknown": false_unknown(scored, calibration),
+        "false_unknown_by_missing_bands": {
+            name: false_unknown(score(simulator, engine, calibration, some, rng, present), calibration)
+            for name, present in PATTERNS.items()
+        },
         "novelty_detected": detected(simulator, engine, calibration, mocks, np.random.default_rng([seed, 9])),
     }
 
@@ -190,7 +198,9 @@ def false_unknown(scored: Scored, calibration: Calibration) -> Mapping[str, Any]
     """Return how many known mocks are called NOVEL, with the exact interval."""
     if calibration.novelty is None:
         return {}
-    novel = judged(calibration.novelty, scored.outputs["score"].astype(np.float64), calibration).novel
+    part = None if calibration.short_coverage is None else calibration.short_coverage.novelty
+    scores, short = scored.outputs["score"].astype(np.float64), scored.inputs.coverage < FULL_COVERAGE
+    novel = judged_by_coverage(calibration.novelty, part, scores, short, calibration).novel
     low, high = clopper_pearson(int(novel.sum()), novel.size)
     return {
         "declared": calibration.novel_rate,

@@ -9,11 +9,13 @@ mag at the ends, as extinction, atmosphere and apertures leave them (assumptions
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from classifiers.training.narrowband.bands import SPEED_OF_LIGHT_ANGSTROM_S, TRAYS, UNIT_CGS, ab_flux
+from classifiers.training.narrowband import missing
+from classifiers.training.narrowband.bands import SPEED_OF_LIGHT_ANGSTROM_S, UNIT_CGS, ab_flux
 from classifiers.training.simulation.grid import Float64, NDBool
 
 _DEPTH_ANGSTROM = (3545.0, 3800.0, 4100.0, 4900.0, 5600.0, 6600.0, 7600.0, 8500.0, 9600.0)
@@ -22,7 +24,9 @@ _SKY_AB_PER_ARCSEC2 = (22.3, 22.4, 22.5, 22.2, 21.8, 21.4, 20.9, 20.4, 19.9)
 _APERTURE_ARCSEC2 = np.pi * 1.5**2
 _BAND_SCATTER, _FIELD_SCATTER = 0.12, 0.12
 _ZERO_POINT_MAG, _COLOUR_MAG, _FLOOR, _ERROR_OF_ERRORS = 0.03, 0.04, 0.01, 0.05
-_LOOSE, _DAMAGED_SHARE, _TRAY_SHARE = 0.01, 0.12, 0.10
+
+Present = Callable[[missing.Shape, np.random.Generator], NDBool]
+"""Which of the bands are there, for a shape and a generator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +45,22 @@ def depths(pivot_angstrom: Float64) -> Float64:
 
 def stated_depths(pivot_angstrom: Float64, rng: np.random.Generator, n: int = 2000) -> Float64:
     """Return the 16, 50 and 84 % quantiles of the 5-sigma depth that stated errors of empty sky mean, (3, m) AB."""
-    sigma = observe(np.zeros((n, pivot_angstrom.size)), pivot_angstrom, rng, complete=True).sigma
+    sigma = observe(np.zeros((n, pivot_angstrom.size)), pivot_angstrom, rng, None).sigma
     per_hertz = SPEED_OF_LIGHT_ANGSTROM_S / pivot_angstrom**2 / UNIT_CGS
     depth = -2.5 * np.log10(5.0 * sigma / (ab_flux(np.zeros(1)) * per_hertz))
     return np.asarray(np.quantile(depth, (0.16, 0.5, 0.84), axis=0), np.float64)
 
 
-def observe(flux: Float64, pivot_angstrom: Float64, rng: np.random.Generator, *, complete: bool = False) -> Observed:
+def observe(
+    flux: Float64, pivot_angstrom: Float64, rng: np.random.Generator, present: Present | None = missing.of_a_survey
+) -> Observed:
     """Observe sources.
 
     Args:
         flux: (n, 56) noiseless <F_lambda> [1e-17 erg/s/cm2/Angstrom].
         pivot_angstrom: (56,).
         rng: source of randomness.
-        complete: no band is missing.
+        present: draws which bands are there; None: all.
     """
     shape = flux.shape
     per_hertz = SPEED_OF_LIGHT_ANGSTROM_S / pivot_angstrom**2 / UNIT_CGS
@@ -68,7 +74,7 @@ def observe(flux: Float64, pivot_angstrom: Float64, rng: np.random.Generator, *,
     )
     seen = flux * 10.0 ** (-0.4 * off) + sigma * rng.standard_normal(shape)
     stated = sigma * np.exp(rng.normal(0.0, _ERROR_OF_ERRORS, shape))
-    good = np.ones(shape, np.bool_) if complete else _present(shape, rng)
+    good = np.ones(shape, np.bool_) if present is None else present((shape[0], shape[1]), rng)
     return Observed(seen, stated, good)
 
 
@@ -77,15 +83,3 @@ def _curves(pivot_angstrom: Float64) -> Float64:
     x = np.log(pivot_angstrom)
     x = (2.0 * x - x.max() - x.min()) / (x.max() - x.min())
     return np.stack([x, 1.5 * x**2 - 0.5])
-
-
-def _present(shape: tuple[int, ...], rng: np.random.Generator) -> NDBool:
-    """Draw which bands are there: few lone ones missing, sometimes up to a third of all, sometimes one or two trays."""
-    n, bands = shape
-    share = np.where(rng.random((n, 1)) < _DAMAGED_SHARE, rng.uniform(0.0, 0.35, (n, 1)), _LOOSE)
-    good = rng.random(shape) >= share
-    tray = np.arange(bands) * TRAYS // bands
-    for _ in range(2):
-        gone = np.where(rng.random(n) < _TRAY_SHARE, rng.integers(0, TRAYS, n), -1)
-        good &= tray[None, :] != gone[:, None]
-    return np.asarray(good)

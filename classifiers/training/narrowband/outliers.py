@@ -34,7 +34,7 @@ def detected(
     found: dict[str, Any] = {}
     for name, make in OUTLIERS.items():
         chosen = mocks.rows(rng.choice(bright, min(_N, bright.size), replace=False))
-        inputs = as_inputs(observe(make(chosen, simulator, rng), simulator.pivot_angstrom, rng, complete=True))
+        inputs = as_inputs(observe(make(chosen, simulator, rng), simulator.pivot_angstrom, rng, None))
         answer = engine.run({"flux": inputs.flux, "inverse_variance": inputs.inverse_variance})
         novel = judged(calibration.novelty, answer["score"].astype(np.float64), calibration).novel
         low, high = clopper_pearson(int(novel.sum()), novel.size)

@@ -101,16 +101,21 @@ def real_photometry(spectra_folder: Path, photometry: Photometry) -> RealPhotome
 def items_at(real: RealPhotometry, r: float, pivot_angstrom: Float64, rng: np.random.Generator) -> list[Spectrum]:
     """Return the sources as the stream would give them if each had this r magnitude."""
     scale = 10.0 ** (-0.4 * (r - 20.0))
-    seen = observe(np.maximum(real.flux, 0.0) * scale, pivot_angstrom, rng, complete=True)
+    seen = observe(np.maximum(real.flux, 0.0) * scale, pivot_angstrom, rng, None)
     # the spectrum's own noise is in its flux already; its stated error is that of both
     both = Observed(seen.flux, np.hypot(seen.sigma, real.sigma * scale), seen.good & real.covered)
+    return as_spectra(both, pivot_angstrom)
+
+
+def as_spectra(observed: Observed, pivot_angstrom: Float64) -> list[Spectrum]:
+    """Return observed sources as the stream would give them."""
     axis = InlineAxis(pivot_angstrom, pivot_angstrom.tobytes())
     return [
         Spectrum(
             axis, "VACUUM", flux.astype(np.float32), sigma.astype(np.float32), "SIGMA", "1e-17 erg/s/cm2/Angstrom",
             quality_of(good), 0.0, None, "NARROWBAND", sky_fibre=False,
         )
-        for flux, sigma, good in zip(both.flux, both.sigma, both.good, strict=True)
+        for flux, sigma, good in zip(observed.flux, observed.sigma, observed.good, strict=True)
     ]  # fmt: skip
 
 

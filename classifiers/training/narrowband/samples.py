@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifiers.preprocess.normalise import normalise
-from classifiers.training.narrowband.noise import Observed, observe
+from classifiers.training.narrowband.missing import of_a_survey
+from classifiers.training.narrowband.noise import Observed, Present, observe
 from classifiers.training.narrowband.simulator import Mocks
 from classifiers.training.simulation.grid import Float32, Float64
 
@@ -25,11 +26,11 @@ class Inputs:
 
 
 def observed_inputs(
-    mocks: Mocks, pivot_angstrom: Float64, rng: np.random.Generator, *, complete: bool = False
+    mocks: Mocks, pivot_angstrom: Float64, rng: np.random.Generator, present: Present | None = of_a_survey
 ) -> Inputs:
-    """Observe mocks once and normalise them."""
+    """Observe mocks once, in the bands that ``present`` draws (None: in all), and normalise them."""
     parts = [
-        as_inputs(observe(mocks.flux[start : start + _CHUNK], pivot_angstrom, rng, complete=complete))
+        as_inputs(observe(mocks.flux[start : start + _CHUNK], pivot_angstrom, rng, present))
         for start in range(0, len(mocks), _CHUNK)
     ]
     return Inputs(*(np.concatenate([getattr(part, name) for part in parts]) for name in Inputs.__dataclass_fields__))

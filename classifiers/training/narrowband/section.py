@@ -138,7 +138,9 @@ def _redshifts(found: Mapping[str, Any]) -> Table:
 
 def _novelty(mocks: Mapping[str, Any]) -> Table:
     known = mocks["false_unknown"]
-    named = {f"known mocks, declared {known['declared']:g}": known, **mocks["novelty_detected"]}
+    named = {f"known mocks, declared {known['declared']:g}": known}
+    named |= {f"known mocks, {name}": each for name, each in mocks["false_unknown_by_missing_bands"].items()}
+    named |= mocks["novelty_detected"]
     rows: list[list[Cell]] = [
         [name, each["n"], each["rate"], "{:.4f} to {:.4f}".format(*each["interval_95"])] for name, each in named.items()
     ]

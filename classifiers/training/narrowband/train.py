@@ -25,7 +25,7 @@ from classifiers.training.narrowband.declared import ARCHITECTURE, NAME, VERSION
 from classifiers.training.narrowband.fitting import BATCH, fit
 from classifiers.training.narrowband.measures import measured
 from classifiers.training.narrowband.samples import Inputs
-from classifiers.training.narrowband.simulator import NarrowbandSimulator
+from classifiers.training.narrowband.simulator import CLASSES, Mocks, NarrowbandSimulator
 from classifiers.training.provenance import device_setting
 from classifiers.training.weights import weights
 
@@ -98,12 +98,22 @@ def train_narrowband_bundle(
     report("calibrate", 0.0)
     engine = OnnxEngine(load_bundle(output), threads=threads)
     outputs = engine.run({"flux": inputs.flux, "inverse_variance": inputs.inverse_variance})
-    calibration = narrowband_calibration(f"{NAME}-{VERSION}-simulated-{seed}", engine, unseen, outputs)
+    calibration = narrowband_calibration(f"{NAME}-{VERSION}-simulated-{seed}", engine, unseen, inputs, outputs)
     files[calibration_file("onnxruntime", "fp32")] = (calibration.model_dump_json() + "\n").encode()
-    metrics = {"training_loss": losses, **measured(simulator, engine, calibration, seed, n_test, report)}
+    metrics = {
+        "training_loss": losses,
+        "class_prior": class_prior(mocks),
+        **measured(simulator, engine, calibration, seed, n_test, report),
+    }
     write_bundle(output, manifest(simulator.pivot_angstrom, seed, settings, metrics), files)
     report("done", 1.0)
     return metrics
+
+
+def class_prior(mocks: Mocks) -> dict[str, float]:
+    """Return the share of each class among training mocks: the prior that the probabilities assume."""
+    shares = np.bincount(mocks.class_index(), minlength=len(CLASSES)) / len(mocks)
+    return {name: round(float(share), 6) for name, share in zip(CLASSES, shares, strict=True)}
 
 
 def golden(exported: ExportedNarrowband, inputs: Inputs) -> bytes:

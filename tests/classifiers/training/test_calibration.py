@@ -11,7 +11,8 @@ import pytest
 from classifiers.loaded import load_engines
 from classifiers.suite import MODELS, suites
 from classifiers.training.bundles import BUNDLES
-from classifiers.training.calibration import calibrate_bundles, error_factor
+from classifiers.training.calibration import calibrate_bundles
+from classifiers.training.error_factors import error_factor
 
 ENOUGH = 4608
 """Simulations, about the least with which the bundles can hold their rates."""

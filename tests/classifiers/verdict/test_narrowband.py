@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,35 @@ def test_few_bands_are_out_of_domain_and_low_snr_warns() -> None:
     batch = prepared(2, coverage=np.array([0.4, 1.0]), snr=np.array([10.0, 1.0]))
     verdicts = narrowband_verdicts(answer([[1.0, 0, 0, 0]] * 2), batch)
     assert list(verdicts.unknown_reason) == ["OUT_OF_DOMAIN", None]
-    assert verdicts.zwarn.tolist() == [0, 1]
+    assert verdicts.zwarn.tolist() == [16, 1]
+
+
+def test_a_negative_source_is_bad_data_and_no_discovery() -> None:
+    """However strange its score is: no light is negative."""
+    calibration = score_calibration("c", np.random.default_rng(0).random(5000), p_other_threshold=None)
+    strange = answer([[1.0, 0, 0, 0]] * 2, calibration, score=np.full(2, 9.0, np.float32))
+    verdicts = narrowband_verdicts(strange, prepared(2, snr=np.array([-5.0, 10.0])))
+    assert list(verdicts.unknown_reason) == ["BAD_DATA", "NOVEL"]
+
+
+def test_empty_sky_has_no_signal_and_what_is_fainter_than_the_mocks_is_out_of_domain() -> None:
+    """By the bundle's two limits of S/N."""
+    domain = {"min_coverage": 0.5, "samplings": ("NARROWBAND",), "min_snr": 1.0, "no_signal_snr": 0.7}
+    known = replace(answer([[1.0, 0, 0, 0]] * 3), manifest=Manifest(**fields(domain=domain)))
+    verdicts = narrowband_verdicts(known, prepared(3, snr=np.array([0.2, 0.9, 1.1])))
+    assert list(verdicts.unknown_reason) == ["NO_SIGNAL", "OUT_OF_DOMAIN", None]
+
+
+def test_what_lacks_bands_is_judged_among_its_like() -> None:
+    """A score that is strange for a source in all bands, and ordinary for one in four of five."""
+    scores = np.random.default_rng(0).random(10_000)
+    lacks = np.arange(10_000) % 2 == 0
+    calibration = score_calibration("c", scores + 3.0 * lacks, lacks, p_other_threshold=None)
+    domain = {"min_coverage": 0.5, "full_coverage": 0.9, "samplings": ("NARROWBAND",)}
+    known = answer([[1.0, 0, 0, 0]] * 3, calibration, score=np.array([2.0, 2.0, 5.0], np.float32))
+    known = replace(known, manifest=Manifest(**fields(domain=domain)))
+    verdicts = narrowband_verdicts(known, prepared(3, coverage=np.array([1.0, 0.8, 0.8])))
+    assert list(verdicts.unknown_reason) == ["NOVEL", None, "NOVEL"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.bands import NAMES, SPEED_OF_LIGHT_ANGSTROM_S, ab_flux
 from classifiers.training.narrowband.l1_records import simulated_narrowband_records
+from classifiers.training.narrowband.missing import PATTERNS, of_a_survey, of_any
 from classifiers.training.narrowband.noise import depths, observe
 from classifiers.training.narrowband.purity import (
     BEYOND,
@@ -88,7 +89,30 @@ def test_a_source_at_the_depth_of_a_band_has_a_signal_of_five_sigma(simulator: N
     assert np.abs(np.median(pull)) < 0.02
     assert 0.95 < np.std(pull) < 1.15
     assert 0.02 < 1.0 - seen.good.mean() < 0.15
-    assert observe(flux, pivot, np.random.default_rng(1), complete=True).good.all()
+    assert observe(flux, pivot, np.random.default_rng(1), None).good.all()
+
+
+def test_what_a_network_must_bear_is_half_as_surveys_have_it_and_half_with_much_missing() -> None:
+    """Bands missing at random up to half of them, or at both ends and nowhere else."""
+    survey = of_a_survey((4000, len(NAMES)), np.random.default_rng(1)).mean(axis=1)
+    good = of_any((4000, len(NAMES)), np.random.default_rng(2))
+    coverage = good.mean(axis=1)
+    assert np.mean(survey < 0.9) < 0.35
+    assert 0.3 < np.mean(coverage < 0.9) < 0.6
+    assert coverage.min() < 0.5
+    steps = np.abs(np.diff(np.pad(good, ((0, 0), (1, 1))).astype(int), axis=1)).sum(axis=1)
+    cut = (steps == 2) & ~good[:, 0] & ~good[:, -1]
+    assert 0.15 < cut.mean() < 0.3
+
+
+def test_patterns_lack_what_their_names_say() -> None:
+    """Shares of the bands, and none in the middle where only ends are missing."""
+    shares = {name: draw((500, len(NAMES)), np.random.default_rng(3)).mean() for name, draw in PATTERNS.items()}
+    assert shares["none missing"] == 1.0
+    assert shares["10 % missing"] == pytest.approx(0.9, abs=0.01)
+    assert shares["half missing"] == pytest.approx(0.5, abs=0.01)
+    assert shares["the two red trays missing"] == pytest.approx(0.5, abs=0.02)
+    assert PATTERNS["both ends missing"]((1, len(NAMES)), np.random.default_rng(3))[0, 10:-10].all()
 
 
 def test_sky_weights_are_the_declared_densities(mocks: Mocks) -> None:

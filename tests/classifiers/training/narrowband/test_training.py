@@ -5,6 +5,7 @@ Training imports torch, which takes seconds: only the tests that train import it
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from classifiers.runtimes.independence import dependent_outputs
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.suite import MODELS, open_suites
 from classifiers.training.narrowband.l1_records import simulated_narrowband_records
+from classifiers.training.narrowband.missing import PATTERNS, of_any
+from classifiers.training.narrowband.noise import observe
+from classifiers.training.narrowband.real import as_spectra
 from classifiers.training.narrowband.samples import observed_inputs
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
 
@@ -118,6 +122,29 @@ def test_the_shipped_bundle_tells_quasars_galaxies_and_stars_apart() -> None:
     assert np.mean(verdicts.unknown) < 0.1
 
 
+def test_empty_sky_has_no_signal_whatever_bands_it_lacks() -> None:
+    """It is no quasar, though its noise may look like one."""
+    simulator, rng = NarrowbandSimulator.load(), np.random.default_rng(21)
+    nothing = np.zeros((400, 56))
+    verdicts = open_suites([SHIPPED])["narrowband"].classify(
+        as_spectra(observe(nothing, simulator.pivot_angstrom, rng, of_any), simulator.pivot_angstrom)
+    )
+    reasons = Counter(verdicts.unknown_reason)
+    assert reasons["NO_SIGNAL"] >= 395
+    assert reasons[None] == 0
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_known_sources_are_hardly_ever_novel_whatever_bands_they_lack(pattern: str) -> None:
+    """Bright ones, whose colours leave the least room."""
+    simulator, rng = NarrowbandSimulator.load(), np.random.default_rng(22)
+    mocks = simulator.draw(dict.fromkeys(KINDS, 700), rng)
+    bright = mocks.rows(np.flatnonzero(mocks.r < 22.0))
+    seen = observe(bright.flux, simulator.pivot_angstrom, rng, PATTERNS[pattern])
+    verdicts = open_suites([SHIPPED])["narrowband"].classify(as_spectra(seen, simulator.pivot_angstrom))
+    assert Counter(verdicts.unknown_reason)["NOVEL"] <= 0.03 * len(bright)
+
+
 @pytest.mark.parametrize("damage", ["nan", "zero", "one band", "negative", "huge", "nanometre", "half"])
 def test_damage_never_gives_nan_and_never_a_silent_answer(damage: str) -> None:
     """What is left of too little is OUT_OF_DOMAIN or BAD_DATA; what is published is finite."""
@@ -146,5 +173,7 @@ def test_damage_never_gives_nan_and_never_a_silent_answer(damage: str) -> None:
     if damage in ("nan", "zero", "one band", "nanometre"):
         assert verdicts.unknown.all()
         assert set(verdicts.unknown_reason) <= {"BAD_DATA", "OUT_OF_DOMAIN"}
+    if damage == "negative":
+        assert set(verdicts.unknown_reason) == {"BAD_DATA"}
     if damage == "huge":
         assert answered.all()
