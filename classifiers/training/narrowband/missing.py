@@ -74,8 +74,8 @@ PATTERNS: Mapping[str, Callable[[Shape, np.random.Generator], NDBool]] = {
     "none missing": _at_random(0.0),
     "10 % missing": _at_random(0.1),
     "30 % missing": _at_random(0.3),
-    "half missing": _at_random(0.5),
+    "half missing, out of the domain": _at_random(0.5),
     "both ends missing": _as_a_spectrograph,
-    "the two red trays missing": _without_red_trays,
+    "the two red trays missing, out of the domain": _without_red_trays,
 }
 """Patterns that false-unknown rates are reported for."""
