@@ -51,7 +51,8 @@ class Verdicts:
         columns: float columns by L2 field name: p_other, entropy, aleatoric_entropy, mutual_information, redshift,
             redshift_error, radial_velocity_km_s, radial_velocity_error_km_s, p_qso, redshift_qso, redshift_qso_error,
             p_qso_high_z, qso_z_threshold, p_bal, anomaly_score, anomaly_p_value, anomaly_wavelength_angstrom,
-            unknown_p_value, map_x, map_y, snr, coverage. A missing key is an absent column.
+            anomaly_x_pixel, anomaly_y_pixel, unknown_p_value, map_x, map_y, snr, coverage. A missing key is an absent
+            column.
         zwarn: (n,) int64, -1 = absent.
         other_type, unknown_reason: n strings or None.
         unknown: (n,) bool.
@@ -59,6 +60,7 @@ class Verdicts:
         quality_flags: (n,) int64 bits of ``classifiers.quality.Quality``.
         alternative_class, alternative_redshift, alternative_probability: (n, a); class index -1 ends a row's list.
         lines: measured lines or None.
+        anomaly_image: n strings or None, the image of the strongest pixel; None of other lanes.
         stage_seconds: seconds by stage ("preprocess", engine names, "lines", "verdict"); engines computed in one call
             are one stage, their names joined by "+". For telemetry only.
     """
@@ -78,6 +80,7 @@ class Verdicts:
     alternative_redshift: NDArray[np.float64]
     alternative_probability: NDArray[np.float64]
     lines: Lines | None = None
+    anomaly_image: Sequence[str | None] | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:

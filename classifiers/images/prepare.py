@@ -102,9 +102,12 @@ def prepare_stamps(items: Sequence[Stamps]) -> PreparedStamps:
 
 
 def _place(target: NDArray[np.float32], image: NDArray[np.float32]) -> bool:
-    """Copy the middle of ``image`` into the middle of ``target``; return True when something was cut off."""
+    """Copy the middle of ``image`` into the middle of ``target``; return True when something was cut off.
+
+    Pixel n // 2 of n goes to SIDE // 2, cropped or padded, even or odd: the alert is there.
+    """
     height, width = int(image.shape[0]), int(image.shape[1])
-    cut_rows, cut_columns = max(height - SIDE, 0) // 2, max(width - SIDE, 0) // 2
+    cut_rows, cut_columns = max(height - SIDE + 1, 0) // 2, max(width - SIDE + 1, 0) // 2
     source = image[cut_rows : cut_rows + SIDE, cut_columns : cut_columns + SIDE]
     row, column = max(SIDE - height, 0) // 2, max(SIDE - width, 0) // 2
     target[row : row + source.shape[0], column : column + source.shape[1]] = source

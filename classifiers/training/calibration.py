@@ -36,7 +36,7 @@ from classifiers.training.error_factors import (
 from classifiers.training.samples import Samples, draw_samples
 from classifiers.training.simulation.basis import SHIPPED
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX
-from classifiers.training.simulation.simulator import Simulator
+from classifiers.training.simulation.simulator import DEFAULT_KINDS, Simulator
 from classifiers.verdict.calibrate import (
     OTHER_ODDS,
     fit_binary_temperature,
@@ -55,6 +55,9 @@ _NULL_PART, _CUT_NULL_PART = 3, 9
 """What share of each sample makes the null table of the anomaly score: the table of cut ones needs fewer."""
 ALPHA, OTHER_RATE = 0.01, 0.005
 REFERENCE_RUNTIME = RuntimeOptions("onnxruntime", "fp32")
+_QUASARS = round(DEFAULT_KINDS["QSO"] / sum(DEFAULT_KINDS.values()), 4)
+QSO_PRIOR: Mapping[str, float] = {"QSO": _QUASARS, "other": round(1.0 - _QUASARS, 4)}
+"""Shares that P(QSO) assumes: of the mixture that the finder is trained, without what is made up, and calibrated on."""
 _CHUNK = 1024
 
 
@@ -244,11 +247,12 @@ def _finder_metrics(samples: Samples, found: Mapping[str, NDArray[Any]]) -> dict
     quasar = samples.kind == KINDS.index("QSO")
     flagged = found["qso_logit"] > 0
     return {
+        "class_prior": dict(QSO_PRIOR),
         "simulated": {
             "n": len(samples),
             "completeness": round(float(flagged[quasar].mean()), 4),
             "purity": round(float(quasar[flagged].mean()), 4) if flagged.any() else 0.0,
-        }
+        },
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.classifier import Verdicts
-from classifiers.images.prepare import PreparedStamps
+from classifiers.images.prepare import SIDE, PreparedStamps
 from classifiers.quality import Quality
 from classifiers.verdict.answers import Answer
 from classifiers.verdict.blank import without_classes
@@ -20,6 +20,8 @@ from classifiers.verdict.novelty import judged
 from classifiers.verdict.outputs import column, faulty_rows
 from classifiers.verdict.probabilities import entropy, softmax
 from classifiers.verdict.unknown import check_domain, decide
+
+IMAGES = ("SCIENCE", "TEMPLATE", "DIFFERENCE")
 
 
 def image_verdicts(answer: Answer | None, prepared: PreparedStamps) -> Verdicts:
@@ -48,6 +50,7 @@ def image_verdicts(answer: Answer | None, prepared: PreparedStamps) -> Verdicts:
     columns["anomaly_score"] = column(outputs["score"], absent)
     columns["map_x"] = column(outputs["map"][:, 0], absent)
     columns["map_y"] = column(outputs["map"][:, 1], absent)
+    columns["anomaly_x_pixel"], columns["anomaly_y_pixel"], images = _strongest(outputs["contribution"], absent)
     novel = ~anything
     if calibration.novelty is not None:
         p_value, novel = judged(calibration.novelty, columns["anomaly_score"], calibration)
@@ -58,6 +61,7 @@ def image_verdicts(answer: Answer | None, prepared: PreparedStamps) -> Verdicts:
     )  # fmt: skip
     quality = prepared.quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
     verdicts = without_classes(columns, quality, unknown=unknown, reasons=reasons, rate=calibration.alpha)
+    verdicts = replace(verdicts, anomaly_image=images)
     if not manifest.class_names:
         return verdicts
     probabilities = _probabilities(outputs["class_logits"], absent, calibration.temperature)
@@ -71,6 +75,25 @@ def image_verdicts(answer: Answer | None, prepared: PreparedStamps) -> Verdicts:
         class_probabilities=probabilities,
         top_class=top,
     )
+
+
+def _strongest(
+    contribution: NDArray[np.float32], absent: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str | None]]:
+    """Return where the pixel lies that contributes most to each score: column and row from the middle one, and image.
+
+    A prepared stamp has pixel n // 2 of a stamp of any size in its middle, so this is the offset in the stamp as sent.
+
+    Args:
+        contribution: (n, 3, 63, 63) float32.
+        absent: (n,) bool, nothing of the engine may be published.
+    """
+    flat = contribution.reshape(len(absent), -1)
+    strongest = flat.argmax(axis=1)
+    silent = absent | ~(flat[np.arange(len(absent)), strongest] > 0)
+    image, y, x = np.unravel_index(strongest, contribution.shape[1:])
+    names = [None if nothing else IMAGES[index] for index, nothing in zip(image, silent, strict=True)]
+    return column(x - SIDE // 2, silent), column(y - SIDE // 2, silent), names
 
 
 def _probabilities(

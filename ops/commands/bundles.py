@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.bundle.manifest import Manifest
 from classifiers.engine import Engine
@@ -26,7 +27,7 @@ from ops.commands.options import BundleFolders, EngineCache, command_group, one_
 from ops.console import messages, output
 from stream.errors import ConfigurationError
 
-REFUSED = 2
+CHECK_FAILED, NOT_CHECKED = 1, 2
 NARROWBAND_EVALUATION = MODELS / "jpas-evaluation.json"
 """What `python -m classifiers.training.narrowband.real` wrote of real spectra seen through the bands."""
 
@@ -73,8 +74,9 @@ def verify(
     """Check every file's digest, load the graph, and compare its answers to the golden outputs.
 
     Bundles that read the same are opened together, as in the service: what is verified is what serves. A bundle that
-    fails any of these ends it with status 2, after the others were checked; so does a runtime that cannot serve, and a
-    device that fails ends it with 3, at once.
+    fails any of these ends it with status 1, after the others were checked. What keeps bundles from being checked says
+    nothing of them: a folder that is not there and a runtime that cannot serve end it with 2, before any is judged, a
+    device too small for one with 2 after the others, a device that fails with 3.
 
     Example: `specstream bundles verify`
     """
@@ -84,16 +86,16 @@ def verify(
             raise ConfigurationError(f"BUNDLE: expected a bundle's folder, received {folder}")
     found: dict[Path, Bundle | ClassifierError] = {folder: _loaded(folder) for folder in paths or default_bundles()}
     engines = _engines([each for each in found.values() if isinstance(each, Bundle)], options)
-    failed = False
+    wrong: list[ClassifierError] = []
     for folder, bundle in found.items():
         answer = engines[bundle.folder] if isinstance(bundle, Bundle) else bundle
-        if isinstance(answer, ClassifierError) or isinstance(bundle, ClassifierError):
-            failed = True
-            messages().print(f"{folder}: {answer}", style="red", markup=False)
-        else:
+        if isinstance(bundle, Bundle) and not isinstance(answer, ClassifierError):
             output().print(f"{folder.name}: {_findings(bundle, answer)}", markup=False)
-    if failed:
-        raise typer.Exit(REFUSED)
+        elif isinstance(answer, ClassifierError):
+            wrong.append(answer)
+            messages().print(f"{folder}: {answer}", style="red", markup=False)
+    if wrong:
+        raise typer.Exit(CHECK_FAILED if any(isinstance(each, BundleError) for each in wrong) else NOT_CHECKED)
 
 
 @app.command("cards")
@@ -140,7 +142,7 @@ def _engines(bundles: Sequence[Bundle], options: RuntimeOptions) -> dict[Path, E
         DeviceLost: the device failed.
     """
     try:
-        opened = open_engines(bundles, options, messages().print).engines if bundles else ()
+        opened = open_engines(bundles, options, messages().print).engines  # of none, too: is the runtime there?
         return {bundle.folder: engine for bundle, engine in zip(bundles, opened, strict=True)}
     except (RuntimeUnavailable, DeviceLost):
         raise  # it would serve no other bundle either

@@ -57,7 +57,8 @@ def train(
 
     Beside the output, in a folder that ends in `.training`, it keeps after each epoch a checkpoint, the losses as JSON
     and, where matplotlib is installed, pictures of them. An interrupted training that is resumed gives the same bytes;
-    on a GPU, whose sums have no fixed order, it may not.
+    on a GPU, whose sums have no fixed order, it may not. Without `--resume` a checkpoint that lies there is named, and
+    replaced after the first epoch.
 
     Example: `specstream train qso-finder --output my-bundles/qso-finder --seed 3`
     """
@@ -90,6 +91,10 @@ def train(
                     done = journal.resumed_epochs
                     found = f"goes on after epoch {done} of" if done else "starts anew: no checkpoint in"
                     messages().print(f"{found} {folder}", markup=False)
+                elif journal.replaced_epochs:
+                    said = f"a checkpoint after epoch {journal.replaced_epochs} lies in {folder}: "
+                    said += "--resume goes on from it; this training starts anew and replaces it"
+                    messages().print(said, style="yellow", markup=False, soft_wrap=True)
                 calibrated = train_named(request, to, report, journal)
     finally:
         end()

@@ -39,7 +39,7 @@ def log10_axis_fields(log10_wavelength: NDArray[Any]) -> dict[str, Any]:
     """Return ``grid`` where a log10(Angstrom) axis is regular to within its rounding, else ``wavelength``.
 
     Args:
-        log10_wavelength: (n,) in the type in which the file holds it.
+        log10_wavelength: (n,) in the type in which the file holds it; the caller has seen that it is a logarithm.
     """
     rounding = float(np.spacing(np.max(np.abs(log10_wavelength)))) if log10_wavelength.size else 0.0
     values = np.asarray(log10_wavelength, dtype=np.float64)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.fits.axes import log10_axis_fields
 from stream.fits.errors import FitsError
@@ -47,6 +48,8 @@ _BANDS: Final = "ugriz"
 _R_OVER_EBV: Final = 2.751  # A_r / E(B-V), Stoughton et al. 2002 (AJ 123, 485), table 22
 _FWHM_PER_SIGMA: Final = 2.3548200450309493
 _DLOGLAM: Final = 1e-4
+_LOG10_ANGSTROM: Final = (1.0, 7.0)
+"""From 1 nm to 1 mm, far beyond any spectrograph on both sides: a column of something else overflows in 10 ** x."""
 
 
 def recognises(file: FitsFile) -> bool:
@@ -101,7 +104,7 @@ def _spectrum(file: FitsFile, coadd: Extension, cells: Rows | None) -> dict[str,
     if unit is None:
         unit = "1e-17 erg/cm^2/s/Angstrom"
         assumptions.append(documented("flux unit", unit, _DATA_MODEL))
-    loglam = rows.array("LOGLAM")
+    loglam = _log10_wavelength(coadd, rows)
     quality = rows.array("AND_MASK").astype(np.int64) & UNUSABLE
     lsf = None
     if "WDISP" in coadd.columns:
@@ -149,6 +152,17 @@ def _spectrum(file: FitsFile, coadd: Extension, cells: Rows | None) -> dict[str,
         telluric_corrected=True,
         dereddened=False,
     )
+
+
+def _log10_wavelength(coadd: Extension, rows: Rows) -> NDArray[Any]:
+    """Return LOGLAM, (pixel,) log10(Angstrom) as stored; raises FitsError where it holds anything else."""
+    loglam = rows.array("LOGLAM")
+    low, high = _LOG10_ANGSTROM
+    wrong = loglam[~((loglam >= low) & (loglam <= high))]
+    if wrong.size:
+        expected = f"expected log10 of a wavelength in Angstrom from {low:g} to {high:g}"
+        raise coadd.error(f"{expected}, found {wrong[0]:g}", "LOGLAM")
+    return loglam
 
 
 def _resolving_power(lsf: Any, loglam: Any) -> float | None:

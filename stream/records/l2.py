@@ -137,7 +137,7 @@ def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEnco
     l2_ids = [record["l2_id"] for record in records]
     flags = [record["quality_flags"] for record in records]
     if encoder.encode(items, l2_ids, flags, verdicts) != framed:
-        raise L2SchemaMismatch(f"expected {SCHEMA} version 1.0, received a schema with other fields")
+        raise L2SchemaMismatch(f"expected {SCHEMA} version 1.1, received a schema with other fields")
     return encoder
 
 
@@ -174,6 +174,7 @@ def _probe() -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
         alternative_class=np.array([[0, -1], [-1, -1]]),
         alternative_redshift=np.array([[1.5, 0.0], [0.0, 0.0]]),
         alternative_probability=np.array([[0.125, 0.0], [0.0, 0.0]]),
+        anomaly_image=["DIFFERENCE", None],
     )
     return items, identities, verdicts
 

@@ -76,7 +76,9 @@ class L2ColumnEncoder:
             doubles("radial_velocity_km_s", "radial_velocity_error_km_s"),
             _lines(verdicts.lines, n),
             doubles("p_qso", "redshift_qso", "redshift_qso_error", "p_qso_high_z", "qso_z_threshold", "p_bal",
-                    "anomaly_score", "anomaly_p_value", "anomaly_wavelength_angstrom"),
+                    "anomaly_score", "anomaly_p_value", "anomaly_wavelength_angstrom", "anomaly_x_pixel",
+                    "anomaly_y_pixel"),
+            [NULL] * n if verdicts.anomaly_image is None else map(self._optional, verdicts.anomaly_image),
             verdicts.unknown.tolist(),
             doubles("unknown_p_value"),
             map(self._optional, verdicts.unknown_reason),
@@ -89,13 +91,13 @@ class L2ColumnEncoder:
             join(
                 (
                     head, l2_id.encode(), self._source(item), item.identity.fields, quality, fixed, classes, top_class,
-                    p_other, other_type, redshift, zwarn, alternatives, velocity, lines, scores, _BOOLEANS[unknown],
-                    p_value, rate, reason, place, long(bits),
+                    p_other, other_type, redshift, zwarn, alternatives, velocity, lines, scores, image,
+                    _BOOLEANS[unknown], p_value, rate, reason, place, long(bits),
                 )
             )
             for (
                 item, l2_id, quality, classes, top_class, p_other, other_type, redshift, zwarn, alternatives, velocity,
-                lines, scores, unknown, p_value, reason, place, bits,
+                lines, scores, image, unknown, p_value, reason, place, bits,
             ) in rows
         ]  # fmt: skip
 

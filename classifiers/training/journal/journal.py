@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from classifiers.training.evaluation.document import Plot
-from classifiers.training.journal.checkpoint import CHECKPOINT_FILE, Checkpoint, TrainingState, write_checkpoint
+from classifiers.training.journal.checkpoint import (
+    CHECKPOINT_FILE,
+    Checkpoint,
+    CheckpointError,
+    TrainingState,
+    write_checkpoint,
+)
 from classifiers.training.journal.history import HeldOut, History
 
 HISTORY_FILE = "history.json"
@@ -19,7 +25,7 @@ class Journal:
     after each epoch.
 
     Args:
-        folder: made if absent; what an earlier training left there is overwritten epoch by epoch.
+        folder: made if absent; what an earlier training left there is overwritten from the first epoch on.
         resume: go on from the checkpoint in the folder, if there is one.
         draw: returns a picture as PNG; None draws none.
         on_epoch: told the history after each epoch.
@@ -44,6 +50,20 @@ class Journal:
     def resumed_epochs(self) -> int:
         """Return how many epochs the checkpoint holds, 0 where nothing is resumed."""
         return len(self._checkpoint.history.epochs) if self._checkpoint is not None else 0
+
+    @property
+    def replaced_epochs(self) -> int:
+        """Return how many epochs of an earlier training the first epoch's checkpoint replaces.
+
+        0 where there is none, it is resumed, or it cannot be read: then nothing is lost.
+        """
+        file = self.folder / CHECKPOINT_FILE
+        if self._checkpoint is not None or not file.is_file():
+            return 0
+        try:
+            return len(Checkpoint.read(file).history.epochs)
+        except CheckpointError:
+            return 0
 
     def expect(self, told: Mapping[str, str | int]) -> None:
         """Note what decides the weights, and compare it with the checkpoint.

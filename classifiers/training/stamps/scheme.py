@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 CLASS_SCHEME = "STAMP-4"
@@ -28,3 +29,5 @@ class StampClass(IntEnum):
 CLASSES: tuple[str, ...] = tuple(each.name for each in StampClass)
 SHARES: tuple[float, ...] = (0.4, 0.25, 0.17, 0.18)
 """Shares of the classes among simulated alerts; the prior that the published probabilities assume."""
+CLASS_PRIOR: Mapping[str, float] = dict(zip(CLASSES, SHARES, strict=True))
+"""The same by class, as ``bundle.json`` states what ``PRIOR`` stands for."""

@@ -28,7 +28,7 @@ from classifiers.training.stamps import hosts
 from classifiers.training.stamps.calibrating import INPUTS, HeldOut, held_out, stamp_calibration
 from classifiers.training.stamps.fitting import BATCH, CLASS_WEIGHT, NOVELTY_WEIGHT, PEAK_LEARNING_RATE, Losses, fit
 from classifiers.training.stamps.samples import Progress, Sample
-from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, PRIOR
+from classifiers.training.stamps.scheme import CLASS_PRIOR, CLASS_SCHEME, CLASSES, PRIOR
 from classifiers.training.tolerances import TOLERANCES
 from classifiers.training.weights import weights
 
@@ -121,6 +121,7 @@ def write_trained(
     files = {GRAPH_FILE: to_onnx(module, ExportedStamps.NAMES, example)}
     files |= {GOLDEN_FILE: _golden(module, training), WEIGHTS_FILE: weights(module)}
     metrics: dict[str, Any] = {
+        "class_prior": dict(CLASS_PRIOR),
         "training_loss_nat_per_pixel": [round(each.elbo, 4) for each in losses],
         "training_cross_entropy_nat": [round(each.cross_entropy, 4) for each in losses],
         "training_novelty_cross_entropy_nat": [round(each.novelty, 4) for each in losses],

@@ -28,8 +28,7 @@ def slow_reference(image: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     height, width = image.shape
     for row in range(height):
         for column in range(width):
-            at_row = row - (height - SIDE) // 2 if height > SIDE else row + (SIDE - height) // 2
-            at_column = column - (width - SIDE) // 2 if width > SIDE else column + (SIDE - width) // 2
+            at_row, at_column = row - height // 2 + SIDE // 2, column - width // 2 + SIDE // 2
             if 0 <= at_row < SIDE and 0 <= at_column < SIDE and math.isfinite(image[row, column]):
                 cropped[at_row, at_column] = float(image[row, column])
     if not cropped:
@@ -49,9 +48,10 @@ def slow_reference(image: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
 def simulated() -> list[Stamps]:
     items = simulate_stamps(24, np.random.default_rng(2)).items()
     odd = np.random.default_rng(3).normal(1000, 7, (81, 30)).astype(np.float32)
+    even = np.random.default_rng(4).normal(1000, 7, (64, 90)).astype(np.float32)
     constant = np.full((61, 61), 3.0, np.float32)
     spiky = np.where(np.arange(3969).reshape(63, 63) % 17 == 0, np.float32(5), np.float32(0))
-    return [*items, alert(odd, None, odd[::-1].copy()), alert(constant, constant, constant), alert(None, spiky, spiky)]
+    return [*items, alert(odd, even, odd[::-1].copy()), alert(constant, constant, constant), alert(None, spiky, spiky)]
 
 
 def test_fast_preparation_agrees_with_the_slow_reference(simulated: list[Stamps]) -> None:
@@ -61,6 +61,15 @@ def test_fast_preparation_agrees_with_the_slow_reference(simulated: list[Stamps]
             expected, mask = slow_reference(image)
             assert np.array_equal(prepared.mask[row, channel], mask)
             assert np.allclose(prepared.stamps[row, channel], expected, rtol=2e-5, atol=2e-4), (row, channel)
+
+
+@pytest.mark.parametrize("side", [30, 31, 62, 63, 64, 65, 80, 100, 101])
+def test_the_middle_pixel_lies_in_the_middle_whatever_the_size(side: int) -> None:
+    """Cropped or padded, even or odd: pixel n // 2 goes to 31, in rows and in columns alike."""
+    image = np.random.default_rng(side).normal(0, 1, (side, side + 1)).astype(np.float32)
+    image[side // 2, (side + 1) // 2] = 1e4
+    stamp = prepare_stamps([alert(image, None, None)]).stamps[0, 0]
+    assert np.unravel_index(stamp.argmax(), stamp.shape) == (SIDE // 2, SIDE // 2)
 
 
 def same_rows(one: PreparedStamps, rows: list[int], other: PreparedStamps) -> bool:

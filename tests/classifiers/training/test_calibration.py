@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classifiers.bundle.folder import load_bundle
 from classifiers.loaded import load_engines
 from classifiers.suite import MODELS, suites
 from classifiers.training.bundles import BUNDLES
-from classifiers.training.calibration import calibrate_bundles
+from classifiers.training.calibration import QSO_PRIOR, calibrate_bundles
 from classifiers.training.error_factors import error_factor
 
 ENOUGH = 4608
@@ -44,6 +45,7 @@ def test_calibrated_bundles_fit_together_and_say_what_they_were_calibrated_on(tm
         assert use.calibration_domain == "SIMULATED"
     assert written["spectral-classifier"].fused is not None
     assert 0.3 < written["spectral-classifier"].temperature < 3.0
+    assert load_bundle(tmp_path / "qso-finder").manifest.metrics["class_prior"] == QSO_PRIOR
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from classifiers.training.stamps.anomalies import KINDS
 from classifiers.training.stamps.artefacts import KINDS as ARTEFACTS
 from classifiers.training.stamps.evaluate import RealAlert, as_section, evaluate_images
 from classifiers.training.stamps.ranking import auroc, auroc_interval, rank_correlation
-from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, StampClass
+from classifiers.training.stamps.scheme import CLASS_SCHEME, CLASSES, SHARES, StampClass
 from classifiers.training.stamps.simulate import simulate_stamps
 
 SHIPPED = Path(__file__).resolve().parents[3] / "classifiers" / "models" / "stamp-anomaly"
@@ -51,6 +51,7 @@ def test_training_writes_an_intact_calibrated_bundle(trained: tuple[Path, dict[s
     assert metrics == bundle.manifest.metrics
     assert bundle.manifest.class_scheme == CLASS_SCHEME
     assert bundle.manifest.class_names == CLASSES
+    assert metrics["class_prior"] == dict(zip(CLASSES, SHARES, strict=True))
     assert calibration.temperature != 1
     assert bundle.manifest.tolerances["fp32"].probability > 0  # torch's golden answers differ in last bits
     assert all(len(metrics[name]) == 2 for name in metrics if name.startswith("training_"))

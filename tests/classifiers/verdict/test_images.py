@@ -98,6 +98,30 @@ def test_without_a_measurement_in_the_difference_nothing_is_said(
     )
 
 
+def test_the_anomaly_names_the_image_and_the_pixel_that_contribute_most(prepared: PreparedStamps) -> None:
+    """From the middle, column and row; nothing where no pixel contributes and where nothing may be said."""
+    contribution = np.zeros((5, *SHAPE), np.float32)
+    contribution[:, 1, 2, 3] = 1
+    contribution[0, 2, 40, 31] = 7
+    contribution[1] = 0
+    verdicts = image_verdicts(answer(5, contribution=contribution), prepared)
+    assert verdicts.anomaly_image == ["DIFFERENCE", None, None, None, None]
+    assert verdicts.columns["anomaly_x_pixel"][0] == 0
+    assert verdicts.columns["anomaly_y_pixel"][0] == 9
+    assert np.isnan(verdicts.columns["anomaly_x_pixel"][1:]).all()
+    assert np.isnan(verdicts.columns["anomaly_y_pixel"][1:]).all()
+
+
+@pytest.mark.parametrize("side", [40, 63, 80])
+def test_the_strongest_pixel_is_one_of_the_stamp_as_it_was_sent(side: int) -> None:
+    """Whatever was cropped or padded: its offset from pixel n // 2 is that of the stamp's own."""
+    image = np.random.default_rng(side).normal(0, 1, (side, side)).astype(np.float32)
+    image[side // 2 - 9, side // 2 + 4] = 1e4
+    prepared = prepare_stamps([stamps(image, image)])
+    verdicts = image_verdicts(answer(1, contribution=prepared.stamps), prepared)
+    assert (verdicts.columns["anomaly_x_pixel"][0], verdicts.columns["anomaly_y_pixel"][0]) == (4, -9)
+
+
 def test_an_engine_that_answers_nan_makes_bad_data(prepared: PreparedStamps) -> None:
     logits = np.tile(np.float32([0, 4, 0, 0]), (5, 1))
     logits[0, 2] = np.nan

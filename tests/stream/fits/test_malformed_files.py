@@ -45,6 +45,18 @@ def _text(extension: int, column: str) -> Change:
     return change
 
 
+def _linear(file: fits.HDUList) -> None:
+    file[1].data["loglam"] = 10.0 ** file[1].data["loglam"].astype(float)
+
+
+def _nanometres(file: fits.HDUList) -> None:
+    file[1].data["loglam"] = 10.0 ** (file[1].data["loglam"].astype(float) - 1.0)
+
+
+def _unknown_wavelength(file: fits.HDUList) -> None:
+    file[1].data["loglam"][7] = np.nan
+
+
 def _other_mask(file: fits.HDUList) -> None:
     file["B_MASK"].data = file["B_MASK"].data[:, :-5]
 
@@ -72,12 +84,16 @@ def _date(file: fits.HDUList) -> None:
         (DESI, _flat_mask),
         (SDSS, _text(1, "flux")),
         (SDSS, _text(1, "ivar")),
+        (SDSS, _text(1, "loglam")),
+        (SDSS, _linear),
+        (SDSS, _nanometres),
+        (SDSS, _unknown_wavelength),
     ],
 )
 def test_it_is_an_error_of_one_line_that_names_the_file(
     data_dir: Path, tmp_path: Path, name: str, change: Change
 ) -> None:
-    """Not one that ends the reading of a night's other files."""
+    """Not one that ends the reading of a night's other files, and none that numpy warns of first."""
     path = tmp_path / name
     with fits.open(data_dir / "fits" / name) as file:
         change(file)

@@ -85,6 +85,7 @@ def batches(draw: Any) -> tuple[list[Accepted], list[Identity], Verdicts]:
         alternative_redshift=np.array([[draw(st.floats(0, 7)) for _ in range(2)] for _ in range(n)]),
         alternative_probability=np.array([[draw(st.floats(0, 1)) for _ in range(2)] for _ in range(n)]),
         lines=lines,
+        anomaly_image=draw(st.none() | st.lists(st.sampled_from([None, "SCIENCE"]), min_size=n, max_size=n)),
     )
     return items, known, verdicts
 

@@ -149,6 +149,18 @@ def test_a_finished_training_is_taken_as_it_is(fit: Fit, journal_in: Callable[..
 
 
 @pytest.mark.parametrize("fit", ["vae"], indirect=True)
+def test_what_a_training_that_starts_anew_replaces_is_known_before_it_does(
+    fit: Fit, journal_in: Callable[..., Journal]
+) -> None:
+    """The epochs that would be lost, until the first of its own is kept; none where there is none or it is resumed."""
+    assert journal_in("one").replaced_epochs == 0
+    with pytest.raises(Stopped):
+        fit(journal_in("one"), in_second_epoch)
+    assert journal_in("one").replaced_epochs == 1
+    assert journal_in("one", resume=True).replaced_epochs == 0
+
+
+@pytest.mark.parametrize("fit", ["vae"], indirect=True)
 def test_a_checkpoint_of_another_training_is_refused_by_name(
     fit: Fit, journal_in: Callable[..., Journal], tmp_path: Path
 ) -> None:
@@ -188,6 +200,7 @@ def test_a_damaged_checkpoint_is_refused(damage: str, journal_in: Callable[..., 
     file.write_bytes(content)
     with pytest.raises(CheckpointError, match="expected a checkpoint of specstream train"):
         journal_in("one", resume=True)
+    assert journal_in("one").replaced_epochs == 0, "nothing is lost with it"
 
 
 def test_an_interrupted_write_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
