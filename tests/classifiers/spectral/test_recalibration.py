@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from classifiers.bundle.errors import BundleError
 from classifiers.loaded import load_engines
-from classifiers.spectral.recalibration import Recalibration, Scores, TooFewLabels, write_recalibrated
+from classifiers.recalibration import TooFewLabels, write_recalibrated
+from classifiers.spectral.recalibration import Recalibration, Scores
 from classifiers.suite import MODELS, suites
 from classifiers.training.evaluation.other_samples import simulated
 from classifiers.training.simulation.scheme import CLASSES
@@ -26,6 +29,17 @@ def _scored(recalibration: Recalibration, n: int, seed: int) -> Scores:
     known = [row for row, label in enumerate(labels) if label.class_name is not None]
     index = np.array([CLASSES.index(str(labels[row].class_name)) for row in known])
     return recalibration.score([f"spectrum-{row}" for row in known], [spectra[row] for row in known], index)
+
+
+def chosen(scores: Scores, rows: NDArray[np.int64]) -> Scores:
+    """Return the scores of some spectra, in an order of their own."""
+    columns = {}
+    for field in fields(scores):
+        value = getattr(scores, field.name)
+        if isinstance(value, tuple):
+            value = tuple(value[row] for row in rows.tolist())
+        columns[field.name] = value[rows] if isinstance(value, np.ndarray) else value
+    return Scores(**columns)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +98,7 @@ def test_what_counts_as_flagged_is_what_the_service_publishes(recalibration: Rec
 @pytest.mark.slow
 def test_the_order_of_the_labels_changes_nothing(recalibration: Recalibration, scores: Scores) -> None:
     order = np.random.default_rng(1).permutation(len(scores.names))
-    shuffled = Scores(
-        tuple(scores.names[row] for row in order.tolist()), scores.label[order], scores.class_logits[order],
-        scores.p_other[order], scores.energy[order], scores.anomaly_score[order], scores.flagged[order], 0,
-    )  # fmt: skip
+    shuffled = chosen(scores, order)
     one, other = (recalibration.calibrate(each, RATE, 0.99).model_dump_json() for each in (shuffled, scores))
     assert one == other
 
