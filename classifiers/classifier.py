@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,10 @@ class EngineUse:
     calibration_domain: str
     class_scheme: str = ""
     prior_id: str = ""
+
+    def nominal(self) -> EngineUse:
+        """Return how a record names the engine for which its calibration guarantees nothing."""
+        return replace(self, calibration_domain="SIMULATED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Verdicts:
         alternative_class, alternative_redshift, alternative_probability: (n, a); class index -1 ends a row's list.
         lines: measured lines or None.
         anomaly_image: n strings or None, the image of the strongest pixel; None of other lanes.
+        nominal: (n, e) bool, for which of the e engines (in the order of ``Classifier.engines``) the record is of no
+            survey or coverage that the calibration, of domain SURVEY, was made from; None: for none.
         stage_seconds: seconds by stage ("preprocess", engine names, "lines", "verdict"); engines computed in one call
             are one stage, their names joined by "+". For telemetry only.
     """
@@ -81,11 +87,19 @@ class Verdicts:
     alternative_probability: NDArray[np.float64]
     lines: Lines | None = None
     anomaly_image: Sequence[str | None] | None = None
+    nominal: NDArray[np.bool_] | None = None
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return n."""
         return int(self.top_class.shape[0])
+
+    def uses(self, engines: Sequence[EngineUse], row: int) -> list[EngineUse]:
+        """Return how the record of a row names the engines that took part."""
+        if self.nominal is None:
+            return list(engines)
+        marks = self.nominal[row].tolist()
+        return [use.nominal() if nominal else use for use, nominal in zip(engines, marks, strict=True)]
 
 
 class Classifier(Protocol):

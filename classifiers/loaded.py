@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import Bundle, load_bundle
 from classifiers.classifier import EngineUse
@@ -13,6 +17,7 @@ from classifiers.engine import Arrays, Engine
 from classifiers.runtimes.opening import Notice, RuntimeOptions, open_engines
 from classifiers.runtimes.rehearsal import Rehearsed
 from classifiers.verdict.answers import Answer
+from classifiers.verdict.promise import nominal_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,14 @@ class LoadedEngine:
     refusals: tuple[tuple[str, str], ...] = ()
     rehearsed: Rehearsed | None = None
 
+    @property
+    def calibration(self) -> Calibration:
+        """Return the calibration for its runtime and number format."""
+        return self.bundle.calibration(self.engine.runtime, self.engine.dtype)
+
     def use(self) -> EngineUse:
         """Return how L2 records name it."""
-        manifest = self.bundle.manifest
-        calibration = self.bundle.calibration(self.engine.runtime, self.engine.dtype)
+        manifest, calibration = self.bundle.manifest, self.calibration
         return EngineUse(
             name=manifest.name,
             version=manifest.version,
@@ -49,7 +58,7 @@ class LoadedEngine:
 
     def answer(self, outputs: Arrays) -> Answer:
         """Return outputs with what is needed to read them."""
-        return Answer(self.bundle.manifest, self.bundle.calibration(self.engine.runtime, self.engine.dtype), outputs)
+        return Answer(self.bundle.manifest, self.calibration, outputs)
 
 
 def load_engines(
@@ -75,6 +84,23 @@ def load_engines(
         LoadedEngine(bundle, engine, opened.refusals, rehearsed.get(engine.name))
         for bundle, engine in zip(bundles, opened.engines, strict=True)
     )
+
+
+def nominal_records(
+    engines: Iterable[LoadedEngine], surveys: Sequence[str], coverage: NDArray[np.float64]
+) -> NDArray[np.bool_] | None:
+    """Return ``Verdicts.nominal`` of n records: None where every calibration holds for each, or for none.
+
+    Args:
+        engines: e engines that take part, in their order.
+        surveys: n upper-case names.
+        coverage: (n,) fraction of the grid or bands.
+    """
+    found = [
+        nominal_rows(loaded.calibration, surveys, coverage < loaded.bundle.manifest.domain.full_coverage)
+        for loaded in engines
+    ]
+    return np.stack(found, axis=1) if any(rows.any() for rows in found) else None
 
 
 def by_role(engines: Sequence[LoadedEngine], roles: frozenset[str]) -> dict[str, LoadedEngine]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from classifiers.classifier import EngineUse
-from classifiers.loaded import LoadedEngine, by_role
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.classifier import EngineUse, Verdicts
+from classifiers.items import Spectrum, Stamps
+from classifiers.loaded import LoadedEngine, by_role, nominal_records
 
 
 class OneEngineLane:
@@ -35,3 +39,8 @@ class OneEngineLane:
     def workers(self) -> int:
         """Return one more than the threads of the engine: one prepares and reads answers while the others compute."""
         return self._threads + 1
+
+    def _nominal(self, items: Sequence[Spectrum] | Sequence[Stamps], verdicts: Verdicts) -> NDArray[np.bool_] | None:
+        """Return ``Verdicts.nominal`` of n items."""
+        engines = () if self._engine is None else (self._engine,)
+        return nominal_records(engines, [item.survey for item in items], verdicts.columns["coverage"])

@@ -36,13 +36,14 @@ class Label:
     l2_id: str | None
 
 
-def read_labels(source: str, settings: Settings, codec: Codec) -> dict[str, Label]:
+def read_labels(source: str, settings: Settings, codec: Codec, *, artefacts: bool = False) -> dict[str, Label]:
     """Return labels by l1_id; of several for one spectrum the latest counts (the last, where they have no time).
 
     Args:
         source: a file (.csv, .ecsv, .fits) or the address of a topic of ``label`` records.
         settings: for the topic.
         codec: for the topic.
+        artefacts: see ``labels_of``.
 
     Raises:
         ConfigurationError: no such file, or a column is missing.
@@ -55,11 +56,16 @@ def read_labels(source: str, settings: Settings, codec: Codec) -> dict[str, Labe
         )
     else:
         rows = _table(Path(source))
-    return labels_of(rows)
+    return labels_of(rows, artefacts=artefacts)
 
 
-def labels_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Label]:
-    """Return labels by l1_id from rows with the fields of the ``label`` record; a verdict ARTEFACT takes one back."""
+def labels_of(rows: Iterable[Mapping[str, Any]], *, artefacts: bool = False) -> dict[str, Label]:
+    """Return labels by l1_id from rows with the fields of the ``label`` record.
+
+    Args:
+        rows: any order.
+        artefacts: True where ARTEFACT is a class, as of alerts: the verdict names it; else it takes a label back.
+    """
     found: dict[str, tuple[int, Label | None]] = {}
     for row in rows:
         l1_id = str(row["l1_id"])
@@ -68,6 +74,8 @@ def labels_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Label]:
             continue
         verdict = row.get("verdict") or CONFIRMED
         class_name = row.get("class_name") or None
+        if verdict == NOT_AN_OBJECT and artefacts:
+            verdict, class_name = CONFIRMED, NOT_AN_OBJECT
         usable = verdict != NOT_AN_OBJECT and (class_name is not None or verdict == CONFIRMED)
         label = Label(l1_id, class_name, row.get("object_id") or None, row.get("l2_id") or None)
         found[l1_id] = time, label if usable else None

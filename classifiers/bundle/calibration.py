@@ -87,6 +87,10 @@ class Calibration(Frozen):
     or OTHER_KNOWN, among whole spectra and, with ``short_coverage``, among those that lack wavelengths (conformal
     prediction within groups, Vovk et al. 2005, Sect. 4.5). It is the sum of the two rates, each held with
     ``confidence``.
+
+    With domain SURVEY the rate is guaranteed for the ``surveys`` whose labelled objects made the tables, in the mix in
+    which they were labelled; for all others, and for the coverage that kept the tables of an earlier calibration
+    (``kept_coverage``), it is nominal (``classifiers.verdict.promise``).
     """
 
     format: Literal[1] = 1
@@ -95,6 +99,12 @@ class Calibration(Frozen):
     dtype: Literal["fp32", "tf32", "fp16", "bf16"] = "fp32"
     domain: Literal["SIMULATED", "SURVEY"] = Field(
         default="SIMULATED", description="SIMULATED: nominal; SURVEY: guaranteed"
+    )
+    surveys: tuple[str, ...] = Field(
+        default=(), description="of the labelled objects, upper case; none: not told (SIMULATED, older files)"
+    )
+    kept_coverage: Literal["WHOLE", "SHORT"] | None = Field(
+        default=None, description="whose tables are those of an earlier calibration, too few of it being labelled"
     )
     n: int = Field(ge=1, description="number of held-out objects")
     alpha: float = Field(default=0.01, gt=0, lt=1, description="declared false-unknown rate")
@@ -135,6 +145,8 @@ class Calibration(Frozen):
             raise ValueError(
                 f"novel_rate + other_rate = {self.novel_rate + self.other_rate} exceeds alpha = {self.alpha}"
             )
+        if self.domain == "SIMULATED" and (self.surveys or self.kept_coverage):
+            raise ValueError(f"a calibration of domain SIMULATED is of no survey, not of {', '.join(self.surveys)}")
         return self
 
 

@@ -38,4 +38,4 @@ class ImageSuite(OneEngineLane):
             watch.start()
         verdicts = image_verdicts(answer, prepared)
         watch.stop("verdict")
-        return replace(verdicts, stage_seconds=watch.seconds)
+        return replace(verdicts, nominal=self._nominal(items, verdicts), stage_seconds=watch.seconds)

@@ -41,4 +41,4 @@ class NarrowbandSuite(OneEngineLane):
         watch.start()
         verdicts = narrowband_verdicts(self._engine.answer(outputs), prepared)
         watch.stop("verdict")
-        return replace(verdicts, stage_seconds=watch.seconds)
+        return replace(verdicts, nominal=self._nominal(items, verdicts), stage_seconds=watch.seconds)

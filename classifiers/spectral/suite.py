@@ -12,7 +12,7 @@ from classifiers.bundle.errors import BundleError
 from classifiers.bundle.manifest import SPECTRAL_ROLES
 from classifiers.classifier import EngineUse, Verdicts
 from classifiers.items import Spectrum
-from classifiers.loaded import LoadedEngine, by_role
+from classifiers.loaded import LoadedEngine, by_role, nominal_records
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.spectral.computing import computation
 from classifiers.spectral.measuring import compile_loops, measured
@@ -67,14 +67,16 @@ class SpectralSuite:
         verdicts = spectral_verdicts(items, prepared, read, lines)
         watch.stop("verdict")
         watch.add_to(seconds)
-        return replace(verdicts, stage_seconds=seconds)
+        surveys, coverage = [item.survey for item in items], verdicts.columns["coverage"]
+        nominal = nominal_records(self._engines.values(), surveys, coverage)
+        return replace(verdicts, nominal=nominal, stage_seconds=seconds)
 
 
 def _check_partner(engines: Mapping[str, LoadedEngine]) -> None:
     classifier, anomaly = engines.get("spectral_classifier"), engines.get("anomaly")
     if classifier is None or anomaly is None:
         return
-    fused = classifier.bundle.calibration(classifier.engine.runtime, classifier.engine.dtype).fused
+    fused = classifier.calibration.fused
     if fused is None:
         return
     partner, manifest = fused.partner, anomaly.bundle.manifest

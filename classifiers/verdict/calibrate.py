@@ -149,6 +149,7 @@ def spectral_calibration(
     other_rate: float = 0.0,
     confidence: float = 0.99,
     temperature: float | None = None,
+    anomaly_weight: float = ANOMALY_WEIGHT,
     **fields: Any,
 ) -> Calibration:
     """Return the calibration of a ``spectral_classifier`` from held-out objects in random order.
@@ -173,6 +174,7 @@ def spectral_calibration(
         confidence: that each of the two holds.
         temperature: taken as it is, so that p_other has no part in the objects that its threshold is made from; None
             fits it.
+        anomaly_weight: of the anomaly bundle's p-value beside that of the energy.
         **fields: other fields of ``Calibration`` (runtime, dtype, domain ...).
 
     Raises:
@@ -198,7 +200,7 @@ def spectral_calibration(
         if null is not None and anomaly_scores is not None:
             scores = p_values(null, anomaly_scores[ranking].astype(np.float64))
             own = p_values(table, energy[ranking].astype(np.float64))
-            fused = tail_table(fisher(own, scores, ANOMALY_WEIGHT))
+            fused = tail_table(fisher(own, scores, anomaly_weight))
         own_kinds = None if kinds is None else kinds[rows]
         limit = _other_limit(other[rows], own_kinds, other_rate, confidence) if other_rate > 0 else None
         return table, fused, limit
@@ -220,7 +222,7 @@ def spectral_calibration(
         novelty=table,
         fused=None
         if nulls is None or fused is None
-        else Fused(partner=nulls.partner, anomaly_weight=ANOMALY_WEIGHT, table=fused),
+        else Fused(partner=nulls.partner, anomaly_weight=anomaly_weight, table=fused),
         short_coverage=part,
         **fields,
     )

@@ -58,8 +58,10 @@ def novelty(answers: Mapping[str, Answer], rows: Mapping[str, AnsweredRows], n: 
         if calibration.fused is not None:
             energy, score = (single[role].p_value for role in SCORES)
             scores = fisher(energy, score, calibration.fused.anomaly_weight)
-            part = None if calibration.short_coverage is None else calibration.short_coverage.fused
-            short = rows["spectral_classifier"].short
+            own, short = calibration.short_coverage, rows["spectral_classifier"].short
+            part = None if own is None else own.fused
+            if own is not None and part is None:  # no table of their fused score: the energy's judges them
+                scores = np.where(short, np.nan, scores)
             fused = judged_by_coverage(calibration.fused.table, part, scores, short, calibration)
             result = _preferred(fused, result)
     return result

@@ -48,6 +48,7 @@ class L2Writer:
     def __init__(self, engines: Sequence[EngineUse], *, topic: str, codec: Codec) -> None:
         self._identifiers = L2Identifiers(engines)
         self._topic = topic
+        self._engines = len(engines)
         self._encoder = _checked_encoder(engines, codec)
 
     def finish(self, accepted: Sequence[Accepted], verdicts: Verdicts, classified_ms: int) -> list[Finished]:
@@ -59,9 +60,9 @@ class L2Writer:
             classified_ms: when it did, UTC [ms since 1970].
 
         Raises:
-            VerdictsMismatch: the verdicts are for another number of items, or hold an unknown column.
+            VerdictsMismatch: the verdicts are for another number of items or engines, or hold an unknown column.
         """
-        _check_fit(accepted, verdicts)
+        _check_fit(accepted, verdicts, self._engines)
         flags = [
             quality_flags_of(item, bits) for item, bits in zip(accepted, verdicts.quality_flags.tolist(), strict=True)
         ]
@@ -116,9 +117,11 @@ class L2Writer:
         return finished
 
 
-def _check_fit(accepted: Sequence[Accepted], verdicts: Verdicts) -> None:
+def _check_fit(accepted: Sequence[Accepted], verdicts: Verdicts, engines: int) -> None:
     if len(verdicts) != len(accepted):
         raise VerdictsMismatch(f"expected verdicts for {len(accepted)} items, received {len(verdicts)}")
+    if verdicts.nominal is not None and verdicts.nominal.shape != (len(accepted), engines):
+        raise VerdictsMismatch(f"expected nominal for {engines} engines, received {verdicts.nominal.shape[1]}")
     unknown = sorted(verdicts.columns.keys() - set(FLOAT_COLUMNS))
     if unknown:
         raise VerdictsMismatch(f"expected columns of the L2 record, received {unknown[0]!r}")
@@ -126,7 +129,7 @@ def _check_fit(accepted: Sequence[Accepted], verdicts: Verdicts) -> None:
 
 def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEncoder:
     """Return an encoder of columns that writes the same bytes as the codec for a full and an empty record."""
-    items, identities, verdicts = _probe()
+    items, identities, verdicts = _probe(len(engines))
     records = [
         l2_record(item, identity, verdicts, row, engines)
         for row, (item, identity) in enumerate(zip(items, identities, strict=True))
@@ -141,7 +144,7 @@ def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEnco
     return encoder
 
 
-def _probe() -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
+def _probe(engines: int) -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
     """Return two items, their identities and verdicts: all fields of the first record filled, few of the second."""
     stamps = Stamps(None, None, None, "PROBE", 0)
     text = {name: name for name in Identity.__dataclass_fields__ if name not in _NUMBERS}
@@ -175,6 +178,7 @@ def _probe() -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
         alternative_redshift=np.array([[1.5, 0.0], [0.0, 0.0]]),
         alternative_probability=np.array([[0.125, 0.0], [0.0, 0.0]]),
         anomaly_image=["DIFFERENCE", None],
+        nominal=np.array([[True] * engines, [False] * engines]),
     )
     return items, identities, verdicts
 

@@ -37,8 +37,9 @@ class L2ColumnEncoder:
 
     def __init__(self, engines: Sequence[EngineUse], header: bytes) -> None:
         self._header_and_id = header + long_bytes(36)
-        uses = b"".join(string_bytes(text) for engine in engines for text in astuple(engine))
-        self._engines = long_bytes(len(engines)) + uses + NULL if engines else NULL
+        self._uses = tuple(engines)
+        self._engines = _engines(self._uses)
+        self._nominal: dict[tuple[bool, ...], bytes] = {}
         self._sources: dict[TopicPartition, bytes] = {}
         self._texts: dict[str, bytes] = {}
 
@@ -60,12 +61,13 @@ class L2ColumnEncoder:
             return nullable_double_rows([columns.get(name) for name in names], n)
 
         top = [None if index < 0 else verdicts.class_names[index] for index in verdicts.top_class.tolist()]
-        fixed = self._engines + string_bytes(verdicts.class_scheme)
+        scheme = string_bytes(verdicts.class_scheme)
         rate = pack_double(verdicts.unknown_rate)
         rows = zip(
             accepted,
             l2_ids,
             doubles("snr", "coverage"),
+            self._named(verdicts, n),
             double_map_rows(verdicts.class_names, verdicts.class_probabilities),
             map(self._optional, top),
             doubles("p_other"),
@@ -90,16 +92,27 @@ class L2ColumnEncoder:
         return [
             join(
                 (
-                    head, l2_id.encode(), self._source(item), item.identity.fields, quality, fixed, classes, top_class,
-                    p_other, other_type, redshift, zwarn, alternatives, velocity, lines, scores, image,
+                    head, l2_id.encode(), self._source(item), item.identity.fields, quality, uses, scheme, classes,
+                    top_class, p_other, other_type, redshift, zwarn, alternatives, velocity, lines, scores, image,
                     _BOOLEANS[unknown], p_value, rate, reason, place, long(bits),
                 )
             )
             for (
-                item, l2_id, quality, classes, top_class, p_other, other_type, redshift, zwarn, alternatives, velocity,
-                lines, scores, image, unknown, p_value, reason, place, bits,
+                item, l2_id, quality, uses, classes, top_class, p_other, other_type, redshift, zwarn, alternatives,
+                velocity, lines, scores, image, unknown, p_value, reason, place, bits,
             ) in rows
         ]  # fmt: skip
+
+    def _named(self, verdicts: Verdicts, n: int) -> list[bytes]:
+        """Return the field ``engines`` of each record."""
+        if verdicts.nominal is None:
+            return [self._engines] * n
+        out = []
+        for row, marks in enumerate(map(tuple, verdicts.nominal.tolist())):
+            if marks not in self._nominal:
+                self._nominal[marks] = _engines(verdicts.uses(self._uses, row))
+            out.append(self._nominal[marks])
+        return out
 
     def _source(self, item: Accepted) -> bytes:
         message = item.message
@@ -139,6 +152,11 @@ class L2ColumnEncoder:
                 start += 16
             out.append(long_bytes(len(pieces) // 2) + b"".join(pieces) + NULL if pieces else NULL)
         return out
+
+
+def _engines(uses: Sequence[EngineUse]) -> bytes:
+    texts = b"".join(string_bytes(text) for use in uses for text in astuple(use))
+    return long_bytes(len(uses)) + texts + NULL if uses else NULL
 
 
 def _lines(lines: Lines | None, n: int) -> list[bytes]:

@@ -65,7 +65,7 @@ def l2_record(
         "lane": published_lane(item.lane),
         **asdict(identity),
         **{name: _number(verdicts, name, row) for name in FLOAT_COLUMNS},
-        "engines": [asdict(engine) for engine in engines],
+        "engines": [asdict(engine) for engine in verdicts.uses(engines, row)],
         "class_scheme": verdicts.class_scheme,
         "class_probabilities": _probabilities(names, verdicts.class_probabilities[row].tolist()),
         "top_class": names[top] if top >= 0 else None,

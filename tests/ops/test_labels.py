@@ -40,6 +40,15 @@ def test_an_artefact_takes_a_label_back_and_doubt_without_a_class_says_nothing()
     assert (found["d"].class_name, found["d"].l2_id) == (None, "x")
 
 
+def test_an_artefact_is_a_class_where_a_bundle_has_it() -> None:
+    rows = [
+        {"l1_id": "a", "class_name": None, "verdict": "ARTEFACT"},
+        {"l1_id": "b", "class_name": "NUCLEAR", "verdict": "WRONG"},
+    ]
+    found = labels_of(rows, artefacts=True)
+    assert {l1_id: label.class_name for l1_id, label in found.items()} == {"a": "ARTEFACT", "b": "NUCLEAR"}
+
+
 @pytest.mark.parametrize("ending", [".csv", ".ecsv", ".fits"])
 def test_tables_of_every_form_give_the_same_labels(ending: str, tmp_path: Path) -> None:
     rows = [
