@@ -98,8 +98,8 @@ def test_without_a_measurement_in_the_difference_nothing_is_said(
     )
 
 
-def test_the_anomaly_names_the_image_and_the_pixel_that_contribute_most(prepared: PreparedStamps) -> None:
-    """From the middle, column and row; nothing where no pixel contributes and where nothing may be said."""
+def test_the_anomaly_names_the_image_and_the_pixel_that_deviate_most(prepared: PreparedStamps) -> None:
+    """From the middle, column and row; nothing where no pixel deviates and where nothing may be said."""
     contribution = np.zeros((5, *SHAPE), np.float32)
     contribution[:, 1, 2, 3] = 1
     contribution[0, 2, 40, 31] = 7
