@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from classifiers.classifier import EngineUse, Verdicts
+from classifiers.classifier import EngineUse, Lines, Verdicts
 from classifiers.items import Stamps
 from classifiers.quality import Quality
 from schemas.codec import Codec
@@ -18,7 +18,7 @@ from stream.records.finished import SKY_FIBRE, Finished
 from stream.records.identifiers import L2Identifiers
 from stream.records.identity import encode_identity
 from stream.records.l2_columns import L2ColumnEncoder
-from stream.records.l2_plain import FLOAT_COLUMNS, l2_record, quality_flags_of
+from stream.records.l2_plain import FLOAT_COLUMNS, LINE_COLUMNS, l2_record, quality_flags_of
 from stream.transports.contract import Message, TopicPartition
 
 SCHEMA: Final = "l2_classification"
@@ -137,7 +137,7 @@ def _checked_encoder(engines: Sequence[EngineUse], codec: Codec) -> L2ColumnEnco
     l2_ids = [record["l2_id"] for record in records]
     flags = [record["quality_flags"] for record in records]
     if encoder.encode(items, l2_ids, flags, verdicts) != framed:
-        raise L2SchemaMismatch(f"expected {SCHEMA} version 1.0, received a schema with other fields")
+        raise L2SchemaMismatch(f"expected {SCHEMA} version 1.1, received a schema with other fields")
     return encoder
 
 
@@ -174,6 +174,12 @@ def _probe() -> tuple[list[Accepted], tuple[Identity, Identity], Verdicts]:
         alternative_class=np.array([[0, -1], [-1, -1]]),
         alternative_redshift=np.array([[1.5, 0.0], [0.0, 0.0]]),
         alternative_probability=np.array([[0.125, 0.0], [0.0, 0.0]]),
+        lines=Lines(
+            ("C",),
+            np.array([[0.5], [np.nan]]),
+            **{name: np.array([[1.5 + index], [np.nan]]) for index, name in enumerate(LINE_COLUMNS)},
+            flux_unit=("unit", None),
+        ),
     )
     return items, identities, verdicts
 
