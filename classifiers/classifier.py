@@ -31,13 +31,25 @@ class EngineUse:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Measured lines of a batch. ``names``: K line names; arrays are (n, K) float64, NaN = not measured."""
+    """Measured lines of a batch of n spectra; arrays are (n, K) float64, NaN = not measured.
+
+    Attributes:
+        names: K line names.
+        flux, flux_error: in ``flux_unit``.
+        equivalent_width, equivalent_width_error: rest frame, emission positive [Angstrom].
+        velocity_width, velocity_width_error: standard deviation without the instrument's, 0 = not resolved [km/s].
+        flux_unit: n strings; None where no line is measured or the flux is not calibrated. Empty until the suite, which
+            has the spectra, writes it.
+    """
 
     names: tuple[str, ...]
     flux: NDArray[np.float64]
     flux_error: NDArray[np.float64]
     equivalent_width: NDArray[np.float64]
+    equivalent_width_error: NDArray[np.float64]
     velocity_width: NDArray[np.float64]
+    velocity_width_error: NDArray[np.float64]
+    flux_unit: Sequence[str | None] = ()
 
 
 @dataclass(frozen=True, slots=True)

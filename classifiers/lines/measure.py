@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from classifiers.compiled import compiled
 from classifiers.lines.continuum import FIRST_COLUMN, galaxy_continuum
 from classifiers.lines.fit import Start, fit
+from classifiers.lines.profiles import LOWEST_KM_S
+from classifiers.lines.steps import SMALL_SIGMAS, SMALL_STEP
 from classifiers.lines.table import (
     BALMER,
     BIN_KM_S,
@@ -64,7 +66,8 @@ class MeasuredLines:
         published_error: (n, K) float64, flux_error times the square root of the complex's reduced chi-square where that
             is above 1.
         equivalent_width, equivalent_width_error: (n, K) float64, rest frame, emission positive [Angstrom].
-        velocity_width: (n, K) float64, standard deviation without the instrument's, 0 if unresolved [km/s].
+        velocity_width, velocity_width_error: (n, K) float64, standard deviation without the instrument's, 0 where the
+            line is not resolved; the error is then how wide it may be within one sigma, and may be inf [km/s].
         sigma, sigma_error: (n, K) float64, standard deviation as observed [km/s]; the error may be inf.
         redshift, redshift_error: (n,) float64, on the lines; the error is inf where no line says anything.
     """
@@ -75,6 +78,7 @@ class MeasuredLines:
     equivalent_width: Floats
     equivalent_width_error: Floats
     velocity_width: Floats
+    velocity_width_error: Floats
     sigma: Floats
     sigma_error: Floats
     redshift: Floats
@@ -117,8 +121,8 @@ def measure_lines(
     relative = np.hypot(found.error * REPORTED * angstrom / level, width * found.continuum_error / level)
     measured = np.isfinite(found.flux)
     sigma = np.where(measured, np.exp(found.value[:, GROUPS]) * BIN_KM_S, np.nan)
-    instrument = C_KM_S / (_FWHM_PER_SIGMA * resolving_power)
-    intrinsic = np.sqrt(np.maximum(sigma**2 - np.nan_to_num(instrument)[:, None] ** 2, 0.0))
+    log_error = found.value_error[:, GROUPS]
+    width_km_s, width_error_km_s = _without_the_instrument(sigma, log_error, resolving_power)
     stretch = angstrom * (1.0 + redshift)[:, None] * REPORTED
     shifted = (1.0 + redshift) * 10.0 ** (STEP * found.value[:, SHIFT])
     return MeasuredLines(
@@ -127,12 +131,36 @@ def measure_lines(
         published_error=found.error * stretch * np.sqrt(np.fmax(found.chi2, 1.0)),
         equivalent_width=width,
         equivalent_width_error=relative,
-        velocity_width=intrinsic,
+        velocity_width=width_km_s,
+        velocity_width_error=width_error_km_s,
         sigma=sigma,
-        sigma_error=np.where(measured, sigma * found.value_error[:, GROUPS], np.nan),
+        sigma_error=np.where(measured, sigma * log_error, np.nan),
         redshift=shifted - 1.0,
         redshift_error=shifted * np.log(10.0) * STEP * found.value_error[:, SHIFT],
     )
+
+
+def _without_the_instrument(sigma: Floats, log_error: Floats, resolving_power: Floats) -> tuple[Floats, Floats]:
+    """Return intrinsic widths and their errors: (n, K) each [km/s]; NaN where a line is not measured.
+
+    With s as observed and i the instrument's, w = sqrt(s^2 - i^2) has the error s ds / w. A line is not resolved, and w
+    is 0, where w is below that error, s below i, or s no farther above the narrowest profile that is fitted than the
+    fit's last step may have been: in the fit, what is narrower is as wide as that. The error is then the root of one
+    sigma above s^2 - i^2, or above 0 where that is less.
+
+    Args:
+        sigma: (n, K) as observed [km/s].
+        log_error: (n, K) error of ln sigma; inf where nothing says anything.
+        resolving_power: (n,) wavelength / FWHM; where NaN, the instrument is taken to add nothing.
+    """
+    instrument = np.nan_to_num(C_KM_S / (_FWHM_PER_SIGMA * resolving_power))[:, None]
+    square = np.maximum(sigma**2 - instrument**2, 0.0)
+    spread = sigma**2 * log_error
+    above = np.log(sigma / LOWEST_KM_S[GROUPS])
+    resolved = (square > spread) & (above > np.maximum(SMALL_STEP, SMALL_SIGMAS * log_error))
+    width = np.sqrt(square)
+    error = np.where(resolved, spread / np.where(resolved, width, 1.0), np.sqrt(square + 2.0 * spread))
+    return np.where(resolved | np.isnan(sigma), width, 0.0), error
 
 
 def _gather(

@@ -26,7 +26,8 @@ MOST_STEPS = 6
 _LEAST_BINS = 12
 _STRAIGHT = 2  # columns of the straight continuum, as in ``layout``
 _LARGEST_STEP, _LARGEST_SIGMAS = 1.0, 2.0  # no step is larger than both
-_SMALL_STEP, _SMALL_SIGMAS = 0.05, 0.5  # a fit has ended whose steps are all smaller than either
+SMALL_STEP, SMALL_SIGMAS = 0.05, 0.5
+"""A fit has ended whose steps are all smaller than either, the one in bins or ln bins, the other of their errors."""
 _SINGULAR = 1e-7  # a pivot smaller than this times its diagonal element before sweeping carries no information
 _TINY = 1e-30
 
@@ -95,7 +96,7 @@ def _step(value: Floats, damping: Floats, at: Layout, work: Work) -> bool:
         work.step[q] = min(max(work.solved[q, p], -limit), limit)
         before = value[q]
         value[q] = min(max(before + work.step[q], at.lowest[q]), at.highest[q])
-        moving |= abs(value[q] - before) > max(_SMALL_STEP, _SMALL_SIGMAS * spread)
+        moving |= abs(value[q] - before) > max(SMALL_STEP, SMALL_SIGMAS * spread)
     return moving
 
 

@@ -7,13 +7,14 @@ import warnings
 import numpy as np
 from astropy import units as u
 
-from classifiers.preprocess.units import PIVOT_ANGSTROM, FluxUnit, UnitError
+from classifiers.preprocess.units import CONVERTED_LINE_FLUX, PIVOT_ANGSTROM, FluxUnit, UnitError
 
 C_ANGSTROM_PER_S = 2.99792458e18
 HC_ERG_ANGSTROM = 1.986445857148929e-08
 _F_LAMBDA = u.erg / u.s / u.cm**2 / u.AA
 _F_NU = u.erg / u.s / u.cm**2 / u.Hz
 _PHOTONS = u.ph / u.s / u.cm**2 / u.AA
+_LINE_FLUX = u.erg / u.s / u.cm**2
 _COUNTS = (u.ct, u.adu, u.electron, u.ph, u.DN)
 
 
@@ -31,17 +32,23 @@ def parsed(text: str) -> FluxUnit:
     if not (np.isreal(scale) and np.isfinite(scale) and scale > 0):
         raise UnitError(text, f"has the scale {scale}")
     if unit.is_equivalent(_F_LAMBDA):
-        return FluxUnit(calibrated=True)
+        return FluxUnit(calibrated=True, line_flux=_line_flux(unit))
     if unit.is_equivalent(_F_NU):  # F_lambda = F_nu c / wavelength^2
         factor = float(unit.to(1e-17 * _F_NU)) * C_ANGSTROM_PER_S / PIVOT_ANGSTROM**2
-        return FluxUnit(calibrated=True, wavelength_power=-2, factor=factor)
+        return FluxUnit(calibrated=True, wavelength_power=-2, factor=factor, line_flux=CONVERTED_LINE_FLUX)
     if unit.is_equivalent(_PHOTONS):  # F_lambda = photons h c / wavelength
         factor = float(unit.to(_PHOTONS)) * 1e17 * HC_ERG_ANGSTROM / PIVOT_ANGSTROM
-        return FluxUnit(calibrated=True, wavelength_power=-1, factor=factor)
+        return FluxUnit(calibrated=True, wavelength_power=-1, factor=factor, line_flux=CONVERTED_LINE_FLUX)
     if unit.is_equivalent(u.dimensionless_unscaled) or _is_counts(unit):
         return FluxUnit(calibrated=False)
     hint = " (A is the ampere; write Angstrom)" if u.A in unit.bases else ""
     raise UnitError(text, f"is of type {unit.physical_type}{hint}")
+
+
+def _line_flux(unit: u.UnitBase) -> str:
+    """Return a flux density per wavelength times Angstrom as a number, unless 1, times ``erg / (cm2 s)``."""
+    number = f"{float((unit * u.AA).to(_LINE_FLUX)):.12g}".replace("e-0", "e-").replace("e+0", "e+")
+    return "erg / (cm2 s)" if number == "1" else f"{number} erg / (cm2 s)"
 
 
 def _is_counts(unit: u.UnitBase) -> bool:

@@ -19,6 +19,8 @@ from classifiers.errors import ClassifierError
 
 PIVOT_ANGSTROM = 5500.0
 LONGEST_TEXT = 200
+CONVERTED_LINE_FLUX: Final = "1e-17 erg / (cm2 s)"
+"""Unit of the line fluxes of spectra that come per frequency or in photons."""
 
 
 class UnitError(ClassifierError):
@@ -42,15 +44,19 @@ class FluxUnit:
     ``F_lambda = flux x factor x (wavelength / 5500 Angstrom)^wavelength_power``. For power 0 the flux keeps its own
     unit (factor 1); otherwise F_lambda comes out in 1e-17 erg/s/cm2/Angstrom.
 
+    A line's flux is measured in the unit of F_lambda times Angstrom. Both are written as one energy flux.
+
     Attributes:
         calibrated: False for counts and dimensionless flux.
         wavelength_power: 0 (F_lambda, counts, dimensionless), -2 (F_nu) or -1 (photons per wavelength).
         factor: see above.
+        line_flux: unit of line fluxes, a number times erg / (cm2 s); None where the flux is not calibrated.
     """
 
     calibrated: bool
     wavelength_power: int = 0
     factor: float = 1.0
+    line_flux: str | None = None
 
     def per_pixel(self, wavelength_angstrom: NDArray[np.float64]) -> NDArray[np.float32] | None:
         """Return the wavelength-dependent part, of order 1: (n,) float32, or None where it is 1 everywhere."""
@@ -63,10 +69,10 @@ KNOWN: Final = {
     "": FluxUnit(calibrated=False),
     "ct": FluxUnit(calibrated=False),
     "adu": FluxUnit(calibrated=False),
-    "1e-17 erg/s/cm2/Angstrom": FluxUnit(calibrated=True),
-    "1e-17 erg / (Angstrom cm2 s)": FluxUnit(calibrated=True),
-    "1e-16 erg / (Angstrom cm2 s)": FluxUnit(calibrated=True),
-    "erg / (Angstrom cm2 s)": FluxUnit(calibrated=True),
+    "1e-17 erg/s/cm2/Angstrom": FluxUnit(calibrated=True, line_flux=CONVERTED_LINE_FLUX),
+    "1e-17 erg / (Angstrom cm2 s)": FluxUnit(calibrated=True, line_flux=CONVERTED_LINE_FLUX),
+    "1e-16 erg / (Angstrom cm2 s)": FluxUnit(calibrated=True, line_flux="1e-16 erg / (cm2 s)"),
+    "erg / (Angstrom cm2 s)": FluxUnit(calibrated=True, line_flux="erg / (cm2 s)"),
 }
 """Units that need no parsing; the tests compare them with what astropy makes of them."""
 

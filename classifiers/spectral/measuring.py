@@ -161,7 +161,11 @@ def _write_lines(lines: Lines, rows: NDArray[np.int64], found: MeasuredLines, sc
     lines.flux[rows] = found.flux * scale[:, None]
     lines.flux_error[rows] = found.published_error * scale[:, None]
     lines.equivalent_width[rows] = found.equivalent_width
+    lines.equivalent_width_error[rows] = found.equivalent_width_error
     lines.velocity_width[rows] = found.velocity_width
+    lines.velocity_width_error[rows] = np.where(
+        np.isfinite(found.velocity_width_error), found.velocity_width_error, np.nan
+    )
 
 
 def _write_redshifts(

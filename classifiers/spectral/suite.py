@@ -15,6 +15,7 @@ from classifiers.items import Spectrum
 from classifiers.loaded import LoadedEngine, by_role, nominal_records
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.spectral.computing import computation
+from classifiers.spectral.line_units import with_flux_units
 from classifiers.spectral.measuring import compile_loops, measured
 from classifiers.verdict.spectral import LEADS, spectral_verdicts
 from classifiers.watch import Watch
@@ -65,6 +66,8 @@ class SpectralSuite:
             lines = measured(items, prepared, read["spectral_classifier"])
             watch.stop("lines")
         verdicts = spectral_verdicts(items, prepared, read, lines)
+        if verdicts.lines is not None:
+            verdicts = replace(verdicts, lines=with_flux_units(verdicts.lines, items))
         watch.stop("verdict")
         watch.add_to(seconds)
         surveys, coverage = [item.survey for item in items], verdicts.columns["coverage"]

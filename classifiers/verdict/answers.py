@@ -131,8 +131,13 @@ def strongest_piece(contribution: NDArray[np.float32]) -> tuple[NDArray[np.int64
 
 
 def measured_lines(answer: Answer, absent: Flags, scale: Floats) -> Lines | None:
-    """Return line measurements in the flux unit of the input; None where the bundle measures none."""
+    """Return line measurements, fluxes in the unit of ``scale`` times Angstrom; None where the bundle measures none.
+
+    Graphs give no errors of widths.
+    """
     if not answer.manifest.lines:
         return None
     flux, error, width, velocity = (column(answer.outputs[name], absent) for name in LINE_OUTPUTS)
-    return Lines(answer.manifest.lines, flux * scale[:, None], error * scale[:, None], width, velocity)
+    unknown = np.full_like(flux, np.nan)
+    flux, error = flux * scale[:, None], error * scale[:, None]
+    return Lines(answer.manifest.lines, flux, error, width, unknown, velocity, unknown)

@@ -43,7 +43,7 @@ class Measured:
     @classmethod
     def nothing(cls, n: int, classes: int, names: tuple[str, ...]) -> Measured:
         """Return what nothing was measured of."""
-        lines = Lines(names, *np.full((4, n, len(names)), np.nan))
+        lines = Lines(names, *np.full((6, n, len(names)), np.nan))
         other, redshift, redshift_error, velocity, velocity_error, absorption, second = np.full((7, n), np.nan)
         share = np.full((n, classes), np.nan)
         quasar = np.zeros(n, np.bool_)

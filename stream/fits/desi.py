@@ -3,7 +3,8 @@
 Layout: https://desidatamodel.readthedocs.io (DESI_SPECTRO_REDUX, coadd-SURVEY-PROGRAM-PIXNUM). The arms lie on one
 0.8 Angstrom lattice. Wavelengths are vacuum and barycentric, which the files do not say: the pipeline's paper does
 (Guy et al. 2023, AJ 165, 144). ``MASK`` is kept whole: every bit makes its pixel unusable, as redrock treats it. The
-fibermap may hold nothing but TARGETID.
+resolving power is the median over the pixels of all arms that have resolution matrices; it grows from some 2,000 in the
+blue to 5,500 in the red. The fibermap may hold nothing but TARGETID.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream.fits.errors import FitsError
 from stream.fits.frames import Frame, documented
@@ -29,6 +31,7 @@ from stream.fits.records import (
     wavelength_scale_of,
     whole,
 )
+from stream.fits.resolution import resolving_powers
 from stream.fits.rows import Rows
 from stream.fits.selection import RowSelection
 
@@ -62,11 +65,15 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
     fibermap = file.require("FIBERMAP")
     fibermap.columns.require("TARGETID")
     selection.check(fibermap)
-    plan = JoinPlan([_wavelength(file.require(f"{arm}_WAVELENGTH")) for arm in arms])
+    wavelengths = {arm: _wavelength(file.require(f"{arm}_WAVELENGTH")) for arm in arms}
+    plan = JoinPlan(list(wavelengths.values()))
     unit = _unit(file, arms)
     for arm in arms:
         for name in ("FLUX", "IVAR"):
-            _check_shape(file.require(f"{arm}_{name}"), fibermap.n_rows, file.require(f"{arm}_WAVELENGTH").shape[0])
+            _check_shape(file.require(f"{arm}_{name}"), (fibermap.n_rows, wavelengths[arm].size))
+        if (matrices := file.find(f"{arm}_RESOLUTION")) is not None:
+            diagonals = matrices.shape[1] if len(matrices.shape) == 3 and matrices.shape[1] % 2 else "odd number"
+            _check_shape(matrices, (fibermap.n_rows, diagonals, wavelengths[arm].size))
     exposures = _exposures(file.find("EXP_FIBERMAP"))
     for cells in fibermap.chunks(CHUNK_ROWS):
         chosen = [row for row in range(len(cells)) if selection.selects(cells, row)]
@@ -100,13 +107,14 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
                     quality=joined.quality,
                     frame=_FRAME,
                     arm=None if len(arms) > 1 else arms[0],
+                    resolving_power=_resolving_power(file, wavelengths, cells.start + row),
                     **_identity(file, cells, row, exposures),
                 )
             except FitsError as error:
                 report(error.at_row(cells.start + row))
 
 
-def _wavelength(extension: Extension) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _wavelength(extension: Extension) -> NDArray[np.float64]:
     scale = wavelength_scale_of(extension, "BUNIT", extension.header.text("BUNIT") or "Angstrom")
     wavelength = np.asarray(extension.image(), dtype=np.float64) * scale
     if wavelength.ndim != 1 or wavelength.size < 2 or not np.all(np.diff(wavelength) > 0):
@@ -114,9 +122,19 @@ def _wavelength(extension: Extension) -> np.ndarray[Any, np.dtype[np.float64]]:
     return wavelength
 
 
-def _check_shape(extension: Extension, n_rows: int, n_pixels: int) -> None:
-    if extension.shape != (n_rows, n_pixels):
-        raise extension.error(f"has shape {extension.shape}, expected ({n_rows}, {n_pixels})", "NAXIS")
+def _check_shape(extension: Extension, expected: tuple[int | str, ...]) -> None:
+    if extension.shape != expected:
+        raise extension.error(f"has shape {extension.shape}, expected ({', '.join(map(str, expected))})", "NAXIS")
+
+
+def _resolving_power(file: FitsFile, wavelengths: dict[str, NDArray[np.float64]], row: int) -> float | None:
+    """Return the median over one target's pixels and arms; None without matrices. Only its own (350 kB) are read."""
+    found = [
+        resolving_powers(wavelength, matrices.image(row, row + 1)[0])
+        for arm, wavelength in wavelengths.items()
+        if (matrices := file.find(f"{arm}_RESOLUTION")) is not None
+    ]
+    return float(np.median(np.concatenate(found))) if any(each.size for each in found) else None
 
 
 def _unit(file: FitsFile, arms: list[str]) -> str:

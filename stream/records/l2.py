@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from classifiers.classifier import EngineUse, Verdicts
+from classifiers.classifier import EngineUse, Lines, Verdicts
 from classifiers.items import Stamps
 from classifiers.quality import Quality
 from schemas.codec import Codec
@@ -18,7 +18,7 @@ from stream.records.finished import SKY_FIBRE, Finished
 from stream.records.identifiers import L2Identifiers
 from stream.records.identity import encode_identity
 from stream.records.l2_columns import L2ColumnEncoder
-from stream.records.l2_plain import FLOAT_COLUMNS, l2_record, quality_flags_of
+from stream.records.l2_plain import FLOAT_COLUMNS, LINE_COLUMNS, l2_record, quality_flags_of
 from stream.transports.contract import Message, TopicPartition
 
 SCHEMA: Final = "l2_classification"
@@ -179,6 +179,12 @@ def _probe(engines: int) -> tuple[list[Accepted], tuple[Identity, Identity], Ver
         alternative_probability=np.array([[0.125, 0.0], [0.0, 0.0]]),
         anomaly_image=["DIFFERENCE", None],
         nominal=np.array([[True] * engines, [False] * engines]),
+        lines=Lines(
+            ("C",),
+            np.array([[0.5], [np.nan]]),
+            **{name: np.array([[1.5 + index], [np.nan]]) for index, name in enumerate(LINE_COLUMNS)},
+            flux_unit=("unit", None),
+        ),
     )
     return items, identities, verdicts
 

@@ -26,6 +26,7 @@ from stream.records.avro_bytes import (
     pack_double,
     string_bytes,
 )
+from stream.records.l2_plain import LINE_COLUMNS, line_flux_units
 from stream.transports.contract import TopicPartition
 
 _BOOLEANS: Final = (b"\x00", b"\x01")
@@ -77,6 +78,7 @@ class L2ColumnEncoder:
             self._alternatives(verdicts),
             doubles("radial_velocity_km_s", "radial_velocity_error_km_s"),
             _lines(verdicts.lines, n),
+            map(self._optional, line_flux_units(verdicts.lines, n)),
             doubles("p_qso", "redshift_qso", "redshift_qso_error", "p_qso_high_z", "qso_z_threshold", "p_bal",
                     "anomaly_score", "anomaly_p_value", "anomaly_wavelength_angstrom", "anomaly_x_pixel",
                     "anomaly_y_pixel"),
@@ -93,13 +95,13 @@ class L2ColumnEncoder:
             join(
                 (
                     head, l2_id.encode(), self._source(item), item.identity.fields, quality, uses, scheme, classes,
-                    top_class, p_other, other_type, redshift, zwarn, alternatives, velocity, lines, scores, image,
-                    _BOOLEANS[unknown], p_value, rate, reason, place, long(bits),
+                    top_class, p_other, other_type, redshift, zwarn, alternatives, velocity, lines, line_unit, scores,
+                    image, _BOOLEANS[unknown], p_value, rate, reason, place, long(bits),
                 )
             )
             for (
                 item, l2_id, quality, uses, classes, top_class, p_other, other_type, redshift, zwarn, alternatives,
-                velocity, lines, scores, image, unknown, p_value, reason, place, bits,
+                velocity, lines, line_unit, scores, image, unknown, p_value, reason, place, bits,
             ) in rows
         ]  # fmt: skip
 
@@ -163,7 +165,7 @@ def _lines(lines: Lines | None, n: int) -> list[bytes]:
     if lines is None or not lines.names:
         return [NULL] * n
     names = [string_bytes(name) for name in lines.names]
-    columns = [lines.flux_error, lines.equivalent_width, lines.velocity_width]
+    columns: list[NDArray[np.float64]] = [getattr(lines, name) for name in LINE_COLUMNS]
     flux: NDArray[np.float64] = np.ascontiguousarray(lines.flux, dtype="<f8")
     rest = nullable_double_rows([column.ravel() for column in columns], flux.size)
     raw = flux.tobytes()

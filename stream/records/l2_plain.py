@@ -44,6 +44,14 @@ FLOAT_COLUMNS: Final = (
     "map_y",
 )
 """Columns of ``Verdicts`` that are nullable doubles of the L2 record."""
+LINE_COLUMNS: Final = (
+    "flux_error",
+    "equivalent_width",
+    "equivalent_width_error",
+    "velocity_width",
+    "velocity_width_error",
+)
+"""Arrays of ``Lines`` that are nullable doubles of a line of the L2 record, in its order."""
 
 
 def l2_record(
@@ -74,6 +82,7 @@ def l2_record(
         "zwarn": zwarn if zwarn >= 0 else None,
         "redshift_alternatives": _alternatives(verdicts, row),
         "lines": [] if verdicts.lines is None else _lines(verdicts.lines, row),
+        "line_flux_unit": line_flux_units(verdicts.lines, len(verdicts))[row],
         "unknown": bool(verdicts.unknown[row]),
         "unknown_rate": verdicts.unknown_rate,
         "unknown_reason": verdicts.unknown_reason[row],
@@ -84,6 +93,11 @@ def l2_record(
 def quality_flags_of(item: Accepted, flags: int) -> int:
     """Return the engines' quality flags, with NO_POSITION where the input has no coordinates."""
     return flags if item.identity.placed else flags | _NO_POSITION
+
+
+def line_flux_units(lines: Lines | None, n: int) -> Sequence[str | None]:
+    """Return the unit of each of n records' line fluxes; all None where nobody says it."""
+    return lines.flux_unit if lines is not None and lines.flux_unit else [None] * n
 
 
 def _number(verdicts: Verdicts, name: str, row: int) -> float | None:
@@ -115,9 +129,7 @@ def _lines(lines: Lines, row: int) -> list[dict[str, Any]]:
         {
             "name": name,
             "flux": float(lines.flux[row, place]),
-            "flux_error": _nullable(float(lines.flux_error[row, place])),
-            "equivalent_width": _nullable(float(lines.equivalent_width[row, place])),
-            "velocity_width": _nullable(float(lines.velocity_width[row, place])),
+            **{name: _nullable(float(getattr(lines, name)[row, place])) for name in LINE_COLUMNS},
         }
         for place, name in enumerate(lines.names)
         if _nullable(float(lines.flux[row, place])) is not None

@@ -88,6 +88,20 @@ def test_message_of_an_older_version_becomes_a_current_record() -> None:
     assert (decoded.schema_version, decoded.record["weight"], decoded.record["verdict"]) == ("1.0", 1.0, "WRONG")
 
 
+def test_l2_record_of_1_0_becomes_one_that_says_nothing_of_the_unit_of_its_lines() -> None:
+    older = next(text for text in older_texts() if json.loads(text)["name"] == "l2_classification")
+    written = Codec(Catalogue([older]))
+    line = {"name": "H alpha", "flux": 3.0, "flux_error": 1.0, "equivalent_width": 2.0, "velocity_width": 57.0}
+    record = {
+        "l2_id": "a", "source": {"topic": "t", "partition": 0, "offset": 0, "schema": "s"}, "lane": "spectrum",
+        "l1_id": "b", "survey": "SDSS", "instrument": "", "engines": [], "class_scheme": "", "class_probabilities": {},
+        "lines": [line], "unknown": False, "unknown_rate": 0.01, "quality_flags": 0,
+    }  # fmt: skip
+    decoded = Codec(CATALOGUE).decode(written.encode("l2_classification", record))
+    assert (decoded.schema_version, decoded.record["line_flux_unit"]) == ("1.0", None)
+    assert decoded.record["lines"] == [line | {"equivalent_width_error": None, "velocity_width_error": None}]
+
+
 def test_message_of_a_newer_version_becomes_a_record_of_the_version_we_have() -> None:
     newer = label_1_1()
     out = io.BytesIO()

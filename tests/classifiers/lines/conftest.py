@@ -46,12 +46,14 @@ def make(
     snr: tuple[float, float] = (3.0, 40.0),
     redshift: tuple[float, float] = (0.02, 0.3),
     line_flux: Mapping[str, float] = FLUX,
+    axis: GridAxis = AXIS,
 ) -> Emitters:
     rng = np.random.default_rng(seed)
     z, sigma = rng.uniform(*redshift, n), rng.uniform(*sigma_km_s, n)
     noise = 1.0 / np.exp(rng.uniform(*np.log(snr), n))
-    edges = 10.0 ** (AXIS.start + AXIS.step * (np.arange(AXIS.n + 1) - 0.5))
-    flux = np.ones((n, AXIS.n))
+    edges = axis.start + axis.step * (np.arange(axis.n + 1) - 0.5)
+    edges = edges if axis.kind == "LINEAR" else 10.0**edges
+    flux = np.ones((n, axis.n))
     truth = {}
     for line in LINES:
         if line.name not in line_flux:
@@ -64,8 +66,8 @@ def make(
     flux += noise[:, None] * rng.standard_normal(flux.shape)
     spectra = [
         Spectrum(
-            axis=AXIS, medium="VACUUM", flux=row.astype(np.float32),
-            uncertainty=np.full(AXIS.n, one**-2.0, np.float32), uncertainty_kind="IVAR",
+            axis=axis, medium="VACUUM", flux=row.astype(np.float32),
+            uncertainty=np.full(axis.n, one**-2.0, np.float32), uncertainty_kind="IVAR",
             flux_unit="1e-17 erg/s/cm2/Angstrom", quality=None, velocity_correction_km_s=0.0, resolving_power=None,
             sampling="DISPERSED", sky_fibre=False,
         )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifiers.items import quality_of
+from classifiers.items import GridAxis, quality_of
 from classifiers.lines.measure import MeasuredLines, measure_lines
 from classifiers.lines.table import C_KM_S, NAMES
 from classifiers.preprocess.grid import COMMON_GRID
@@ -90,6 +90,62 @@ def test_what_the_instrument_adds_is_taken_from_the_width(emitters: EmitterMaker
     assert np.median(sharp.velocity_width[:, NAMES.index("H alpha")]) == pytest.approx(120.0, abs=4.0)
     blurred = measured(made, quasar=True, power=C_KM_S / 2.3548 / 300.0)
     assert (blurred.velocity_width[:, NAMES.index("H alpha")] == 0.0).all()
+
+
+FOURMOST_POWER = 6500.0
+FOURMOST = GridAxis("LINEAR", 3700.0, 0.25, 23_200)
+SDSS_POWER = 1900.0
+AXIS = GridAxis("LOG10", 3.55, 1e-4, 4671)
+
+
+def through_an_instrument(emitters: EmitterMaker, width_km_s: float, power: float, **options: Any) -> Any:
+    """Return spectra whose lines have this width before an instrument of this resolving power broadens them."""
+    observed = np.hypot(width_km_s, C_KM_S / 2.3548 / power)
+    return emitters(30, 21, sigma_km_s=(observed, observed + 1e-6), **options)
+
+
+@pytest.mark.parametrize("width_km_s", [20.0, 40.0])
+@pytest.mark.parametrize("snr", [(3.0, 5.0), (20.0, 30.0)])
+def test_lines_narrower_than_the_fit_can_tell_are_not_resolved(
+    emitters: EmitterMaker, width_km_s: float, snr: tuple[float, float]
+) -> None:
+    """They are not published with what the narrowest fitted profile has beyond a sharp instrument's."""
+    made = through_an_instrument(emitters, width_km_s, FOURMOST_POWER, snr=snr, axis=FOURMOST)
+    for power in (FOURMOST_POWER, np.nan):
+        lines, columns = measured(made, quasar=True, power=power), [NAMES.index("H alpha"), NAMES.index("[O III] 5007")]
+        assert (lines.velocity_width[:, columns] == 0.0).all()
+        assert (lines.velocity_width_error[:, columns] > width_km_s).all()  # they may be as wide as they are
+
+
+@pytest.mark.parametrize(
+    ("power", "axis", "width_km_s"),
+    [(SDSS_POWER, AXIS, width_km_s) for width_km_s in (20.0, 40.0, 70.0, 120.0, 200.0)]
+    + [(FOURMOST_POWER, FOURMOST, width_km_s) for width_km_s in (70.0, 120.0, 200.0)],
+)
+def test_widths_of_resolved_lines_are_those_before_the_instrument(
+    emitters: EmitterMaker, power: float, axis: GridAxis, width_km_s: float
+) -> None:
+    made = through_an_instrument(emitters, width_km_s, power, snr=(20.0, 30.0), axis=axis)
+    width = measured(made, quasar=True, power=power).velocity_width[:, NAMES.index("[O III] 5007")]
+    assert np.median(width) == pytest.approx(width_km_s, abs=6.0)
+
+
+def test_a_width_within_its_error_of_the_instruments_is_none_and_its_bound_is_given(emitters: EmitterMaker) -> None:
+    """Weak lines as wide as the instrument: none is published whose error exceeds it."""
+    weak = {"[O III] 5007": 6.0, "H beta": 3.0}
+    made = through_an_instrument(emitters, 20.0, SDSS_POWER, snr=(3.0, 4.0), line_flux=weak)
+    lines, column = measured(made, quasar=True, power=SDSS_POWER), NAMES.index("[O III] 5007")
+    width, error = lines.velocity_width[:, column], lines.velocity_width_error[:, column]
+    assert (width == 0.0).any()
+    assert ((width == 0.0) | (width > error)).all()
+    assert (width + 4.0 * error > 20.0).all()
+
+
+def test_pulls_of_widths_before_the_instrument_have_a_width_of_one(emitters: EmitterMaker) -> None:
+    made = emitters(400, 22, sigma_km_s=(120.0, 250.0), snr=(3.0, 8.0))
+    lines, column = measured(made, quasar=True, power=SDSS_POWER), NAMES.index("[O III] 5007")
+    truth = np.sqrt(made.sigma_km_s**2 - (C_KM_S / 2.3548 / SDSS_POWER) ** 2)
+    assert 0.85 < width((lines.velocity_width[:, column] - truth) / lines.velocity_width_error[:, column]) < 1.15
 
 
 def test_a_line_outside_the_grid_or_under_a_mask_is_not_measured(emitters: EmitterMaker) -> None:

@@ -25,8 +25,8 @@ def lines(flux: dict[str, float], error: float = 1.0, width: float = 10.0) -> Me
     full = lambda value: np.where(there, value, np.nan)  # noqa: E731
     return MeasuredLines(
         flux=values, flux_error=full(error), published_error=full(error), equivalent_width=full(width),
-        equivalent_width_error=full(1.0), velocity_width=full(100.0), sigma=full(120.0), sigma_error=full(5.0),
-        redshift=np.array([0.1]), redshift_error=np.array([1e-5]),
+        equivalent_width_error=full(1.0), velocity_width=full(100.0), velocity_width_error=full(5.0),
+        sigma=full(120.0), sigma_error=full(5.0), redshift=np.array([0.1]), redshift_error=np.array([1e-5]),
     )  # fmt: skip
 
 

@@ -17,6 +17,23 @@ def test_flux_per_wavelength_is_used_as_it_is(text: str) -> None:
     assert (unit.calibrated, unit.wavelength_power, unit.factor) == (True, 0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("text", "line_flux"),
+    [
+        ("1e-17 erg/s/cm2/Angstrom", "1e-17 erg / (cm2 s)"),
+        ("erg/s/cm2/Angstrom", "erg / (cm2 s)"),
+        ("W m-2 um-1", "0.1 erg / (cm2 s)"),  # 1000 erg/s/cm2/um, and 1e4 Angstrom are 1 um
+        ("W / (m2 nm)", "100 erg / (cm2 s)"),
+        ("mJy", "1e-17 erg / (cm2 s)"),
+        ("ph/s/cm2/nm", "1e-17 erg / (cm2 s)"),
+        ("ct", None),
+        ("", None),
+    ],
+)
+def test_line_fluxes_have_the_unit_of_flux_per_wavelength_times_angstrom(text: str, line_flux: str | None) -> None:
+    assert flux_unit(text).line_flux == line_flux
+
+
 def test_jansky_become_flux_per_wavelength() -> None:
     unit = flux_unit("mJy")  # 1 mJy at 5500 A = 1e-26 erg/s/cm2/Hz c / lambda^2 = 9.911e-16 erg/s/cm2/A / 10
     assert unit.wavelength_power == -2

@@ -87,6 +87,8 @@ def test_fluxes_are_in_the_unit_of_the_spectrum() -> None:
         found = stage(star_forming(2, brightness=brightness), answer(GALAXY, 0.1))
         assert found.lines.flux[0, column] == pytest.approx(44.0 * brightness, rel=0.08)
         assert found.lines.velocity_width[0, column] == pytest.approx(np.sqrt(110.0**2 - 67.0**2), abs=20.0)
+        assert 0 < found.lines.velocity_width_error[0, column] < 20.0
+        assert 0 < found.lines.equivalent_width_error[0, column] < 0.1 * found.lines.equivalent_width[0, column]
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,24 @@ def test_desi_arms_of_different_size_are_refused(data_dir: Path, tmp_path: Path)
     assert (error.extension, error.keyword) == ("B_FLUX", "NAXIS")
 
 
+def test_desi_resolution_matrices_of_another_shape_are_refused(data_dir: Path, tmp_path: Path) -> None:
+    def change(hdus: fits.HDUList) -> None:
+        hdus["R_RESOLUTION"].data = hdus["R_RESOLUTION"].data[:, :-1]
+
+    error = failure(edit(data_dir / "fits" / "desi-coadd-main-dark-9144.fits", tmp_path / "x.fits", change))
+    assert (error.extension, error.keyword) == ("R_RESOLUTION", "NAXIS")
+    assert "expected (2, odd number, 2326)" in str(error)
+
+
+def test_desi_file_without_resolution_matrices_states_no_resolving_power(data_dir: Path, tmp_path: Path) -> None:
+    def change(hdus: fits.HDUList) -> None:
+        for arm in "BRZ":
+            del hdus[f"{arm}_RESOLUTION"]
+
+    path = edit(data_dir / "fits" / "desi-coadd-main-dark-9144.fits", tmp_path / "x.fits", change)
+    assert [record["resolving_power"] for record in read_fits(path)] == [None, None]
+
+
 def test_sdss_v_file_is_refused_by_name(data_dir: Path, tmp_path: Path) -> None:
     def change(hdus: fits.HDUList) -> None:
         hdus[0].header["RUN2D"] = "v6_1_3"

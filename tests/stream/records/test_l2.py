@@ -68,7 +68,8 @@ def batches(draw: Any) -> tuple[list[Accepted], list[Identity], Verdicts]:
     lines = None
     if draw(st.booleans()):
         table = st.lists(floats, min_size=2 * n, max_size=2 * n).map(lambda v: np.array(v).reshape(n, 2))
-        lines = Lines(("Halpha", "[OIII]5007"), draw(table), draw(table), draw(table), draw(table))
+        units = draw(st.sampled_from([(), [draw(texts) for _ in range(n)]]))
+        lines = Lines(("Halpha", "[OIII]5007"), *(draw(table) for _ in range(6)), flux_unit=units)
     verdicts = Verdicts(
         class_scheme="scheme" if k else "",
         class_names=CLASSES[:k],
