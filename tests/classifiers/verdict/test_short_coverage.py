@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classifiers.bundle.calibration import Calibration, ShortCoverage
-from classifiers.verdict.calibrate import score_calibration, spectral_calibration
-from classifiers.verdict.conformal import smallest_sample
-from classifiers.verdict.novelty import judged_by_coverage
+from classifiers.bundle.calibration import Calibration, Fused, Partner, ShortCoverage
+from classifiers.bundle.folder import load_bundle
+from classifiers.quality import Quality
+from classifiers.suite import MODELS
+from classifiers.verdict.answers import Answer, AnsweredRows
+from classifiers.verdict.calibrate import score_calibration, spectral_calibration, tail_table
+from classifiers.verdict.conformal import p_values, smallest_sample
+from classifiers.verdict.novelty import judged_by_coverage, novelty
 from classifiers.verdict.probabilities import with_other
+from classifiers.verdict.unknown import DomainCheck
 
 ALPHA, OTHER = 0.02, 0.01
 Flags = NDArray[np.bool_]
@@ -70,6 +75,30 @@ def test_a_group_too_small_for_the_rate_is_never_flagged() -> None:
     found = judged_by_coverage(calibration.novelty, part.novelty, energy.astype(np.float64), short, calibration)
     assert not found.novel[short].any()
     assert found.novel[~short].any()
+
+
+def test_short_spectra_without_a_fused_table_are_judged_by_the_energy_alone() -> None:
+    """Whole ones are judged by the fused score, which among short ones has no rate that is known."""
+    rng = np.random.default_rng(4)
+    tables = [tail_table(rng.standard_normal(2000)) for _ in range(3)]
+    partner = Partner(name="vae", version="1", bundle_sha256="a" * 64)
+    lead = Calibration(
+        id="c", n=2000, novelty=tables[0], fused=Fused(partner=partner, table=tail_table(rng.gamma(2.0, 2.0, 2000))),
+        short_coverage=ShortCoverage(n=2000, novelty=tables[1]),
+    )  # fmt: skip
+    vae = Calibration(id="v", n=2000, novelty=tables[2], short_coverage=ShortCoverage(n=2000, novelty=tables[2]))
+    manifest = load_bundle(MODELS / "spectral-anomaly").manifest
+    energy, score = np.array([0.5, 0.5, 9.0], np.float32), np.array([9.0, 9.0, 0.0], np.float32)
+    answers = {
+        "spectral_classifier": Answer(manifest, lead, {"energy": energy}),
+        "anomaly": Answer(manifest, vae, {"score": score}),
+    }
+    nothing, short = np.zeros(3, np.bool_), np.array([False, True, True])
+    domain = DomainCheck(nothing, nothing, nothing, short * int(Quality.SHORT_COVERAGE))
+    found = novelty(answers, dict.fromkeys(answers, AnsweredRows(domain, nothing, nothing)), 3)
+    np.testing.assert_array_equal(found.p_value[short], p_values(tables[1], energy[short].astype(np.float64)))
+    assert found.p_value[0] < 0.02 < found.p_value[1]
+    assert found.novel.tolist() == [True, False, True]
 
 
 def test_scores_of_an_anomaly_engine_get_a_table_for_each_group() -> None:
