@@ -27,7 +27,7 @@ row's scale, inverse variance times its square; masked pixels hold 0 in both. Ch
     redshift_qso, redshift_qso_error (b,) float32
 ``image_anomaly`` reads ``stamps`` (b, 3, 63, 63) float32 (science, template, difference; robustly normalised) and
     ``mask`` (b, 3, 63, 63) float32 (1 = valid): score (b,) deviance, larger = more novel, contribution (b, 3, 63, 63)
-    >= 0, its terms before weighting, map (b, 2);
+    >= 0, the terms of its part that is a sum over pixels, map (b, 2);
     optional class_logits (b, k) for a stamp classifier.
 ``narrowband`` reads ``flux`` and ``inverse_variance``, both (b, band) float32 on the bundle's ``bands``: F_lambda
     divided by the row's scale, inverse variance times its square; masked bands hold 0 in both.

@@ -63,7 +63,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "specstream-qso-finder-3": Architecture(
         lambda: ExportedQsoFinder(QsoFinder(SpectralClassifier())), ("network.trunk", "network.maps", "network.dense")
     ),
-    "stamp-vae-classifier-2": Architecture(
+    "stamp-vae-classifier-3": Architecture(
         lambda: ExportedStamps(StampNetwork(), torch.zeros(len(latent_pooling()), 2), torch.zeros(2)),
         (
             *(f"network.vae.{name}" for name in ("read_stamps", "read_mask", "down", "decoder.0", "decoder.4")),

@@ -80,10 +80,10 @@ def image_verdicts(answer: Answer | None, prepared: PreparedStamps) -> Verdicts:
 def _strongest(
     contribution: NDArray[np.float32], absent: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str | None]]:
-    """Return where the pixel lies that deviates most in each alert: column and row from the middle one, and image.
+    """Return where the pixel lies that adds most to each deviance: column and row from the middle one, and image.
 
     A prepared stamp has pixel n // 2 of a stamp of any size in its middle, so this is the offset in the stamp as sent.
-    The score weighs deviations by their place, with weights that only the graph knows.
+    The novelty head, which looks at the whole, adds to the score as well.
 
     Args:
         contribution: (n, 3, 63, 63) float32.

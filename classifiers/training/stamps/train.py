@@ -33,8 +33,8 @@ from classifiers.training.tolerances import TOLERANCES
 from classifiers.training.weights import weights
 
 NAME = "stamp-anomaly"
-VERSION = "0.4.0"
-ARCHITECTURE = "stamp-vae-classifier-2"
+VERSION = "0.4.1"
+ARCHITECTURE = "stamp-vae-classifier-3"
 VALIDATION_N = 1024
 BATCH_BUCKETS = (16, 64, 256)
 MIN_COVERAGE = 0.05
