@@ -142,6 +142,7 @@ class Report:
         numbers: likewise.
         confusion: rows true class, columns top class, by name; spectra counted.
         sections: everything else.
+        ran: what computed the answers and what they are answers to (``ran.ran``).
     """
 
     title: str
@@ -150,6 +151,7 @@ class Report:
     numbers: Sequence[Number]
     confusion: dict[str, dict[str, int]]
     sections: Sequence[Section] = field(default=())
+    ran: Sequence[Table] = field(default=())
 
     def to_markdown(self) -> str:
         """Return a markdown table: measure, value, n, 95 % interval (exact for proportions)."""

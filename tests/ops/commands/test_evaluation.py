@@ -12,10 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 import ops.commands.evaluate
+from classifiers.bundle.folder import load_bundle
 from classifiers.loaded import load_engines
-from classifiers.suite import MODELS, suites
+from classifiers.suite import MODELS, default_bundles, suites
 from classifiers.training.evaluation.document import Example, Matrix, Number, Plot, Proportion, Report, Table
 from classifiers.training.evaluation.evaluate import evaluate
+from classifiers.training.evaluation.other_samples import HELD_OUT_SEED
 from classifiers.training.stamps.evaluate import TITLE as IMAGES
 from ops.command_line import app
 from ops.report_page import page
@@ -120,7 +122,20 @@ def test_the_page_the_table_and_the_numbers_are_those_of_the_report(evaluated: E
     entry = evaluated.report.proportion("13 classes")
     assert f"{entry.successes}/{entry.n} = " in page_text
     assert (folder / "report.json").read_text(encoding="utf-8") == evaluated.report.to_json() + "\n"
-    assert {"spectral-classifier", "stamp-anomaly"} <= evaluated.report.engines.keys()
+    shipped = {bundle.manifest.name: bundle for bundle in map(load_bundle, default_bundles())}
+    assert evaluated.report.engines == {name: bundle.sha256 for name, bundle in shipped.items()}
+
+
+def test_the_report_says_what_it_is_of(report: Report) -> None:
+    tables = {table.title: table for table in report.ran}
+    shipped = {bundle.manifest.name: bundle.manifest.version for bundle in map(load_bundle, default_bundles())}
+    assert {row[0]: row[1] for row in tables["Bundles"].rows} == shipped
+    assert all(row[3] and row[4] == "fp32" and row[5] for row in tables["Bundles"].rows)
+    assert {row[0]: row[1] for row in tables["Packages"].rows}["numpy"] == np.__version__
+    assert cells(tables["Simulated samples"], "spectra of all instruments")[1:] == [256, HELD_OUT_SEED]
+    assert {"spectra/real_spectra.npz", "alerts, digests and names of all files"} <= {
+        row[0] for row in tables["Real data"].rows
+    }
 
 
 def test_the_map_keeps_neighbours_better_than_chance_would(report: Report) -> None:
