@@ -17,6 +17,8 @@ Flags = NDArray[np.bool_]
 SNR_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0)
 FEWEST = 5
 """Spectra in a bin of a picture; thinner ones are joined with the next: one spectrum says nothing of a rate."""
+LOW_RATES = (0.002, 1.0)
+"""Range of a picture, logarithmic, of what is flagged falsely or taken wrongly: from one of 500 spectra."""
 
 
 def share(name: str, hits: Flags) -> Proportion:
