@@ -226,11 +226,12 @@ def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
         )
         return []
     samples = {"simulated": simulated(_MAP_SIMULATIONS), "real": real_spectra(spectra_folder)}
-    known = {
-        name: [item for item, label in zip(spectra, labels, strict=True) if label.group in GROUPS]
-        for name, (spectra, labels) in samples.items()
-    }
-    return [map_quality({name: shown(anomaly, spectra) for name, spectra in known.items()}, "simulated")]
+    mapped = {}
+    for name, sample in samples.items():
+        known = [(item, label) for item, label in zip(*sample, strict=True) if label.group in GROUPS]
+        classes = [label.class_name or "" for _, label in known]
+        mapped[name] = replace(shown(anomaly, [item for item, _ in known]), classes=classes)
+    return [map_quality(mapped, "simulated")]
 
 
 def _make_folder(folder: Path) -> None:
