@@ -11,6 +11,7 @@ from ops.plots.spectrum import ALARM, ERROR, INK, LINE, load_matplotlib, png
 
 COLOURS = ("#1f5fa8", "#c8442b", "#2f8f5b", "#8a5fb0", "#c98a2b", "#4aa3b8", "#6b7480", "#b0508a", "#7a8f2b")
 _TICKS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+_DECADES = (0.001, 0.01, 0.1, 1)
 
 
 def draw(item: Plot | Matrix | Example) -> bytes:
@@ -43,6 +44,7 @@ def _plot(item: Plot) -> Any:
         axes.minorticks_off()
     if item.y_log:
         axes.set_yscale("log")
+        axes.set_yticks(_DECADES, [f"{tick:g}" for tick in _DECADES])
     if item.x_range is not None:
         axes.set_xlim(*item.x_range)
     if item.x_line is not None:
@@ -77,9 +79,10 @@ def _legend(figure: Any, axes: Any, item: Plot) -> None:
 
 def _legend_columns(item: Plot) -> int:
     """Return how many columns the legend below the frame has; 0 where it stands elsewhere."""
-    if item.style == "scatter":
-        return 4
-    return int(item.x_line is not None) * (1 if max((len(each.name) for each in item.curves), default=0) > 40 else 2)
+    if item.style != "scatter" and item.x_line is None:
+        return 0
+    longest = max((len(each.name) for each in item.curves), default=0)
+    return 1 if longest > 40 else 2 if longest > 18 or item.x_line is not None else 4
 
 
 def _marks_a_place(item: Plot, curve: Curve) -> bool:

@@ -65,6 +65,7 @@ def quasars(
         "P(QSO) is that of the training mixture. P(QSO above a redshift) is P(QSO) times the part of the redshift "
         f"posterior above the threshold, which is the bundle's default but for spectra of {told}: the same "
         "spectra are shown as spectra of no such survey and of each. Others are galaxies, stars, other kinds and sky. "
+        "In the curves crosses are P(QSO) > 0.5. "
         "Broad absorption is scored on simulated quasars at z > 1.5, a tenth of which have it; six in ten of these "
         "have troughs too narrow for a balnicity index. P(broad absorption) allows for narrow systems, which "
         "real quasars have and these lack. The interval of an area is that of Hanley & McNeil (1982)."
