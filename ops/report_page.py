@@ -54,8 +54,8 @@ from some of them, and a few choices were made after looking. The labels of SDSS
 templates and eigenspectra as the baselines, which therefore have an advantage.</p>
 $headline
 $sections
-<h2 id="engines">Engines</h2>
-$engines
+<h2 id="ran">What ran</h2>
+$ran
 </body></html>
 """)
 
@@ -70,18 +70,17 @@ def page(report: Report, draw: Callable[[Plot | Matrix | Example], bytes]) -> st
         draw: returns the picture of an item as PNG.
     """
     titles = [("headline", "Headline numbers")]
-    titles += [(_anchor(section), section.title) for section in report.sections] + [("engines", "Engines")]
+    titles += [(_anchor(section), section.title) for section in report.sections] + [("ran", "What ran")]
     links = "".join(f'<a href="#{anchor}">{html.escape(title)}</a>' for anchor, title in titles)
     rows: list[Sequence[Cell]] = [[entry.name, entry] for entry in report.proportions if entry.n]
     rows += [[number.name, number] for number in report.numbers if number.n]
-    engines: list[Sequence[Cell]] = [[name, digest] for name, digest in report.engines.items()]
     return _PAGE.substitute(
         title=html.escape(report.title),
-        subtitle=f"{len(report.proportions)} proportions, {len(report.sections)} sections.",
+        subtitle=f"{len(report.proportions)} proportions, {len(titles)} sections.",
         links=links,
         headline=_table(Table("", ("measure", "value"), rows)),
         sections="\n".join(_section(section, draw) for section in report.sections),
-        engines=_table(Table("", ("bundle", "sha256 of bundle.json"), engines)),
+        ran="\n".join(_item(table, draw) for table in report.ran),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from classifiers.bundle.folder import WEIGHTS_FILE, load_bundle
-from classifiers.loaded import LoadedEngine
+from classifiers.classifier import EngineUse
+from classifiers.loaded import LoadedEngine, load_engines
 from classifiers.narrowband.suite import NARROWBAND_ROLE
 from classifiers.runtimes.casting import DTYPES
 from classifiers.runtimes.opening import PLACES, RuntimeOptions, open_engines
@@ -22,12 +24,15 @@ from classifiers.training.evaluation.evaluate import SIMULATED_N, anomaly_engine
 from classifiers.training.evaluation.left_out import FILE, LeaveOneOut
 from classifiers.training.evaluation.left_out import SHIPPED as LEFT_OUT_FILE
 from classifiers.training.evaluation.map_quality import map_quality
-from classifiers.training.evaluation.other_samples import simulated
+from classifiers.training.evaluation.other_samples import HELD_OUT_SEED, simulated
+from classifiers.training.evaluation.ran import Drawn, folder_digest, ran, real_inputs
 from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.evaluation.worst import Reconstruct
 from classifiers.training.narrowband.real import evaluate_real, mock_depths
 from classifiers.training.narrowband.section import narrowband
 from classifiers.training.recalibrating import recalibrated
+from classifiers.training.stamps.evaluate import SIMULATED_N as SIMULATED_ALERTS
+from classifiers.training.stamps.evaluate import SIMULATED_SEED as ALERTS_SEED
 from classifiers.training.stamps.evaluate import as_section, evaluate_images
 from ops.commands.options import DATA_DEFAULT, DataFolder, one_of
 from ops.console import messages, output, progress_bar
@@ -41,6 +46,7 @@ from stream.settings import load_settings
 
 PAGE, NUMBERS, TABLE, COPIES = "report.html", "report.json", "report.md", "bundles"
 _MAP_SIMULATIONS = 2048
+_PACKAGES = ("onnxruntime", "numpy")
 
 
 def evaluate(
@@ -131,12 +137,21 @@ def evaluate(
         bar.update(task, description="map")
         report = replace(report, sections=[*report.sections, *_map(anomaly, data / "spectra")])
         bar.update(task, description="pseudo-spectra")
-        report = replace(report, sections=[*report.sections, *_narrowband(engines, data / "spectra")])
+        pseudo = _narrowband(engines, data / "spectra")
+        report = replace(report, sections=[*report.sections, *pseudo])
+        uses = [*lanes["spectrum"].engines(), *(_narrowband_uses(engines) if pseudo else ())]
+        drawn = [Drawn("spectra of all instruments", simulations, HELD_OUT_SEED)]
+        inputs = {f"spectra/{name}": digest for name, digest in real_inputs(data / "spectra").items()}
         if lanes["image"].engines() and (data / "alerts").is_dir():
             bar.update(task, description="image alerts")
             images = evaluate_images(lanes["image"], real_alerts(data / "alerts"))
-            digests = {**report.engines, **images.engines}
-            report = replace(report, engines=digests, sections=[*report.sections, as_section(images)])
+            report = replace(report, sections=[*report.sections, as_section(images)])
+            uses += lanes["image"].engines()
+            drawn.append(Drawn("image alerts", SIMULATED_ALERTS, ALERTS_SEED))
+            inputs["alerts, digests and names of all files"] = folder_digest(data / "alerts")
+        versions = {name: str(importlib.import_module(name).__version__) for name in _PACKAGES}
+        digests = {use.name: use.bundle_sha256 for use in uses}
+        report = replace(report, engines=digests, ran=ran(uses, versions, drawn, inputs))
     output().print(report.to_markdown(), markup=False)
     if to is not None:
         _write(report, to, alone, unseen if leave_one_out else None)
@@ -191,6 +206,12 @@ def _narrowband(engines: Sequence[LoadedEngine], spectra_folder: Path) -> list[S
     ]
 
 
+def _narrowband_uses(engines: Sequence[LoadedEngine]) -> list[EngineUse]:
+    """Return how pseudo-spectra are computed: whatever was asked for, ``evaluate_real`` opens their bundle anew."""
+    folders = [each.bundle.folder for each in engines if each.bundle.manifest.role == NARROWBAND_ROLE]
+    return [loaded.use() for loaded in load_engines(folders)]
+
+
 def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
     """Return the section on the latent map; none, and a word on it, where torch is not there to compute the latent."""
     if anomaly is None or WEIGHTS_FILE not in anomaly.bundle.manifest.files:
@@ -205,11 +226,12 @@ def _map(anomaly: LoadedEngine | None, spectra_folder: Path) -> list[Section]:
         )
         return []
     samples = {"simulated": simulated(_MAP_SIMULATIONS), "real": real_spectra(spectra_folder)}
-    known = {
-        name: [item for item, label in zip(spectra, labels, strict=True) if label.group in GROUPS]
-        for name, (spectra, labels) in samples.items()
-    }
-    return [map_quality({name: shown(anomaly, spectra) for name, spectra in known.items()}, "simulated")]
+    mapped = {}
+    for name, sample in samples.items():
+        known = [(item, label) for item, label in zip(*sample, strict=True) if label.group in GROUPS]
+        classes = [label.class_name or "" for _, label in known]
+        mapped[name] = replace(shown(anomaly, [item for item, _ in known]), classes=classes)
+    return [map_quality(mapped, "simulated")]
 
 
 def _make_folder(folder: Path) -> None:

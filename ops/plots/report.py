@@ -10,6 +10,8 @@ from classifiers.training.evaluation.document import Curve, Example, Matrix, Plo
 from ops.plots.spectrum import ALARM, ERROR, INK, LINE, load_matplotlib, png
 
 COLOURS = ("#1f5fa8", "#c8442b", "#2f8f5b", "#8a5fb0", "#c98a2b", "#4aa3b8", "#6b7480", "#b0508a", "#7a8f2b")
+_TICKS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
+_DECADES = (0.001, 0.01, 0.1, 1)
 
 
 def draw(item: Plot | Matrix | Example) -> bytes:
@@ -24,22 +26,33 @@ def draw(item: Plot | Matrix | Example) -> bytes:
 
 
 def _plot(item: Plot) -> Any:
-    figure = load_matplotlib()(figsize=(6.4, 4.4), layout="constrained")
+    below = _legend_columns(item)
+    height = 4.4 + 0.17 * -(-len(item.curves) // below) if below else 4.4
+    figure = load_matplotlib()(figsize=(6.4, height), layout="constrained")
     axes = figure.subplots()
     if item.diagonal:
-        axes.plot([0, 1], [0, 1], color=LINE, lw=0.8, ls=":", zorder=0)
+        ends = np.geomspace(1e-4, 1.0, 200) if item.x_log else np.array([0.0, 1.0])
+        axes.plot(ends, ends, color=LINE, lw=0.8, ls=":", zorder=0)
     number = -1
     for curve in item.curves:
         number += not _marks_a_place(item, curve) or number < 0
         _curve(axes, item, curve, number)
     if item.x_log:
         axes.set_xscale("log")
-        ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if _spans(item, tick)]
+        ticks = [tick for tick in _TICKS if _spans(item, tick)]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
+    if item.y_log:
+        axes.set_yscale("log")
+        axes.set_yticks(_DECADES, [f"{tick:g}" for tick in _DECADES])
+    if item.x_range is not None:
+        axes.set_xlim(*item.x_range)
+    if item.x_line is not None:
+        place, name = item.x_line
+        axes.axvline(place, color=INK, lw=0.9, ls="--", label=name)
     if item.y_range is not None:
         axes.set_ylim(*item.y_range)
-    elif item.style != "line":
+    elif item.style not in ("line", "scatter") and not item.y_log:
         axes.set_ylim(bottom=0.0)
     if item.x_names:
         axes.set_xticks(range(len(item.x_names)), item.x_names, rotation=40, ha="right", fontsize=8)
@@ -49,9 +62,27 @@ def _plot(item: Plot) -> Any:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if item.curves:
-        above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 4} if item.style == "marks" else {}
-        axes.legend(fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", **above)
+        _legend(figure, axes, item)
     return figure
+
+
+def _legend(figure: Any, axes: Any, item: Plot) -> None:
+    """Draw the legend where it covers no curve."""
+    looks = {"fontsize": 8, "frameon": True, "framealpha": 0.85, "edgecolor": "none"}
+    if item.style == "marks":
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, **looks)
+    elif below := _legend_columns(item):
+        figure.legend(loc="outside lower center", ncols=below, **looks)
+    else:
+        axes.legend(**looks)
+
+
+def _legend_columns(item: Plot) -> int:
+    """Return how many columns the legend below the frame has; 0 where it stands elsewhere."""
+    if item.style != "scatter" and item.x_line is None:
+        return 0
+    longest = max((len(each.name) for each in item.curves), default=0)
+    return 1 if longest > 40 else 2 if longest > 18 or item.x_line is not None else 4
 
 
 def _marks_a_place(item: Plot, curve: Curve) -> bool:
@@ -60,6 +91,8 @@ def _marks_a_place(item: Plot, curve: Curve) -> bool:
 
 
 def _spans(item: Plot, tick: float) -> bool:
+    if item.x_range is not None:
+        return item.x_range[0] <= tick <= item.x_range[1]
     places = [x for curve in item.curves for x in curve.x]
     return bool(places) and min(places) / 1.6 <= tick <= max(places) * 1.6
 
@@ -72,6 +105,13 @@ def _curve(axes: Any, item: Plot, curve: Curve, number: int) -> None:
         reference = not len(curve.n)
         drawn = {"color": INK, "lw": 1.0, "ls": ":"} if reference else {"color": colour, "lw": 1.4}
         axes.plot(x, y, drawstyle="default" if reference else "steps-mid", label=curve.name, **drawn)
+        return
+    if item.style == "scatter":
+        colour = COLOURS[number // 2 % len(COLOURS)]
+        if number % 2:
+            axes.plot(x, y, ls="none", color=colour, marker="x", ms=4.5, mew=1.0, label=curve.name)
+        else:
+            axes.plot(x, y, ls="none", color=colour, marker="o", ms=2.6, mew=0, alpha=0.4)
         return
     if item.style in ("points", "marks") and low.size:
         dodge = 1.0 + 0.03 * (number - 1.5) if item.x_log else 1.0

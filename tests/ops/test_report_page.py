@@ -35,12 +35,14 @@ TABLE = Table(
     ],
 )
 
+RAN = Table("Bundles", ("bundle", "sha256 of bundle.json"), [("engine", "0f" * 32)])
+
 
 def made() -> str:
     """Return the page of a small report; its pictures are their titles' bytes."""
     section = Section("Some numbers", "Read < this, `by name <i>`", [TABLE, PLOT, MATRIX, EXAMPLE])
     report = Report(
-        "Title", {"engine": "0f" * 32}, [Proportion("headline", 1, 2)], [Number("other", 3.0, 5)], {}, [section]
+        "Title", {"engine": "0f" * 32}, [Proportion("headline", 1, 2)], [Number("other", 3.0, 5)], {}, [section], [RAN]
     )
 
     def draw(item: Item) -> bytes:
@@ -81,3 +83,11 @@ def test_links_lead_to_the_sections() -> None:
     text = made()
     for anchor in re.findall(r'href="#([^"]+)"', text):
         assert f'id="{anchor}"' in text
+
+
+def test_what_ran_stands_at_the_end_and_counts_as_a_section() -> None:
+    text = made()
+    links = re.search("<nav>(.*)</nav>", text)
+    assert links is not None
+    assert f"{links.group(1).count('<a ')} sections." in text
+    assert text.index('<h2 id="ran">') < text.index("<h3>Bundles</h3>") < text.index("0f" * 32)

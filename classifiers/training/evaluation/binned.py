@@ -17,6 +17,8 @@ Flags = NDArray[np.bool_]
 SNR_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0)
 FEWEST = 5
 """Spectra in a bin of a picture; thinner ones are joined with the next: one spectrum says nothing of a rate."""
+LOW_RATES = (0.002, 1.0)
+"""Range of a picture, logarithmic, of what is flagged falsely or taken wrongly: from one of 500 spectra."""
 
 
 def share(name: str, hits: Flags) -> Proportion:
@@ -30,7 +32,7 @@ def binned_share(
     hits: Flags,
     edges: Sequence[float],
     *,
-    place: Literal["middle", "geometric", "mean"] = "middle",
+    place: Literal["middle", "mean", "log mean"] = "middle",
     fewest: int = 1,
 ) -> Curve:
     """Return the share of hits in bins of x with exact 95 % bands; empty bins are left out.
@@ -40,15 +42,16 @@ def binned_share(
         x: (n,), NaN falls in no bin.
         hits: (n,).
         edges: ascending; a bin holds its lower edge.
-        place: of a point: the middle of its bin's edges, their geometric mean, or the mean of x in the bin.
+        place: of a point: the middle of its bin's edges, the mean of x in the bin, or that of log x (x > 0). Where
+            bins are joined, the middle may lie far from all that is inside.
         fewest: a bin of fewer is joined with those after it, the last with those before it.
     """
     found: list[tuple[float, Proportion]] = []
     for low, high in pairwise(_joined(x, edges, fewest)):
         inside = (x >= low) & (x < high)
         if inside.any():
-            centres = {"middle": 0.5 * (low + high), "geometric": np.sqrt(low * high), "mean": x[inside].mean()}
-            found.append((float(centres[place]), share(name, hits[inside])))
+            centre = 0.5 * (low + high) if place == "middle" else _mean(x[inside], place == "log mean")
+            found.append((centre, share(name, hits[inside])))
     bands = [each.interval for _, each in found]
     return Curve(
         name,
@@ -61,8 +64,12 @@ def binned_share(
 
 
 def by_snr(name: str, snr: Floats, hits: Flags) -> Curve:
-    """Return the share of hits in bins of S/N, each twice as wide as the one before."""
-    return binned_share(name, snr, hits, SNR_EDGES, place="geometric", fewest=FEWEST)
+    """Return the share of hits in bins of S/N, each twice as wide as the one before, at the mean of log S/N inside."""
+    return binned_share(name, snr, hits, SNR_EDGES, place="log mean", fewest=FEWEST)
+
+
+def _mean(x: Floats, of_logarithm: bool) -> float:
+    return float(np.exp(np.log(x).mean()) if of_logarithm else x.mean())
 
 
 def _joined(x: Floats, edges: Sequence[float], fewest: int) -> list[float]:

@@ -54,8 +54,8 @@ _REAL_DATA = {
     "image_anomaly": "no weight and no calibration was fitted to any; hosts have the structure of 48 real galaxies",
 }
 _MINE: Mapping[str, Callable[[str], bool]] = {
-    "spectral_classifier": lambda name: not name.startswith(("QSO finder", "baseline", "unknown:")),
-    "anomaly": lambda name: name.startswith(("unknown:", "blank sky", "false unknown as NOVEL")),
+    "spectral_classifier": lambda name: not name.startswith(("QSO finder", "baseline", "unknown:", "VAE p")),
+    "anomaly": lambda name: name.startswith(("unknown:", "blank sky", "false unknown as NOVEL", "VAE p")),
     "qso": lambda name: name.startswith("QSO finder"),
 }
 

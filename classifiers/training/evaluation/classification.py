@@ -37,7 +37,8 @@ def classification(samples: Mapping[str, Scored], more: Mapping[str, Scored]) ->
     text = (
         f"Spectra: {sizes} (held-out simulations, seed {HELD_OUT_SEED}). Rows are the truth, "
         "columns the most probable class; the unknown flag is ignored but in the last column of the coarse matrices. "
-        "Bands are exact 95 % binomial intervals; bins of fewer than five spectra are joined. "
+        "Bands are exact 95 % binomial intervals; bins of fewer than five spectra are joined, and "
+        "points against S/N and redshift stand at the mean (of log S/N) of the spectra inside. "
         "Reliability: accuracy among spectra of similar "
         "probability of the top class; a calibrated classifier lies on the diagonal. Rejection: accuracy of what is "
         "kept when the spectra of highest entropy are set aside."
@@ -109,7 +110,7 @@ def _recall_by_redshift(name: str, scored: Scored) -> Plot:
     for group in ("GALAXY", "QSO"):
         rows = np.flatnonzero(scored.group == group)
         right, redshift = scored.right_group[rows], scored.redshift[rows]
-        curves.append(binned_share(group, redshift, right, _REDSHIFT_EDGES, fewest=FEWEST))
+        curves.append(binned_share(group, redshift, right, _REDSHIFT_EDGES, place="mean", fewest=FEWEST))
     return Plot(f"Recall against redshift, {name}", "redshift", "recall", curves, "points", y_range=(0.0, 1.02))
 
 

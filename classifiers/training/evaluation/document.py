@@ -75,11 +75,14 @@ class Plot:
     """Curves in one frame.
 
     Attributes:
-        style: ``line``, ``points`` (with the bands as error bars), ``marks`` (the same without lines between them) or
-            ``steps`` (a histogram's outline).
+        style: ``line``, ``points`` (with the bands as error bars), ``marks`` (the same without lines between them),
+            ``steps`` (a histogram's outline) or ``scatter`` (two curves a colour: pale dots, then crosses).
+        y_log: a share of 0 has no dot, but its bar, up to the upper bound.
         diagonal: draw y = x.
         y_range: None: as the values are.
         x_names: what stands at x = 0, 1, 2 ... instead of numbers.
+        x_range: None: as the values are.
+        x_line: where a vertical line stands, with its name; None: nowhere.
     """
 
     title: str
@@ -88,9 +91,12 @@ class Plot:
     curves: Sequence[Curve]
     style: str = "line"
     x_log: bool = False
+    y_log: bool = False
     diagonal: bool = False
     y_range: tuple[float, float] | None = None
     x_names: Sequence[str] = ()
+    x_range: tuple[float, float] | None = None
+    x_line: tuple[float, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,7 @@ class Report:
         numbers: likewise.
         confusion: rows true class, columns top class, by name; spectra counted.
         sections: everything else.
+        ran: what computed the answers and what they are answers to (``ran.ran``).
     """
 
     title: str
@@ -150,6 +157,7 @@ class Report:
     numbers: Sequence[Number]
     confusion: dict[str, dict[str, int]]
     sections: Sequence[Section] = field(default=())
+    ran: Sequence[Table] = field(default=())
 
     def to_markdown(self) -> str:
         """Return a markdown table: measure, value, n, 95 % interval (exact for proportions)."""

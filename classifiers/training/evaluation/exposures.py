@@ -25,7 +25,8 @@ FEWEST_EPOCHS = 10
 _LIMIT = 0.0033
 _COLUMNS = (
     "", "exposure has its coadd's group", "its class", "redshift within 0.0033 (1+z) of the coadd's",
-    "width of redshift differences over their error", "exposures unknown", "coadds unknown",
+    "width of redshift differences over their error", "width if errors were right", "exposures unknown",
+    "coadds unknown",
 )  # fmt: skip
 
 
@@ -48,15 +49,21 @@ def exposures(
         parts = [part for item in known for part in split(item, PARTS, rng)]
         found = classify(parts, f"exposures, {name}")
         coadd = np.repeat(scored.known, PARTS)
-        rows.append(_row(f"a third of the time ({name})", found, scored.answers, coadd))
+        rows.append(_row(f"a third of the time, made up ({name})", found, scored.answers, coadd, PARTS))
         plots.append(_against_snr(name, found, scored.answers, coadd))
     for identity, members, scored, spectra in _epochs(samples):
         together = classify([coadded([spectra[row] for row in members])], "coadd of epochs")
-        rows.append(_row(f"{members.size} epochs of {identity}", scored.answers.rows(members), together, 0 * members))
+        parts_of_one = scored.answers.rows(members)
+        rows.append(_row(f"{members.size} epochs of {identity}", parts_of_one, together, 0 * members, members.size))
     text = (
-        f"Spectra split into {PARTS} exposures each, and the epochs of one quasar against their coadd. The error of a "
-        "difference is that of the exposure alone, since the coadd has part of its noise: a width above 1 means that "
-        "errors of exposures are too small."
+        f"In the first rows no exposure was ever taken: a spectrum, itself a coadd, is split into {PARTS} by made-up "
+        f"Gaussian noise, whose mean is zero and which makes each as noisy as a part of the time would. What is "
+        "systematic in the spectrum stays in all of them, so that real exposures agree less. In the last row the "
+        "epochs of one quasar are real exposures, and their coadd is made of them. Differences of redshift are over "
+        "the exposure's published error. The coadd has part of its noise: of n exposures, the difference from their "
+        f"coadd has 1 - 1/n of an exposure's variance, so that right errors give a width of {_expected(PARTS):.2f} "
+        f"(n = {PARTS}), not 1. A smaller width means that errors of exposures are too wide, a larger one that they "
+        "are too small."
     )
     return Section(
         "Exposures against coadds", text, [Table("Answers to exposures and to their coadd", _COLUMNS, rows), *plots]
@@ -97,8 +104,13 @@ def coadded(items: Sequence[Spectrum]) -> Spectrum:
     )
 
 
-def _row(name: str, parts: Answers, coadds: Answers, rows: Rows) -> list[Cell]:
-    """Compare answers to exposures with those to coadds, of which ``rows`` names one for each exposure."""
+def _expected(parts: int) -> float:
+    """Return the width of (exposure - coadd) / error of exposure for right errors: sqrt(1 - 1/n) of n alike."""
+    return float(np.sqrt(1.0 - 1.0 / parts))
+
+
+def _row(name: str, parts: Answers, coadds: Answers, rows: Rows, of: int) -> list[Cell]:
+    """Compare answers to exposures with those to coadds ``of`` so many; ``rows`` names one for each exposure."""
     both = np.isin(parts.groups, GROUPS[:2]) & (parts.groups == coadds.groups[rows])
     difference = parts.column("redshift") - coadds.column("redshift")[rows]
     relative = np.abs(difference[both]) / (1.0 + coadds.column("redshift")[rows][both])
@@ -110,6 +122,7 @@ def _row(name: str, parts: Answers, coadds: Answers, rows: Rows) -> list[Cell]:
         share("class", parts.names == coadds.names[rows]),
         share("redshift", relative < _LIMIT),
         Number("width", spread(pull[np.isfinite(pull)]), int(np.isfinite(pull).sum())),
+        round(_expected(of), 3),
         share("unknown", parts.unknown),
         share("unknown", coadds.unknown[once]),
     ]

@@ -28,6 +28,8 @@ _SUBJECT_BY_WORD = (
     ("star type", "Star types"),
     ("unknown", "Unknown at the declared rate"),
     ("NO_SIGNAL", "Unknown at the declared rate"),
+    ("second redshift", "Unknown at the declared rate"),
+    ("VAE p", "Unknown at the declared rate"),
     ("redshift", "Redshifts and radial velocities"),
     ("radial velocity", "Redshifts and radial velocities"),
 )

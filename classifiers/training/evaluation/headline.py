@@ -27,6 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.quality import Quality
 from classifiers.training.evaluation.answers import GROUPS, Answers, Rows, Scored
 from classifiers.training.evaluation.document import Number, Proportion, Report
 from classifiers.training.evaluation.real_spectra import RealLabel, unique_objects
@@ -135,7 +136,11 @@ def _unknown_measures(
         _share("false unknown as NOVEL or OTHER_KNOWN, known objects", conformal[known]),
         _share("unknown: blank sky", answers.unknown[group == "SKY"]),
         _share("blank sky as NO_SIGNAL", reason[group == "SKY"] == "NO_SIGNAL"),
+        _share("second redshift, all spectra", answers.quality_flags & int(Quality.SECOND_REDSHIFT) > 0),
     ]
+    anomaly = answers.column("anomaly_p_value")[known]
+    anomaly = anomaly[np.isfinite(anomaly)]
+    measures += [_share(f"VAE p <= {level:g}, known objects", anomaly <= level) for level in (0.05, 0.01)]
     for name in ("M", "LT", "WD", "CV", "CARBON", "OB"):
         rows = np.flatnonzero((other == name) & (group == "OTHER"))
         measures.append(_share(f"unknown: {name} stars", answers.unknown[rows]))

@@ -11,6 +11,7 @@ import numpy as np
 from classifiers.training.evaluation.answers import Answers, Flags, Floats, Scored
 from classifiers.training.evaluation.binned import (
     FEWEST,
+    LOW_RATES,
     area_interval,
     area_under,
     binned_share,
@@ -64,6 +65,7 @@ def quasars(
         "P(QSO) is that of the training mixture. P(QSO above a redshift) is P(QSO) times the part of the redshift "
         f"posterior above the threshold, which is the bundle's default but for spectra of {told}: the same "
         "spectra are shown as spectra of no such survey and of each. Others are galaxies, stars, other kinds and sky. "
+        "In the curves crosses are P(QSO) > 0.5. "
         "Broad absorption is scored on simulated quasars at z > 1.5, a tenth of which have it; six in ten of these "
         "have troughs too narrow for a balnicity index. P(broad absorption) allows for narrow systems, which "
         "real quasars have and these lack. The interval of an area is that of Hanley & McNeil (1982)."
@@ -105,6 +107,9 @@ def _thresholds(samples: Sequence[tuple[str, Scored, Answers]]) -> Table:
         error = calibration_error(sure, said == truth)
         cells: list[Cell] = [name, f"z >= {threshold:g}", share("completeness", said[truth])]
         cells += [share("purity", truth[said]), share("wrong", said[~truth])]
+        quasar = (scored.group == "QSO") & np.isfinite(scored.redshift) & np.isfinite(answers.column("p_qso_high_z"))
+        above = answers.column("p_qso_high_z")[quasar] > LIKELY
+        cells.append(share("side", above == (scored.redshift[quasar] >= threshold)))
         rows.append([*cells, Number("calibration error", error, int(truth.size))])
     columns = (
         "",
@@ -112,6 +117,7 @@ def _thresholds(samples: Sequence[tuple[str, Scored, Answers]]) -> Table:
         "completeness at P > 0.5",
         "purity of the sample as it is",
         "others",
+        "quasars on the right side",
         "calibration error",
     )
     return Table("Quasars above the threshold", columns, rows)
@@ -130,13 +136,20 @@ def _reliability(samples: Sequence[tuple[str, Scored, Answers]]) -> Plot:
 
 def _ranking(samples: Mapping[str, Scored]) -> Plot:
     curves = []
+    rate = next(iter(samples.values())).answers.unknown_rate
     for name, scored in samples.items():
         probability = np.nan_to_num(scored.answers.column("p_qso"))
         other = np.isin(scored.group, _GROUPS) & (scored.group != "QSO")
-        curves.append(operating_curve(name, probability[other], probability[scored.group == "QSO"]))
+        quasar = scored.group == "QSO"
+        curves.append(operating_curve(name, probability[other], probability[quasar]))
+        taken, found = share(name, probability[other] > LIKELY), share(name, probability[quasar] > LIKELY)
+        if taken.n and found.n:
+            curves.append(Curve(f"{name}, P > {LIKELY:g}", [taken.value], [found.value], n=[taken.n]))
+    lowest = min(y for curve in curves for x, y in zip(curve.x, curve.y, strict=True) if x >= LOW_RATES[0])
     return Plot(
-        "Quasars against others by P(QSO)", "share of others taken", "share of quasars found", curves, diagonal=True,
-        y_range=(0.0, 1.02),
+        "Quasars against others by P(QSO)", "share of others taken", "share of quasars found", curves, x_log=True,
+        y_range=(min(0.9, float(np.floor(10.0 * lowest)) / 10.0), 1.005), x_range=LOW_RATES,
+        x_line=(rate, f"{rate:g}, the declared rate of unknown"),
     )  # fmt: skip
 
 

@@ -162,7 +162,7 @@ def _success_by_redshift(name: str, scored: Scored) -> Plot:
         rows = scored.with_redshift(group)
         title = f"{group}, within {limit:.0f} km/s"
         success = error[rows] <= limit
-        curves.append(binned_share(title, scored.redshift[rows], success, _REDSHIFT_EDGES, fewest=FEWEST))
+        curves.append(binned_share(title, scored.redshift[rows], success, _REDSHIFT_EDGES, place="mean", fewest=FEWEST))
     return Plot(
         f"Redshift success against redshift, {name}", "redshift", "share", curves, "points", y_range=(0.0, 1.02)
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from classifiers.quality import Quality
 from classifiers.training.evaluation.answers import GROUPS, Answers, Floats, Rows, Scored
-from classifiers.training.evaluation.binned import by_snr, operating_curve, share
+from classifiers.training.evaluation.binned import LOW_RATES, by_snr, operating_curve, share
 from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Proportion, Section, Table
 from classifiers.training.simulation.scheme import CLASSES, OTHER_TYPES
 from classifiers.verdict.unknown import REASONS
@@ -34,10 +34,10 @@ class Transients:
 def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
     """Return the section; ``samples`` by what to call them (real, simulated)."""
     rate = next(iter(samples.values())).answers.unknown_rate
-    items: list[Item] = [false_by_reason(samples), _by_class(samples)]
+    items: list[Item] = [false_by_reason(samples), _by_class(samples), by_class_picture(samples, rate)]
     items += [_by_snr(name, scored, rate) for name, scored in samples.items()]
     items += [detected(samples, transients.kinds), _rare_at_rate(transients)]
-    items.append(_curves(samples["real"], transients))
+    items.append(_curves(samples["real"], transients, rate))
     items += [_in_host(kind, by_share) for kind, by_share in transients.in_host.items()]
     text = (
         f"The declared rate is {rate:g}: at most that share of known objects may be NOVEL or OTHER_KNOWN. It is "
@@ -47,8 +47,10 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
         "broad absorption are a known class, and simulated ones trained on: P(broad absorption) finds them (section "
         "on the quasar finder). Double redshifts are pairs of real galaxies and quasars, of equal light. A second "
         "redshift is a quality bit beside the flag, for lines of another galaxy or quasar. A spectrum may be flagged "
-        f"by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or less. In the curves of detection "
-        "the score is the p-value of novelty alone, whatever reason the record gives."
+        f"by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or less. In the picture by class a bar "
+        "without a dot is of a class of which none is flagged. In the curves of detection "
+        "the score is the p-value of novelty alone, whatever reason the record gives; blank sky and M stars are left "
+        "out of them, since other reasons find these (NO_SIGNAL and OTHER_KNOWN; the table of kinds has their rates)."
     )
     return Section("Unknown", text, items)
 
@@ -77,6 +79,30 @@ def _by_class(samples: Mapping[str, Scored]) -> Table:
     return Table("False unknown, by true class", ("class", *samples), rows)
 
 
+def by_class_picture(samples: Mapping[str, Scored], rate: float) -> Plot:
+    """Return the unknown rate of each of the 13 classes with exact bands; ``samples`` by what to call them."""
+    curves = []
+    for name, scored in samples.items():
+        shares = [share(each, scored.answers.unknown[scored.truth == each]) for each in CLASSES]
+        found = [(float(place), each) for place, each in enumerate(shares) if each.n]
+        bands = [each.interval for _, each in found]
+        curves.append(
+            Curve(
+                name,
+                [place for place, _ in found],
+                [each.value for _, each in found],
+                [low for low, _ in bands],
+                [high for _, high in bands],
+                [each.n for _, each in found],
+            )
+        )
+    curves.append(Curve(f"declared {rate:g}", [-0.5, len(CLASSES) - 0.5], [rate, rate]))
+    return Plot(
+        "False unknown by class", "", "share flagged", curves, "marks", y_log=True, y_range=(0.05 * rate, 1.02),
+        x_names=CLASSES,
+    )  # fmt: skip
+
+
 def _by_snr(name: str, scored: Scored, rate: float) -> Plot:
     snr = scored.answers.column("snr")
     curves = []
@@ -85,10 +111,10 @@ def _by_snr(name: str, scored: Scored, rate: float) -> Plot:
         curves.append(by_snr(group, snr[rows], scored.answers.unknown[rows]))
     ends = [min(min(curve.x, default=1.0) for curve in curves), max(max(curve.x, default=1.0) for curve in curves)]
     curves.append(Curve(f"declared {rate:g}", ends, [rate, rate]))
-    highest = max(y for curve in curves for y in curve.y)  # bars of the few-spectra bins would dwarf the rate
+    highest = max(high for curve in curves for high in (*curve.y, *curve.high))
     return Plot(
         f"False unknown against S/N, {name}", "median S/N per bin of 207 km/s", "share flagged", curves, "points",
-        x_log=True, y_range=(0.0, min(1.02, max(6.0 * rate, 1.5 * highest))),
+        x_log=True, y_range=(0.0, min(1.02, max(6.0 * rate, 1.05 * highest))),
     )  # fmt: skip
 
 
@@ -133,16 +159,13 @@ def _score(answers: Answers) -> Floats:
     return np.asarray(-np.log10(np.where(np.isfinite(p_value), p_value, 1.0)), np.float64)
 
 
-def _curves(real: Scored, transients: Transients) -> Plot:
-    score = _score(real.answers)
-    known = score[real.known]
+def _curves(real: Scored, transients: Transients, rate: float) -> Plot:
+    known = _score(real.answers)[real.known]
     curves = [operating_curve(name, known, _score(answers)) for name, answers in transients.kinds.items()]
-    for name, members in (("blank sky", real.group == "SKY"), ("M stars", real.other == "M")):
-        if members.any():
-            curves.append(operating_curve(name, known, score[members]))
     return Plot(
         "Detection by the p-value of novelty, against real known objects", "share of known objects flagged",
-        "share detected", curves, diagonal=True, y_range=(0.0, 1.02),
+        "share detected", curves, x_log=True, diagonal=True, y_range=(0.0, 1.02), x_range=LOW_RATES,
+        x_line=(rate, f"declared rate {rate:g}"),
     )  # fmt: skip
 
 

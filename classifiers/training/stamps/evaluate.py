@@ -26,6 +26,8 @@ from classifiers.training.stamps.simulate import SimulatedStamps, simulate_stamp
 
 TITLE = "Image alerts: simulations of another seed, and real development alerts"
 BATCH = 128
+SIMULATED_N, SIMULATED_SEED = 2000, 4711
+"""Simulated alerts and their seed, which differs from the training's."""
 REAL = 0.5
 """A survey's real/bogus score, and our P(not ARTEFACT), above it mean "real"."""
 
@@ -67,13 +69,15 @@ class Answers:
         self.reason = np.array([reason or "" for part in parts for reason in part.unknown_reason])
 
 
-def evaluate_images(classifier: Classifier, alerts: Sequence[RealAlert], *, seed: int = 4711, n: int = 2000) -> Report:
+def evaluate_images(
+    classifier: Classifier, alerts: Sequence[RealAlert], *, seed: int = SIMULATED_SEED, n: int = SIMULATED_N
+) -> Report:
     """Evaluate the classifier of the image lane.
 
     Args:
         classifier: of the image lane, with a bundle of the scheme STAMP-4.
         alerts: real ones; may be empty.
-        seed: of the simulations; differs from the training's.
+        seed: of the simulations.
         n: simulated alerts.
 
     Returns:
@@ -105,7 +109,7 @@ def as_section(report: Report) -> Section:
     """Return an image report as one section of a larger report."""
     rows = [(each.name, each) for each in report.proportions if each.n]
     values = [(each.name, each) for each in report.numbers if each.n]
-    names = [*CLASSES, "none"]
+    names = [*CLASSES, *(["none"] if any("none" in row for row in report.confusion.values()) else [])]
     counts = [[report.confusion.get(true, {}).get(found, 0) for found in names] for true in CLASSES]
     return Section(
         report.title,

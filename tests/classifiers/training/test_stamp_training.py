@@ -84,6 +84,15 @@ def test_evaluation_scores_classes_flags_and_real_bogus(trained: tuple[Path, dic
     assert sum(map(sum, matrix.counts)) == 60
 
 
+@pytest.mark.parametrize(("found", "columns"), [(CLASSES[1], CLASSES), ("none", (*CLASSES, "none"))])
+def test_alerts_without_a_class_have_a_column_where_there_are_any(found: str, columns: tuple[str, ...]) -> None:
+    *_, matrix = as_section(Report("t", {}, [], [], {CLASSES[0]: {CLASSES[0]: 3, found: 2}})).items
+    assert isinstance(matrix, Matrix)
+    assert tuple(matrix.columns) == columns
+    assert matrix.counts[0][columns.index(found)] == 2
+    assert sum(map(sum, matrix.counts)) == 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "epochs"), [(0, 1), (10, 0)])
 def test_nothing_to_train_on_is_refused(n: int, epochs: int, tmp_path: Path) -> None:

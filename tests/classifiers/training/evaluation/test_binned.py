@@ -12,6 +12,7 @@ from classifiers.training.evaluation.binned import (
     area_interval,
     area_under,
     binned_share,
+    by_snr,
     histogram,
     operating_curve,
     spread,
@@ -37,6 +38,16 @@ def test_thin_bins_are_joined_with_the_next_and_the_last_with_the_one_before() -
     alone = binned_share("c", np.array([2.5]), np.ones(1, bool), (0.0, 1.0, 2.0, 3.0), fewest=9)
     assert list(alone.n) == [1]
     assert list(binned_share("c", np.zeros(0), np.ones(0, bool), (0.0, 1.0), fewest=3).n) == []
+
+
+def test_points_stand_among_what_is_in_the_bin_however_wide_joining_made_it() -> None:
+    """Fourteen near galaxies, and a bin that reaches to where there are none: not at the middle of its edges."""
+    redshift = np.linspace(0.10, 0.68, 14)
+    edges = (0.0, 0.8, 4.5)
+    curve = binned_share("c", redshift, np.ones(14, bool), edges, place="mean", fewest=20)
+    assert (list(curve.n), list(curve.x)) == ([14], [pytest.approx(0.39)])
+    few = by_snr("c", np.array([1.0, 2.0, 4.0, 8.0, 16.0]), np.ones(5, bool))
+    assert (list(few.n), list(few.x)) == ([5], [pytest.approx(4.0)])
 
 
 @given(st.lists(st.floats(0.0, 3.9), max_size=40), st.integers(1, 9))

@@ -37,6 +37,20 @@ def test_the_evaluation_that_ships_is_of_the_weights_that_ship() -> None:
     assert NARROWBAND["bundle"] == shipped["jpas-qso-finder"], "make it again: classifiers.training.narrowband.real"
 
 
+def test_the_evaluation_that_ships_shows_the_mocks_of_the_narrow_band_weights_that_ship() -> None:
+    """And real spectra through bands as the file beside it has them, which belongs to these weights."""
+    (section,) = (each for each in EVALUATION["sections"] if each["title"] == "J-PAS pseudo-spectra")
+    items = {item["title"]: item for item in section["items"]}
+    balanced = load_bundle(MODELS / "jpas-qso-finder").manifest.metrics["balanced"]
+    for key, name in (("with_missing_bands", "as observed"), ("all_bands", "all bands there")):
+        assert items[f"Classes of mocks, {name}"]["counts"] == balanced[key]["confusion"], AGAIN
+    rows = {row[0]: row[1:] for row in items["Real spectra seen through the bands"]["rows"]}
+    for r, found in NARROWBAND["real_spectra"]["by_r"].items():
+        shown = {cell["name"]: (cell["successes"], cell["n"]) for cell in rows[f"r = {r}"]}
+        for name in ("QSO", "GALAXY", "STAR", "unknown"):
+            assert shown[name] == (found[name]["right"], found[name]["n"]), AGAIN
+
+
 def test_the_card_of_pseudo_spectra_has_purity_on_the_sky_and_real_spectra_of_its_own_weights_alone() -> None:
     bundle = load_bundle(MODELS / "jpas-qso-finder")
     card = model_card(bundle, None, NARROWBAND)

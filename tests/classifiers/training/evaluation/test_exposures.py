@@ -1,4 +1,4 @@
-"""A spectrum is split into exposures whose mean it is, with the noise of a part of the time each."""
+"""A spectrum is split into exposures whose mean it is, with noise of a part of the time; what right errors give."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from classifiers.training.evaluation.exposures import coadded, split
+from classifiers.items import Spectrum
+from classifiers.training.evaluation.answers import Answers, Scored
+from classifiers.training.evaluation.document import Number, Table
+from classifiers.training.evaluation.exposures import coadded, exposures, split
 from classifiers.training.evaluation.real_spectra import native_spectra
 from classifiers.training.simulation.grid import PIXELS
+from tests.classifiers.training.evaluation.answered import label, verdicts
 
 ONES = np.ones((1, PIXELS), np.float32)
 
@@ -46,3 +50,29 @@ def test_a_spectrum_with_other_uncertainties_is_refused() -> None:
     (item,) = native_spectra(ONES, ONES)
     with pytest.raises(ValueError, match="expected inverse variances, got SIGMA"):
         split(replace(item, uncertainty_kind="SIGMA"), 2, np.random.default_rng(3))
+
+
+def test_right_errors_have_the_width_that_the_table_expects() -> None:
+    """A measurement of the mean flux stands for the redshift: its error is known for exposure and coadd alike."""
+    n, rng = 400, np.random.default_rng(4)
+    noise = rng.standard_normal((n, PIXELS)).astype(np.float32)
+    items = native_spectra(2.0 + noise, np.ones((n, PIXELS), np.float32))
+    labels = [label(row, "GALAXY_AGN", 2.0) for row in range(n)]
+
+    def classify(spectra: list[Spectrum], stage: str) -> Answers:
+        del stage
+        flux = np.array([item.flux.mean(dtype=np.float64) for item in spectra])
+        error = np.array([float(item.uncertainty[0]) ** -0.5 / np.sqrt(PIXELS) for item in spectra])
+        return Answers.of([verdicts(["GALAXY_AGN"] * len(spectra), redshift=flux, redshift_error=error)])
+
+    section = exposures({"real": (Scored(labels, classify(items, "")), items)}, classify, rng)
+    table = section.items[0]
+    assert isinstance(table, Table)
+    (row,) = table.rows
+    cells = dict(zip(table.columns, row, strict=True))
+    width, expected = cells["width of redshift differences over their error"], cells["width if errors were right"]
+    assert isinstance(width, Number)
+    assert expected == pytest.approx(np.sqrt(2.0 / 3.0), abs=1e-3)
+    assert width.value == pytest.approx(np.sqrt(2.0 / 3.0), rel=0.06)
+    assert "made-up Gaussian noise" in section.text
+    assert "width of 0.82" in section.text

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from classifiers.classifier import Verdicts
+from classifiers.quality import Quality
 from classifiers.training.evaluation.answers import Answers
 from classifiers.training.evaluation.document import Number, Report
 from classifiers.training.evaluation.headline import score
@@ -31,6 +32,7 @@ def _verdicts(names: list[str], redshifts: list[float], unknown: list[bool]) -> 
     probabilities = np.full((n, len(CLASSES)), 0.2 / (len(CLASSES) - 1))
     probabilities[np.arange(n), top] = 0.8
     columns = {"redshift": np.array(redshifts), "snr": np.full(n, 9.0), "p_qso": np.zeros(n)}
+    columns["anomaly_p_value"] = np.linspace(0.0, 0.06, n) if n > 1 else np.full(n, np.nan)
     reasons = ["NOVEL" if flag else None for flag in unknown]
     none = np.zeros((n, 0))
     return Verdicts(
@@ -72,6 +74,18 @@ def test_recalls_star_neighbours_redshifts_and_false_unknowns_are_counted() -> N
     assert counted["false unknown, known objects"] == (1, 6)
     assert counted["unknown: blank sky"] == (1, 1)
     assert report.confusion["STAR_F5"] == {"STAR_F9": 1}
+    assert counted["VAE p <= 0.05, known objects"] == (6, 6)
+    assert counted["VAE p <= 0.01, known objects"] == (2, 6)
+    assert counted["second redshift, all spectra"] == (0, 7)
+
+
+def test_the_bit_of_a_second_redshift_is_counted_among_all_and_a_missing_p_value_among_none() -> None:
+    verdicts = _verdicts(["QSO_nan"], [2.0], [False])
+    verdicts.quality_flags[:] = int(Quality.SECOND_REDSHIFT | Quality.GAPS)
+    report = score([_label(0, "QSO", "QSO_nan")], Answers.of([verdicts]), {})
+    second = report.proportion("second redshift, all spectra")
+    assert (second.successes, second.n) == (1, 1)
+    assert report.proportion("VAE p <= 0.05, known objects").n == 0
 
 
 def test_pulls_count_epochs_and_objects() -> None:

@@ -1,11 +1,13 @@
-"""The section on the map: a good map beats the plane, in one table, with the sizes of the samples."""
+"""The section on the map: a good map beats the plane, in one table, with sizes; each class is drawn where it lies."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from classifiers.training.evaluation.document import Number, Table
-from classifiers.training.evaluation.map_quality import Mapped, map_quality
+from classifiers.training.evaluation.document import Number, Plot, Table
+from classifiers.training.evaluation.map_quality import DRAWN, Mapped, map_quality
 
 
 def curled(n: int, seed: int) -> Mapped:
@@ -41,3 +43,22 @@ def test_a_sample_smaller_than_a_neighbourhood_has_no_number_for_it() -> None:
     assert isinstance(fifty, Number)
     assert np.isfinite(fifteen.value)
     assert np.isnan(fifty.value)
+
+
+def test_each_class_is_drawn_where_it_lies_real_over_simulated_and_no_more_than_can_be_seen() -> None:
+    names = ("STAR_A0", "QSO_nan", "")
+    simulated, real = (
+        replace(mapped, classes=[names[row % 3] for row in range(len(mapped.places))])
+        for mapped in (curled(DRAWN + 60, 4), curled(60, 5))
+    )
+    section = map_quality({"simulated": simulated, "real": real}, "real")
+    plots = {item.title: item for item in section.items if isinstance(item, Plot)}
+    assert list(plots) == ["GALAXY on the map", "QSO on the map", "STAR on the map"]
+    assert len({(plot.x_range, plot.y_range) for plot in plots.values()}) == 1
+    curves = {curve.name: curve for plot in plots.values() for curve in plot.curves}
+    np.testing.assert_allclose(curves["QSO_nan, real"].x, real.places[1::3, 0])
+    np.testing.assert_allclose(curves["STAR_A0, real"].y, real.places[::3, 1])
+    assert len(curves["QSO_nan, simulated"].x) == DRAWN // 3
+    assert sum(len(curve.x) for curve in curves.values()) == (DRAWN + 60) * 2 // 3
+    places = [curve.name for curve in plots["STAR on the map"].curves]
+    assert places[0::2] == [name.replace("real", "simulated") for name in places[1::2]]
