@@ -4,6 +4,8 @@ What is written as a loop over the pixels of one spectrum is compiled once per m
 ``NUMBA_CACHE_DIR``, or the user's cache folder where neither can be written), and runs outside the interpreter's lock,
 so that threads share nothing. Arithmetic may be reordered to use the processor's vectors, always in the same way for
 the same shape, and each spectrum is computed by itself: its bits depend on it alone and on the type of the processor.
+Functions are compiled into their callers: of a function apart from them there would be two versions in the process that
+compiles, which may round differently, and one in those that load what it kept.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ def compiled(function: Function) -> Function:
     sliced along their first axis only: what is kept is compiled anew when that file changes, not when others do, and
     only what is known to be contiguous is turned into vectors.
     """
-    compile_it = partial(numba.njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+    compile_it = partial(
+        numba.njit, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}, forceinline=True
+    )
     try:
         return cast(Function, compile_it(function, cache=True))
     except RuntimeError:  # there is no folder to keep it in: every process compiles it again

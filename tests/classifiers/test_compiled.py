@@ -1,32 +1,39 @@
-"""Compiled functions give the numbers that Python gives, and work where nothing can be kept of them."""
+"""What a process compiles and what later ones load give the same bits."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import subprocess
+import sys
+from pathlib import Path
 
-import numpy as np
+import pytest
 
-from classifiers.compiled import compiled
-from classifiers.preprocess.rebin import _sums
+MEASURE = """
+import hashlib, numpy as np
+from classifiers.lines.measure import measure_lines
+from classifiers.preprocess.grid import COMMON_GRID
+from classifiers.quasars.redshift import measure_redshifts
+from classifiers.quasars.second import second_scores
+rng = np.random.default_rng(3)
+n = 64
+flux = (1.0 + 0.1 * rng.standard_normal((n, COMMON_GRID.n))).astype(np.float32)
+flux[:, 900:904] += 2.0
+weight, redshift = np.full(flux.shape, 100.0, np.float32), rng.uniform(0.1, 0.4, n)
+found = measure_lines(flux, weight, redshift, np.arange(n) % 2 == 0, np.full(n, 2000.0))
+arrays = [getattr(found, name) for name in found.__dataclass_fields__]
+quasars = measure_redshifts(flux, weight, redshift[:, None] + 1.0, np.ones((n, 1)))
+arrays += [quasars.redshift, quasars.error, second_scores(flux, weight, redshift, np.arange(n) % 2 == 0)[1]]
+print(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
+"""
 
-SOURCE = (
-    "def twice(values):\n    total = 0.0\n    for value in values:\n        total += 2.0 * value\n    return total\n"
-)
 
-
-def test_a_function_that_can_be_kept_nowhere_is_compiled_all_the_same() -> None:
-    """As in a container whose file system is read-only: a function without a file has no folder beside it either."""
-    made: dict[str, Any] = {}
-    exec(SOURCE, made)  # noqa: S102
-    assert compiled(made["twice"])(np.array([1.0, 2.0])) == 6.0
-
-
-def test_what_is_compiled_says_what_python_says() -> None:
-    rng = np.random.default_rng(1)
-    rows = rng.random((3, 50)).astype(np.float32)
-    under = np.sort(rng.integers(0, 51, 12)).astype(np.uint64)
-    share = rng.random(12)
-    fast, slow = np.empty((2, 3, 11), np.float32)
-    _sums(rows, under, share, fast)
-    _sums.py_func(rows, under, share, slow)  # type: ignore[attr-defined]
-    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
+@pytest.mark.slow
+def test_the_process_that_compiles_computes_the_same_bits_as_those_that_load(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    compiling, loading, again = (
+        subprocess.run([sys.executable, "-c", MEASURE], env=environment, check=True, capture_output=True, text=True)
+        for _ in range(3)
+    )
+    assert any(tmp_path.rglob("*.nbc"))
+    assert compiling.stdout == loading.stdout == again.stdout != ""
