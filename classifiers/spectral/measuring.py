@@ -34,7 +34,6 @@ from classifiers.spectral.stars import is_measured, write_stars
 from classifiers.stars.outside import outside_misfits
 from classifiers.verdict.answers import Answer, answered_rows
 from classifiers.verdict.measured import Measured
-from classifiers.verdict.redshift import error_factors
 
 Floats = NDArray[np.float64]
 
@@ -104,8 +103,7 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
     )
     found = measure_lines(means.flux, means.inverse_variance, looked_at, quasar, power)
     _write_lines(result.lines, rows, found, scale)
-    families = np.where(sums["QSO"] > sums["GALAXY"], "QSO", "GALAXY")
-    own_error = answer.outputs["redshift_error"] * error_factors(answer.calibration, families, prepared.snr)
+    own_error = answer.outputs["redshift_error"].astype(np.float64) * answer.calibration.redshift_error_factor
     split = subclasses(found)
     for family, ruled, here in (("GALAXY", split.galaxy, ~quasar), ("QSO", split.qso, quasar)):
         places = np.flatnonzero(here)

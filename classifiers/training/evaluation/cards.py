@@ -60,6 +60,9 @@ _MINE: Mapping[str, Callable[[str], bool]] = {
 }
 
 
+_DAMAGE = ("unknown", "confident errors", "confident errors of the 13 classes")
+
+
 def model_card(
     bundle: Bundle, evaluation: Mapping[str, Any] | None = None, narrowband: Mapping[str, Any] | None = None
 ) -> str:
@@ -167,9 +170,12 @@ def _numbers(bundle: Bundle, evaluation: Mapping[str, Any] | None) -> list[str]:
 def _damage(evaluation: Mapping[str, Any]) -> list[str]:
     """Return what bad input does, as a table; nothing where the evaluation has no such section."""
     sections = [each for each in evaluation.get("sections", ()) if each["title"] == "Bad input"]
-    rows = [row for each in sections for table in each["items"] for row in table["rows"]]
-    lines = [f"| {name} | {_share(flagged)} | {_share(wrong)} |" for name, _, flagged, wrong, _ in rows]
-    heads = ["", "Known objects, damaged:", "", "| damage | unknown | confident errors |", "| --- | --- | --- |"]
+    tables = [table for each in sections for table in each["items"]]
+    lines = []
+    for table in tables:
+        places = [table["columns"].index(name) for name in _DAMAGE]
+        lines += [f"| {row[0]} | {' | '.join(_share(row[place]) for place in places)} |" for row in table["rows"]]
+    heads = ["", "Known objects, damaged:", "", f"| damage | {' | '.join(_DAMAGE)} |", "| --- | --- | --- | --- |"]
     return [*heads, *lines] if lines else []
 
 
