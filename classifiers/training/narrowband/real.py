@@ -6,8 +6,9 @@ own. Near quasars that would be less luminous there than any are left out (``cou
 
 No weight was trained on them; some choices were made after looking: in half of the training set galaxies and stars are
 drawn evenly over redshifts and families, as quasars were before; quasars have a least luminosity, and the mocks errors
-of colour, since near galaxies with lines were taken for quasars here, and many stars were unknown. What it cannot test:
-the two wide bands, and colours that flux calibration got wrong (LAMOST's is good to 10 %).
+of colour, since near galaxies with lines were taken for quasars here, and many stars were unknown; sources that lack
+bands at both ends are trained on since these do, and were strange to a network that had seen few such. What it cannot
+test: the two wide bands, and colours that flux calibration got wrong (LAMOST's is good to 10 %).
 
     python -m classifiers.training.narrowband.real ../shared/data classifiers/models/jpas-evaluation.json
 """
