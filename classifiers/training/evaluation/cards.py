@@ -11,6 +11,7 @@ from typing import Any
 from classifiers.bundle.calibration import Calibration
 from classifiers.bundle.folder import Bundle
 from classifiers.bundle.manifest import Domain, Manifest
+from classifiers.score_recalibration import LANES
 from classifiers.training.evaluation.narrowband_card import narrowband_numbers
 
 _PURPOSE = {
@@ -60,6 +61,7 @@ _MINE: Mapping[str, Callable[[str], bool]] = {
 }
 
 
+_RECALIBRATED = ("spectral_classifier", *LANES)
 _DAMAGE = ("unknown", "confident errors", "confident errors of the 13 classes")
 
 
@@ -218,8 +220,7 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
 def _limits(bundle: Bundle) -> list[str]:
     limits = list(_LIMITS.get(bundle.manifest.role, ()))
     if any(calibration.domain == "SIMULATED" for calibration in bundle.calibrations.values()):
-        limits.append(
-            "Calibrated on simulations: rates and p-values are nominal until a survey's own objects recalibrate."
-        )
+        until = " until a survey's own objects recalibrate" if bundle.manifest.role in _RECALIBRATED else ""
+        limits.append(f"Calibrated on simulations: rates and p-values are nominal{until}.")
     limits.append("The real spectra that it is scored on are development data: their numbers are optimistic.")
     return limits
