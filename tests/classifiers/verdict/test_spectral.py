@@ -8,104 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifiers.bundle.calibration import Calibration, Fused, Partner, ShortCoverage
-from classifiers.bundle.manifest import INPUTS, LINE_OUTPUTS, OUTPUTS, Manifest
-from classifiers.classifier import Verdicts
-from classifiers.items import GridAxis, Spectrum
-from classifiers.preprocess.prepare import PreparedBatch
+from classifiers.bundle.calibration import Calibration, Fused, ShortCoverage
 from classifiers.quality import Quality
-from classifiers.verdict.answers import Answer, strongest_piece
+from classifiers.verdict.answers import strongest_piece
 from classifiers.verdict.calibrate import tail_table
-from classifiers.verdict.measured import Measured
-from classifiers.verdict.redshift import Own, error_factors, of_the_published
-from classifiers.verdict.spectral import LEAST_REDSHIFT_ERROR, spectral_verdicts
-
-N_PIXEL = 20
-DTYPES = {"alternative_class": "int64"}
-CLASSES = ("GALAXY", "QSO", "STAR")
-TABLE = tail_table(np.arange(1000) / 1000)
-PARTNER = Partner(name="vae", version="1", bundle_sha256="0" * 64)
-
-
-def spectra(n: int, **fields: Any) -> list[Spectrum]:
-    zeros = np.zeros(2, np.float32)
-    values: dict[str, Any] = {
-        "axis": GridAxis("LINEAR", 4000.0, 1.0, 2), "medium": "VACUUM", "flux": zeros, "uncertainty": zeros,
-        "uncertainty_kind": "IVAR", "flux_unit": "", "quality": None, "velocity_correction_km_s": 0.0,
-        "resolving_power": 2000.0, "sampling": "DISPERSED", "sky_fibre": False,
-    }  # fmt: skip
-    return [Spectrum(**{**values, **fields}) for _ in range(n)]
-
-
-def prepared(n: int, snr: float = 10.0, coverage: float = 0.9) -> PreparedBatch:
-    rng = np.random.default_rng(0)
-    return PreparedBatch(
-        flux=(1 + 0.1 * rng.standard_normal((n, N_PIXEL))).astype(np.float32),
-        inverse_variance=np.ones((n, N_PIXEL), np.float32),
-        scale=np.full(n, 2.0),
-        snr=np.full(n, snr),
-        coverage=np.full(n, coverage),
-        quality_flags=np.zeros(n, np.int64),
-    )
-
-
-def manifest(role: str, **fields: Any) -> Manifest:
-    k = 3 if role == "spectral_classifier" else 0
-    shapes: dict[str, tuple[int, ...]] = {
-        "class_logits": (k + 1,), "other_type_probability": (2,), "alternative_class": (2,),
-        "alternative_redshift": (2,), "alternative_probability": (2,), "map": (2,), "contribution": (N_PIXEL,),
-        **dict.fromkeys(LINE_OUTPUTS, (1,)),
-    }  # fmt: skip
-    outputs = OUTPUTS[role] + (LINE_OUTPUTS if fields.get("lines") else ())
-    values: dict[str, Any] = {
-        "name": role.replace("_", "-"), "version": "1", "role": role,
-        "grid": {"log10_start": 3.6, "log10_step": 1e-3, "n": N_PIXEL},
-        "inputs": [{"name": name, "shape": (N_PIXEL,)} for name in INPUTS[role]],
-        "outputs": [
-            {"name": name, "shape": shapes.get(name, ()), "dtype": DTYPES.get(name, "float32")} for name in outputs
-        ],
-        "batch_buckets": (16,), "training": {"command": "", "seed": 0}, "files": {},
-        "domain": {"min_coverage": 0.3, "full_coverage": 0.7, "min_snr": 1.0, "full_snr": 3.0,
-                   "min_resolving_power": 800.0, "max_resolving_power": 10_000.0, "max_snr": 900.0},
-    }  # fmt: skip
-    if k:
-        values |= {
-            "class_scheme": "TINY", "class_names": CLASSES, "star_classes": ("STAR",), "other_types": ("M", "SKY"),
-            "redshift_range": (0.0, 2.0), "zwarn_margin": 0.2, "zwarn_snr": 2.0, "zwarn_coverage": 0.5,
-        }  # fmt: skip
-    return Manifest.model_validate({**values, **fields})
-
-
-def classifier(n: int, calibration: Calibration | None = None, lines: tuple[str, ...] = (), **outputs: Any) -> Answer:
-    values: dict[str, Any] = {
-        "class_logits": [0.0, 2.0, 0.0, -5.0], "other_type_probability": [0.9, 0.1], "entropy": 0.9,
-        "aleatoric_entropy": 0.8, "mutual_information": 0.1, "energy": 0.5, "redshift": 0.7, "redshift_error": 1e-3,
-        "redshift_margin": 0.5, "alternative_class": [0, -1], "alternative_redshift": [0.2, 0.0],
-        "alternative_probability": [0.1, 0.0], "radial_velocity_km_s": 20.0, "radial_velocity_error_km_s": 5.0,
-    }  # fmt: skip
-    if lines:
-        values |= {name: [3.0] for name in LINE_OUTPUTS}
-    made = {name: np.stack([np.asarray(value)] * n) for name, value in {**values, **outputs}.items()}
-    made = {name: a.astype(np.int64 if name == "alternative_class" else np.float32) for name, a in made.items()}
-    calibration = calibration or Calibration(id="c", n=1000, alpha=0.02, novelty=TABLE, p_other_threshold=0.6)
-    return Answer(manifest("spectral_classifier", lines=lines), calibration, made)
-
-
-def anomaly(n: int, score: float = 0.5, contribution: int = 7) -> Answer:
-    strongest = np.zeros((n, N_PIXEL), np.float32)
-    strongest[:, contribution] = 4.0
-    outputs = {
-        "score": np.full(n, score, np.float32), "contribution": strongest, "map": np.ones((n, 2), np.float32),
-    }  # fmt: skip
-    return Answer(manifest("anomaly"), Calibration(id="a", n=1000, novelty=TABLE), outputs)
-
-
-def one(answer: Answer, batch: PreparedBatch | None = None, **fields: Any) -> Verdicts:
-    return spectral_verdicts(spectra(1, **fields), batch or prepared(1), {"spectral_classifier": answer})
-
-
-SKY = {"class_logits": [0.0, 0.0, 0.0, 9.0], "other_type_probability": [0.1, 0.9]}
-DWARF = {"class_logits": [0.0, 0.0, 0.0, 9.0]}
+from classifiers.verdict.spectral import spectral_verdicts
+from tests.classifiers.verdict.answered import (
+    DWARF,
+    N_PIXEL,
+    PARTNER,
+    SKY,
+    TABLE,
+    anomaly,
+    classifier,
+    one,
+    prepared,
+    spectra,
+)
 
 
 @pytest.mark.parametrize(
@@ -220,88 +139,6 @@ def test_entropies_are_of_the_published_probabilities_and_add_up() -> None:
     assert third["aleatoric_entropy"][0] == pytest.approx(third["entropy"][0] * 2.0 / 3.0)
 
 
-def test_stars_have_a_velocity_and_no_redshift() -> None:
-    verdicts = one(classifier(1, class_logits=[0.0, 0.0, 3.0, -5.0]))
-    assert np.isnan(verdicts.columns["redshift"][0])
-    assert verdicts.columns["radial_velocity_km_s"][0] == 20.0
-    assert verdicts.zwarn[0] == -1
-    assert np.isnan(one(classifier(1)).columns["radial_velocity_km_s"][0])
-
-
-@pytest.mark.parametrize(
-    ("bits", "outputs", "batch"),
-    [
-        (0, {}, {}),
-        (1, {}, {"snr": 1.5}),
-        (2, {"redshift_margin": 0.1}, {}),
-        (4, {"redshift": 0.0005}, {}),
-        (4, {"redshift": 2.0}, {}),
-        (8, {}, {"coverage": 0.4}),
-        (16, {"energy": 5.0}, {}),
-        (16, DWARF, {}),
-    ],
-)
-def test_redshift_warnings_name_what_is_wrong(bits: int, outputs: Any, batch: Any) -> None:
-    assert one(classifier(1, **outputs), prepared(1, **batch)).zwarn[0] == bits
-
-
-def test_errors_of_galaxies_are_those_of_their_signal() -> None:
-    """Linear in the logarithm between two S/N, constant beyond; quasars have one factor, and no S/N the first."""
-    calibration = Calibration(id="c", n=9, redshift_error_factor=3.0, redshift_error_by_snr=((2.0, 1.0), (8.0, 0.2)))
-    families = np.array(["GALAXY"] * 5 + ["QSO"])
-    factors = error_factors(calibration, families, np.array([1.0, 2.0, 4.0, 50.0, np.nan, 4.0]))
-    assert factors.tolist() == pytest.approx([1.0, 1.0, 0.6, 0.2, 1.0, 3.0])
-    galaxy = classifier(1, calibration, class_logits=[2.0, 0.0, -5.0, -5.0], redshift_error=0.01)
-    assert one(galaxy, prepared(1, snr=4.0)).columns["redshift_error"][0] == pytest.approx(0.006)
-    plain = Calibration(id="c", n=9, redshift_error_factor=3.0)
-    assert error_factors(plain, families, np.ones(6)).tolist() == [3.0] * 6
-
-
-def test_the_edge_of_the_range_is_that_of_the_family() -> None:
-    """Galaxies are looked for to a lower redshift than quasars."""
-    ranges = {"GALAXY": (0.0, 1.2)}
-    for logits, redshift, bits in (
-        ([2.0, 0, 0, -5.0], 1.2, 4),
-        ([0, 2.0, 0, -5.0], 1.2, 0),
-        ([0, 2.0, 0, -5.0], 2.0, 4),
-    ):
-        answer = classifier(1, class_logits=logits, redshift=redshift)
-        answer = replace(answer, manifest=answer.manifest.model_copy(update={"family_redshift_ranges": ranges}))
-        assert one(answer).zwarn[0] == bits
-
-
-def test_a_redshift_is_of_the_family_that_is_published() -> None:
-    """Lines split galaxies so that a quasar leads: the quasar's solution counts, without an error, and is ambiguous."""
-    answer = classifier(
-        1, class_logits=[1.2, 1.0, -2.0, -5.0], redshift=0.3, alternative_class=[1, -1],
-        alternative_redshift=[1.5, 0.0], alternative_probability=[0.4, 0.0],
-    )  # fmt: skip
-    before = one(answer)
-    assert (before.top_class[0], before.columns["redshift"][0]) == (0, pytest.approx(0.3))
-    found = (np.array([[1, -1]]), np.array([[1.5, np.nan]]), np.array([[0.4, np.nan]]))
-    own = Own(np.array([0]), np.array([0.3]), np.array([0.55]))
-    instead = of_the_published(found, np.array([*CLASSES, ""]), own, np.array(["QSO"]))
-    assert instead[0] == 1.5
-    assert (found[0][0, 0], found[1][0, 0], found[2][0, 0]) == (0, 0.3, 0.55)
-    assert np.isnan(of_the_published(found, np.array([*CLASSES, ""]), own, np.array(["STAR"]))[0])
-    assert np.isnan(of_the_published(found, np.array([*CLASSES, ""]), own, np.array(["GALAXY"]))[0])
-
-
-def test_what_the_network_takes_for_a_star_is_no_galaxy_at_redshift_zero() -> None:
-    """Each of two classes of galaxies is less probable than a star, until their lines say which of them it is."""
-    measured = Measured.nothing(1, 3, ())
-    measured.share[0, :2] = 0.95, 0.05
-    answer = classifier(1, class_logits=[0.0, 0.0, 0.4, -9.0], redshift=0.0)
-    names = {"class_names": ("GALAXY_nan", "GALAXY_AGN", "STAR")}
-    answer = replace(answer, manifest=answer.manifest.model_copy(update=names))
-    verdicts = spectral_verdicts(spectra(1), prepared(1), {"spectral_classifier": answer}, measured)
-    assert verdicts.top_class[0] == 0
-    assert verdicts.columns["redshift"][0] == pytest.approx(0.2)
-    assert np.isnan(verdicts.columns["redshift_error"][0])
-    assert verdicts.zwarn[0] == 2
-    assert (verdicts.alternative_class[0, 0], verdicts.alternative_redshift[0, 0]) == (2, 0.0)
-
-
 def test_quality_bits_say_where_the_domain_is_left() -> None:
     verdicts = one(classifier(1), prepared(1, snr=2.0, coverage=0.5), resolving_power=500.0)
     assert verdicts.quality_flags[0] == Quality.LOW_SNR | Quality.SHORT_COVERAGE | Quality.LOW_RESOLUTION
@@ -364,9 +201,3 @@ def test_no_engines_give_only_what_preparation_tells() -> None:
     verdicts = spectral_verdicts(spectra(2), prepared(2), {})
     assert set(verdicts.columns) == {"snr", "coverage"}
     assert not verdicts.unknown.any()
-
-
-def test_no_redshift_is_surer_than_a_wavelength_scale() -> None:
-    """A posterior within one bin has no width of its own."""
-    columns = one(classifier(1, class_logits=[2.0, 0.0, -5.0, -5.0], redshift_error=0.0, redshift=0.7)).columns
-    assert columns["redshift_error"][0] == pytest.approx(LEAST_REDSHIFT_ERROR * 1.7)
