@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 LN_STEP = 3e-4 * math.log(10.0)
-GALAXY_BINS, GALAXY_BIN = 384, 3 * LN_STEP
+GALAXY_BINS, GALAXY_BIN = 480, 3 * LN_STEP
 QSO_BINS, QSO_BIN = 312, 9 * LN_STEP
 ALTERNATIVES = 3
 """Of class and redshift, that the classifier names beside its first answer."""

@@ -52,7 +52,8 @@ class Instrument:
         overlap: scatter, in errors, of what is left in the red arm where the arms meet and both see little.
         noise_factor: range of true over reported noise, one draw a spectrum.
         correlation: weights of the 1st, 2nd ... pixel before, which resampling mixes into the noise of a pixel.
-        red_correlation: the same in the far red, where pixels are finer than the detector's; empty: as elsewhere.
+        red_correlation: the same in the far red, where pixels are finer than the detector's and fringes repeat every
+            seventh or so; empty: as elsewhere.
         bright_noise: true over reported noise where the object's own photons dominate, beside ``noise_factor``.
         far_red_waves: scatter, in errors, of what sky subtraction leaves beyond 8200 A over some ten pixels.
         masked_share: largest share of pixels masked at random places where masks are made hard on purpose.
@@ -108,7 +109,7 @@ _HRS_GAPS = ((4357, 5161), (5732, 6101))
 _SDSS_NOISE = ((3700, 1.08), (4300, 1.0), (7000, 0.97), (8500, 1.04))
 _BOSS_NOISE = ((3700, 1.2), (4050, 1.2), (4400, 1.08), (5000, 1.01), (5500, 0.98))
 _LAMOST_NOISE = (
-    (4000, 0.93), (4600, 0.98), (6200, 0.98), (6600, 0.92), (7170, 0.93), (7230, 1.5), (7600, 1.45), (8200, 1.4),
+    (4000, 0.95), (4600, 0.95), (5500, 0.92), (6200, 1.0), (7170, 1.0), (7230, 1.5), (7600, 1.46), (8200, 1.42),
 )  # fmt: skip
 _LATER_LAMOST_NOISE = ((7000, 1.0), (7700, 0.88))
 INSTRUMENTS = (
@@ -121,10 +122,10 @@ INSTRUMENTS = (
         masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
     ),
     Instrument(
-        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.08, 0.03, 5900, (0.75, 1.15), (0.4, 0.22, 0.12),
-        0.09, masked_runs=17.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
+        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.08, 0.03, 5900, (0.56, 0.86), (0.4, 0.22, 0.12),
+        0.09, masked_runs=21.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
         sky_residual=0.8, photon_snr=40.0, cosmic_rays=0.15, arm_step_faint=0.3, overlap=0.3,
-        red_correlation=(0.8, 0.5), far_red_waves=1.6, bright_noise=0.82,
+        red_correlation=(0.8, 0.3, -0.2, -0.3, 0.0, 0.2, 0.1), far_red_waves=1.6, bright_noise=1.5,
     ),
     Instrument(
         "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (1.0, 180.0), 0.05, 0.08, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),

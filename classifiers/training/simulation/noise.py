@@ -163,7 +163,7 @@ class NoiseModel:
             chi += red * (_correlated(white, instrument.red_correlation) - chi)
         low, high = instrument.noise_factor
         chi *= rng.uniform(low, high, (count, 1)).astype(np.float32)
-        if instrument.bright_noise < 1.0:
+        if instrument.bright_noise != 1.0:
             own = np.median(flux[:, ::_MEDIAN_STEP] / sigma[:, ::_MEDIAN_STEP], axis=1).clip(min=0.0)[:, None] ** 2
             chi *= 1.0 - (1.0 - instrument.bright_noise) * own / (own + instrument.photon_snr**2)
         if instrument.noise_shape:
