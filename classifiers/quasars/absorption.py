@@ -39,7 +39,7 @@ DEPTH_FLOOR = 0.04
 """Error of a depth that comes from the eigenspectra; of 0.03 to 0.08 among those of the smallest log loss."""
 LEAST_BINS = (100, 10)
 """That are fitted, and of them blueward of C IV."""
-WEIGHTS = (-1.29, 0.53, 0.90, 0.34)
+WEIGHTS = (-1.40, 0.53, 0.98, 0.24)
 """a, b, c and d."""
 
 _C_KM_S = 299_792.458

@@ -48,11 +48,11 @@ class Architecture:
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
-    "specstream-spectral-classifier-2": Architecture(
+    "specstream-spectral-classifier-3": Architecture(
         lambda: ExportedClassifier(SpectralClassifier()),
         tuple(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "dense", "novel_dense")),
     ),
-    "specstream-spectral-anomaly-5": Architecture(
+    "specstream-spectral-anomaly-6": Architecture(
         lambda: ExportedVae(SpectralVae(), LatentMap(CODE)),
         (
             *(f"network.{name}" for name in ("trunk", "galaxy_maps", "quasar_maps", "see", "see_at_rest", "encoder.1")),

