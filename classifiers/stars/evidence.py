@@ -5,7 +5,7 @@
 The misfit is made as the labels of simulated stars are, with what details of a fit leave open counted as errors
 (``classifiers.stars.measure.DETAIL``), so T is near 1: simulated stars, that templates alone are to explain, give 1.0.
 a is small because the network is trained on the same labels and knows little beyond them. Of the drawn labels the
-smallest negative log likelihood has a = 0.1 and T = 1.3 (``classifiers.training.star_types`` fits them again and says
+smallest negative log likelihood has a = 0.3 and T = 1.6 (``classifiers.training.star_types`` fits them again and says
 what they are worth on stars that it has not seen); where fits with other windows, weights and polynomials name the
 stars, it has a = 0.3 and T = 0.5; what is between them is as good within 0.02. w is that of the lines' rule against the
 network (``classifiers.spectral.measuring``): simulated stars, which come from libraries as the templates do, would have
