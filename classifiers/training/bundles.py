@@ -10,8 +10,6 @@ from classifiers.networks.declared import (
     ALTERNATIVES,
     ANOMALY_OUTPUTS,
     CLASSIFIER_OUTPUTS,
-    GALAXY_BIN,
-    GALAXY_BINS,
     QSO_BIN,
     QSO_BINS,
     QSO_OUTPUTS,
@@ -20,6 +18,7 @@ from classifiers.networks.declared import (
 )
 from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.training.provenance import device_setting, train_command
+from classifiers.training.simulation.galaxies import FARTHEST
 from classifiers.training.simulation.scheme import CLASS_SCHEME, CLASSES, FIRST_STAR, OTHER_TYPES
 from classifiers.training.tolerances import TOLERANCES
 
@@ -109,14 +108,14 @@ def manifest(
         },
     }
     if bundle == SPECTRAL_CLASSIFIER:
-        galaxy, largest = math.expm1(GALAXY_BIN * GALAXY_BINS), math.expm1(QSO_BIN * QSO_BINS)
         fields |= {
             "class_scheme": CLASS_SCHEME,
             "class_names": CLASSES,
             "star_classes": CLASSES[FIRST_STAR:],
             "other_types": OTHER_TYPES,
-            "redshift_range": (0.0, round(largest, 3)),
-            "family_redshift_ranges": {"GALAXY": (0.0, round(galaxy, 3))},
+            "redshift_range": (0.0, round(math.expm1(QSO_BIN * QSO_BINS), 3)),
+            # galaxies from beyond those that were learned are given one of the last redshifts, quasars their own
+            "family_redshift_ranges": {"GALAXY": (0.0, FARTHEST)},
             "zwarn_margin": 0.3,
             "zwarn_snr": 1.0,
             "zwarn_coverage": 0.5,

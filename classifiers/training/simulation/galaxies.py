@@ -25,10 +25,12 @@ from classifiers.training.simulation.labels import galaxy_labels
 from classifiers.training.simulation.line_spread import line_spread_km_s
 
 SSP_LOG10_START = 3.30103
-_LEFT_PAD = 1700  # blueward of the populations: what is seen of a galaxy at _FARTHEST
-# How far galaxies are drawn, the passive ones, without lines to be found by, less far; the share of the others that is
-# drawn evenly so far and not where surveys found theirs.
-_FARTHEST, _FARTHEST_PASSIVE, _DISTANT = 1.6, 1.1, 0.15
+FARTHEST = 1.6
+"""Redshift to which galaxies are drawn, where [O II] is about to leave the reddest instruments."""
+_LEFT_PAD = 1700  # blueward of the populations: what is seen of a galaxy at FARTHEST
+# How far passive ones are drawn, without lines to be found by; the share of the others that is drawn evenly to FARTHEST
+# and not where surveys found theirs.
+_FARTHEST_PASSIVE, _DISTANT = 1.1, 0.15
 _DISPERSIONS_KM_S = (80.0, 150.0, 230.0, 310.0)
 # Gas within a fibre does not move quite as the stars do; no published figure, the floor of errors holds the same.
 _GAS_KM_S = 10.0
@@ -99,7 +101,7 @@ class Galaxies:
         survey = rng.choice(self._redshifts, count) * rng.uniform(0.9, 1.1, count)
         redshift = np.where(rng.random(count) < 0.55, survey, rng.uniform(0.003, 0.40, count))
         distant = rng.random(count) < np.where(family == PASSIVE, 0.45, _DISTANT)
-        farthest = np.where(family == PASSIVE, _FARTHEST_PASSIVE, _FARTHEST)
+        farthest = np.where(family == PASSIVE, _FARTHEST_PASSIVE, FARTHEST)
         return np.asarray(np.where(distant, rng.uniform(0.25, farthest, count), redshift))
 
     def at(

@@ -17,7 +17,12 @@ from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.suite import MODELS, suites
 from classifiers.training.evaluation.document import Report
 from classifiers.training.evaluation.evaluate import evaluate
+from classifiers.training.evaluation.real_spectra import native_spectra
 from classifiers.training.samples import draw_samples
+from classifiers.training.simulation.basis import Basis
+from classifiers.training.simulation.families import STARBURST
+from classifiers.training.simulation.galaxies import Galaxies
+from classifiers.training.simulation.instruments import BY_NAME
 from classifiers.training.simulation.simulator import Simulator
 
 SPECTRAL = ("spectral-classifier", "spectral-anomaly", "qso-finder")
@@ -97,3 +102,22 @@ def test_probabilities_sum_to_one_and_entropy_splits_into_parts_that_are_not_neg
     assert (found["entropy"] <= np.log(13) + 1e-5).all()
     assert ((found["redshift_margin"] >= 0) & (found["redshift_margin"] <= 1)).all()
     assert (found["redshift_error"] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "right", "flagged"), [(0.4, 1.1, 0.95, 0.0), (1.2, 1.55, 0.9, 0.0), (1.62, 1.7, 0.0, 0.8)]
+)
+def test_far_galaxies_have_their_redshift_and_those_beyond_the_learned_ones_a_warning(
+    low: float, high: float, right: float, flagged: float
+) -> None:
+    rng, entry, simulator = np.random.default_rng(21), BY_NAME["DESI"], Simulator.load()
+    redshift, family = rng.uniform(low, high, 200), np.full(200, STARBURST)
+    clean, _ = Galaxies(Basis.load()).at(redshift, family, rng)
+    seen = simulator.expose_at(clean, np.full(200, 8.0), entry, rng)
+    simulator.noise_model.add_noise(seen.flux, seen.sigma, entry, rng)
+    spectra = native_spectra(seen.flux, seen.inverse_variance)
+    answers = suites(load_engines([MODELS / name for name in SPECTRAL]))["spectrum"].classify(spectra)
+    error = np.abs(answers.columns["redshift"] - redshift) / (1.0 + redshift)
+    assert np.mean(error < 0.0033) >= right
+    assert np.mean(answers.zwarn > 0) >= flagged
+    assert flagged > 0 or np.mean(answers.zwarn == 0) > 0.85
