@@ -24,10 +24,11 @@ Flags = NDArray[np.bool_]
 ANOMALY_WEIGHT = 1.5
 """Of the VAE's p-value in the fused score, beside that of the classifier's novelty head.
 
-Simulated outliers are found about as well with all up to 1.5: at 0.5 % of simulated known objects 0.79 to 0.80 of them
-with 0.25 to 1, 0.78 with 1.5, 0.75 with 2, 0.70 with 3. Of these 1.5 was chosen after a look at the development
-spectra, since the head takes for novel what simulations lack, and the VAE does not: of 437 known ones 7 are NOVEL with
-1, 3 with 1.5, 1 with 2.
+``python -m classifiers.training.novelty_weight`` measures it on simulations: at 0.5 % of simulated known objects 0.79
+to 0.80 of outliers are found with 0.25 to 1, 0.77 with 1.5, 0.75 with 2, 0.69 with 3; of known objects whose simulation
+is wrong in its noise, sky, calibration, air or cosmic rays as many as 0.040 are above that limit with 1, 0.031 with
+1.5, 0.030 with 2, 0.033 with 3. So 1.5 costs little and bears more; it was looked at on the development spectra, too,
+of whose 437 known ones 7 are NOVEL with 1, 3 with 1.5, 1 with 2.
 """
 
 OTHER_ODDS: Mapping[str, float] = {"SKY": 9.0}
