@@ -87,8 +87,9 @@ def p_values_of(
             rows = np.flatnonzero(seen_by == index)
             if rows.size == 0:
                 continue
-            seen = simulator.expose(truth, rows, change(entry), rng)
-            simulator.noise_model.add_noise(seen.flux, seen.sigma, change(entry), rng)
+            changed = change(entry)
+            seen = simulator.expose(truth, rows, changed, rng)
+            simulator.noise_model.add_noise(seen.flux, seen.sigma, changed, rng)
             prepared = prepare(native_spectra(seen.flux, seen.inverse_variance), COMMON_GRID)
             whole = prepared.coverage >= engines[0].bundle.manifest.domain.full_coverage
             inputs = {"flux": prepared.flux[whole], "inverse_variance": prepared.inverse_variance[whole]}
