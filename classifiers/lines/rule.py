@@ -57,7 +57,7 @@ def _galaxy(lines: MeasuredLines) -> Floats:
     squares = squares + 1.44 * (relative[:, _NII] ** 2 + relative[:, _HALPHA] ** 2)
     active = normal(above / (np.sqrt(squares) / np.log(10.0)))
     width, error = lines.equivalent_width[:, _HALPHA], lines.equivalent_width_error[:, _HALPHA]
-    excess = (width - STARBURST_EQUIVALENT_WIDTH_ANGSTROM) / error
+    excess = (width - STARBURST_EQUIVALENT_WIDTH_ANGSTROM / (1.0 + lines.redshift)) / error
     burst = normal(np.where(np.isfinite(excess), excess, np.inf))  # without a continuum the width has no bound
     shares = [active, (1.0 - active) * burst, (1.0 - active) * (1.0 - burst)]
     return np.stack([*(detected * share for share in shares), 1.0 - detected], axis=1)

@@ -31,7 +31,7 @@ ARCHITECTURES = {
     ANOMALY: "specstream-spectral-anomaly-6",
     QSO: "specstream-qso-finder-3",
 }
-VERSIONS = {SPECTRAL_CLASSIFIER: "0.11.0", ANOMALY: "0.11.0", QSO: "0.11.0"}
+VERSIONS = {SPECTRAL_CLASSIFIER: "0.12.0", ANOMALY: "0.12.0", QSO: "0.12.0"}
 PRIOR = "simulated-mix-1"
 _SHAPES: Mapping[str, tuple[int, ...]] = {
     "class_logits": (len(CLASSES) + 1,),

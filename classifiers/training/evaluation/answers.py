@@ -117,7 +117,7 @@ class Scored:
         group: GALAXY, QSO, STAR, SKY, OTHER or "".
         truth: class name or "".
         other: recognised type outside the scheme, or "".
-        survey: of the spectrum, without data release.
+        survey, release: of the spectrum, without and with its data release.
         redshift: true redshift, NaN where not known.
         known: rows whose group is one of ``GROUPS``.
         labelled: those of them with a class.
@@ -129,6 +129,7 @@ class Scored:
         self.group = np.array([label.group for label in labels])
         self.truth = np.array([label.class_name or "" for label in labels])
         self.other = np.array([label.other_type or "" for label in labels])
+        self.release = np.array([label.survey for label in labels])
         self.survey = np.array([label.survey.split("-")[0] for label in labels])
         self.redshift = np.array([label.redshift for label in labels], np.float64)
         self.known: Rows = np.flatnonzero(np.isin(self.group, GROUPS))

@@ -108,9 +108,10 @@ def draw_galaxy_redshifts(r: Float64, rng: np.random.Generator) -> Float64:
     """Draw redshifts: z^2 exp(-(z/z0)^1.5), median 0.1 at r = 17.5 rising by 0.075 per mag, at most 1.3."""
     median = np.clip(0.1 + 0.075 * (r - 17.5), 0.04, None)
     # t = (z/z0)^1.5 is Gamma(2) distributed, whose median is 1.678
-    return np.asarray(
-        np.clip(median * (rng.gamma(2.0, size=r.size) / 1.678) ** (2.0 / 3.0), 0.003, MAXIMUM_GALAXY_REDSHIFT)
-    )
+    redshift = np.full(r.size, np.inf)
+    while (again := np.flatnonzero(redshift > MAXIMUM_GALAXY_REDSHIFT)).size:
+        redshift[again] = median[again] * (rng.gamma(2.0, size=again.size) / 1.678) ** (2.0 / 3.0)
+    return np.asarray(np.maximum(redshift, 0.003), np.float64)
 
 
 def draw_point_like(r: Float64, rng: np.random.Generator) -> NDBool:

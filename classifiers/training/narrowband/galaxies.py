@@ -22,6 +22,7 @@ from classifiers.training.simulation.families import (
 )
 from classifiers.training.simulation.galaxies import SSP_LOG10_START
 from classifiers.training.simulation.grid import Float32, Float64, Integers, NDBool
+from classifiers.training.simulation.newborn import add_newborn
 
 _LEFT_PIXELS = 340
 _SLOPE_PIXELS = 228  # log10(2600 / 2000) / 5e-4
@@ -76,6 +77,7 @@ class Galaxies:
         for share, members in zip(shares.T, self._ages, strict=True):
             weights[:, members] = share[:, None] * rng.dirichlet(np.full(members.size, 0.25), count)
         rest = weights @ self._populations
+        add_newborn(rest, self._wavelength, family, extreme & (family == STARBURST), rng)
         tilt = rng.normal(0.0, 0.0008, (count, 1)).astype(np.float32)
         rest[:, :_LEFT_PIXELS] *= np.exp(tilt * np.arange(_LEFT_PIXELS, 0, -1, dtype=np.float32))
         ebv = np.where(family == PASSIVE, 0.3, 1.0) * np.minimum(rng.exponential(0.17, count), 0.9)

@@ -43,6 +43,7 @@ _TEMPLATE_CARE = 4.0
 # Pixels squared: SDSS's own templates fit PyHammer's K stars best, and H alpha of its F stars, when they are convolved
 # with a Gaussian of this variance (medians 0.4 and 0.6); spectra of BOSS's stars are as sharp as those templates.
 _BLUR = 0.5
+_YOUNGEST_GYR, _YOUNGEST_END_ANGSTROM = 0.1, 8935.0
 
 
 def build_basis(spectra_folder: Path, output: Path, seed: int = 1, progress: Progress | None = None) -> dict[str, Any]:
@@ -221,6 +222,7 @@ def _galaxies(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]
     ssp = files["emiles_ssp.npz"]
     flux = ssp["flux"].astype(np.float64)
     flux[flux <= 0] = np.nan
+    _continue_youngest(flux, ssp["age_gyr"], ssp["met"], 10.0 ** (ssp["loglam"][0] + 1e-4 * np.arange(flux.shape[1])))
     medians = np.nanmedian(flux[:, 3500:4500], axis=1, keepdims=True)
     redshift = files["gasnet3_encoder_population.npz"]["GALAXY__z"]
     return {
@@ -228,6 +230,19 @@ def _galaxies(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]
         "ssp_age_gyr": ssp["age_gyr"],
         "galaxy_redshift": np.sort(rng.choice(redshift, 2000, replace=False)),
     }
+
+
+def _continue_youngest(flux: Float64, age_gyr: Float64, metallicity: Any, wavelength: Float64) -> None:
+    """Give populations below 0.1 Gyr, which end at 8956 Angstrom, what the next older one has beyond; in place.
+
+    That of 0.089 Gyr and [M/H] = 0.22 goes on, at 0.6 of what its neighbours have.
+    """
+    beside = slice(*np.searchsorted(wavelength, (8800.0, _YOUNGEST_END_ANGSTROM)))
+    for row in np.flatnonzero(age_gyr < _YOUNGEST_GYR):
+        older = np.flatnonzero((metallicity == metallicity[row]) & (age_gyr >= _YOUNGEST_GYR))
+        donor = flux[older[age_gyr[older].argmin()]]
+        scale = np.median(flux[row, beside]) / np.median(donor[beside])
+        flux[row, beside.stop :] = scale * donor[beside.stop :]
 
 
 def _quasars(files: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:

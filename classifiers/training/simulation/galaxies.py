@@ -23,11 +23,15 @@ from classifiers.training.simulation.grid import (
 )
 from classifiers.training.simulation.labels import galaxy_labels
 from classifiers.training.simulation.line_spread import line_spread_km_s
+from classifiers.training.simulation.newborn import add_newborn
 
 SSP_LOG10_START = 3.30103
 FARTHEST = 1.6
 """Redshift to which galaxies are drawn, where [O II] is about to leave the reddest instruments."""
 _LEFT_PAD = 1700  # blueward of the populations: what is seen of a galaxy at FARTHEST
+# Pixels from which they go on as a power law, at 2060 and 2560 Angstrom, and over how many; d ln flux of a pixel, at
+# indices of -3.5 and 5.2.
+_SLOPE_PIXELS, _SLOPE_LIMITS = (130, 1070, 60), (-8e-4, 1.2e-3)
 # How far passive ones are drawn, without lines to be found by; the share of the others that is drawn evenly to FARTHEST
 # and not where surveys found theirs.
 _FARTHEST_PASSIVE, _DISTANT = 1.1, 0.15
@@ -56,7 +60,7 @@ class Galaxies:
     """Draws noiseless galaxies; holds the smoothed stellar populations."""
 
     def __init__(self, basis: Basis) -> None:
-        flux = np.pad(basis["ssp_flux"], ((0, 0), (_LEFT_PAD, 8)), mode="edge")
+        flux = _continued(basis["ssp_flux"].astype(np.float32))
         self._levels = [smooth_rows(flux, sigma / PIXEL_KM_S) for sigma in _DISPERSIONS_KM_S]
         self._start = SSP_LOG10_START - _LEFT_PAD * LOG10_STEP
         self._wavelength: Float64 = np.power(10.0, self._start + LOG10_STEP * np.arange(flux.shape[1]))
@@ -93,7 +97,7 @@ class Galaxies:
         Returns:
             log10 of the vacuum wavelength [Angstrom] (pixel,) and flux (count, pixel) float32, any scale.
         """
-        rest, _ = self._continuum(rng.choice(4, count, p=MIX), np.zeros(count, np.bool_), rng)
+        rest, _ = self._continuum(rng.choice(4, count, p=MIX), rng.random(count) < EXTREME_SHARE, rng)
         return np.log10(self._wavelength), rest
 
     def _draw_redshift(self, family: Integers, rng: np.random.Generator) -> Float64:
@@ -110,7 +114,7 @@ class Galaxies:
         """Draw galaxies of given families at given redshifts; see ``draw``."""
         count = redshift.size
         extreme = rng.random(count) < EXTREME_SHARE
-        rest, ebv = self._continuum(family, extreme & (family == STARBURST), rng)
+        rest, ebv = self._continuum(family, extreme, rng)
         offset = (LOG10_START - np.log10(1.0 + redshift) - self._start) / LOG10_STEP
         flux = rows_at(rest, offset)
         line_flux, sigma, ew = self._lines(rest, family, extreme, ebv, rng)
@@ -119,8 +123,18 @@ class Galaxies:
         add_lines(flux, line_flux, redshift + gas * (1.0 + redshift), sigma)
         return flux, GalaxyTruth(redshift.reshape(count), line_flux, sigma, ew)
 
-    def _continuum(self, family: Integers, newborn: NDBool, rng: np.random.Generator) -> tuple[Float32, Float64]:
-        """Draw stars and dust; nearly all stars of newborn galaxies are young."""
+    def _continuum(self, family: Integers, extreme: NDBool, rng: np.random.Generator) -> tuple[Float32, Float64]:
+        """Draw stars and dust; returns E(B-V) of the gas, too, which has twice as much."""
+        newborn = extreme & (family == STARBURST)
+        rest = self._populations(family, newborn, rng)
+        add_newborn(rest, self._wavelength, family, newborn, rng)
+        ebv = np.where(family == PASSIVE, 0.3, 1.0) * np.minimum(rng.exponential(0.17, family.size), 0.9)
+        extinction = relative_extinction(self._wavelength) - 3.1
+        rest *= np.exp((-0.4 * np.log(10.0) * 0.5 * ebv)[:, None].astype(np.float32) * extinction.astype(np.float32))
+        return rest, ebv
+
+    def _populations(self, family: Integers, newborn: NDBool, rng: np.random.Generator) -> Float32:
+        """Draw stars; nearly all stars of newborn galaxies are young."""
         count = family.size
         weights = np.zeros((count, self._levels[0].shape[0]), dtype=np.float32)
         young = np.select([family == PASSIVE, family == STARBURST], [0.02, 0.6], 0.25) * rng.uniform(0.2, 1.6, count)
@@ -135,10 +149,7 @@ class Galaxies:
         for index, populations in enumerate(self._levels):
             chosen = level == index
             rest[chosen] = weights[chosen] @ populations
-        ebv = np.where(family == PASSIVE, 0.3, 1.0) * np.minimum(rng.exponential(0.17, count), 0.9)
-        extinction = relative_extinction(self._wavelength) - 3.1
-        rest *= np.exp((-0.4 * np.log(10.0) * 0.5 * ebv)[:, None].astype(np.float32) * extinction.astype(np.float32))
-        return rest, ebv
+        return rest
 
     def _lines(
         self, rest: Float32, family: Integers, extreme: NDBool, ebv: Float64, rng: np.random.Generator
@@ -149,6 +160,18 @@ class Galaxies:
         count = family.size
         gas = np.where(drawn.active, rng.uniform(80, 220, count), rng.uniform(30, 130, count))
         return line_flux, gas, drawn.ew_halpha
+
+
+def _continued(populations: Float32) -> Float32:
+    """Return populations with ``_LEFT_PAD`` pixels more to the blue, where each goes on with its slope up to there."""
+    first, last, over = _SLOPE_PIXELS
+    logarithm = np.log(populations[:, : last + over].astype(np.float64))
+    head, tail = (np.median(logarithm[:, at : at + over], axis=1) for at in (first, last))
+    slope = np.clip((tail - head) / (last - first), *_SLOPE_LIMITS)
+    whole = np.pad(populations, ((0, 0), (_LEFT_PAD, 8)), mode="edge")
+    to_the_blue = np.arange(-_LEFT_PAD - first, 0)
+    whole[:, : to_the_blue.size] = np.exp(head[:, None] + slope[:, None] * to_the_blue)
+    return whole
 
 
 def label(truth: GalaxyTruth, scale: Float64, inverse_variance: Float32, rng: np.random.Generator) -> Integers:
@@ -169,4 +192,4 @@ def label(truth: GalaxyTruth, scale: Float64, inverse_variance: Float32, rng: np
     measured = np.where(expected > 0, expected + rng.normal(size=expected.shape), 0.0)
     ratio = np.maximum(measured, 0.1) / np.maximum(expected, 1e-9) * truth.line_flux[:, RULE_LINES]
     oiii, hbeta, halpha, nii = np.log10(np.maximum(ratio, 1e-12)).T
-    return galaxy_labels(measured, oiii - hbeta, nii - halpha, truth.ew_halpha)
+    return galaxy_labels(measured, oiii - hbeta, nii - halpha, truth.ew_halpha * (1.0 + truth.redshift))

@@ -47,8 +47,8 @@ class Instrument:
         snr_range: median S/N per pixel, drawn log-uniformly.
         calibration: relative flux calibration error on scales of about 800 A.
         tilt: scatter of a power-law tilt over the whole range.
-        arm_step: relative step at ``arm_angstrom``.
-        arm_angstrom: where the arms meet.
+        arm_step: relative step at each of ``arms_angstrom``.
+        arms_angstrom: where two arms meet.
         arm_step_faint: times 1 / S/N, what the step gains in quadrature: arms are joined by what both measure.
         overlap: scatter, in errors, of what is left in the red arm where the arms meet and both see little.
         noise_factor: range of true over reported noise, one draw a spectrum.
@@ -79,7 +79,7 @@ class Instrument:
     calibration: float
     tilt: float
     arm_step: float
-    arm_angstrom: float
+    arms_angstrom: tuple[float, ...]
     noise_factor: tuple[float, float]
     correlation: tuple[float, ...]
     masked_share: float
@@ -115,39 +115,39 @@ _LAMOST_NOISE = (
 _LATER_LAMOST_NOISE = ((7000, 1.0), (7700, 0.88))
 INSTRUMENTS = (
     Instrument(
-        "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, 5950, (0.75, 0.95), (0.17,), 0.02,
+        "SDSS", "sdss", 0.24, 3800, 9220, (1.0, 70.0), 0.03, 0.0, 0.02, (5950,), (0.75, 0.95), (0.17,), 0.02,
         masked_runs=0.4, masked_length=4.0, noise_shape=_SDSS_NOISE, telluric=0.05, cosmic_rays=0.2,
     ),
     Instrument(
-        "BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, 6100, (0.86, 1.0), (0.33, -0.13, 0.05), 0.02,
-        masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
+        "BOSS", "boss", 0.26, 3580, 10380, (0.7, 60.0), 0.06, 0.05, 0.02, (6100,), (0.86, 1.0), (0.33, -0.13, 0.05),
+        0.02, masked_runs=4.5, masked_length=1.4, noise_shape=_BOSS_NOISE, telluric=0.05,
     ),
     Instrument(
-        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.08, 0.03, 5900, (0.56, 0.86), (0.4, 0.22, 0.12),
+        "LAMOST", "lamost", 0.18, 3720, 9070, (1.0, 120.0), 0.05, 0.08, 0.03, (5900,), (0.56, 0.86), (0.4, 0.22, 0.12),
         0.09, masked_runs=21.0, masked_length=5.0, noise_shape=_LAMOST_NOISE, telluric=0.02, telluric_masked=1.0,
         sky_residual=0.8, photon_snr=40.0, cosmic_rays=0.15, arm_step_faint=0.3, overlap=0.3,
         red_correlation=(0.8, 0.3, -0.2, -0.3, 0.0, 0.2, 0.1), far_red_waves=1.6, bright_noise=1.5,
     ),
     Instrument(
-        "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (1.0, 180.0), 0.05, 0.08, 0.03, 5900, (0.6, 1.05), (0.25, 0.1),
+        "LAMOST_BRIGHT", "lamost2", 0.12, 3700, 9100, (1.0, 180.0), 0.05, 0.08, 0.03, (5900,), (0.6, 1.05), (0.25, 0.1),
         0.03, masked_runs=0.6, masked_length=6.0, noise_shape=_LATER_LAMOST_NOISE, telluric=0.02, photon_snr=100.0,
         arm_step_faint=0.6, overlap=0.8,
     ),
     Instrument(
-        "DESI", "desi", 0.10, 3600, 9824, (0.7, 50.0), 0.03, 0.03, 0.01, 5780, (0.95, 1.1), (0.15,), 0.02,
+        "DESI", "desi", 0.10, 3600, 9824, (0.7, 50.0), 0.03, 0.03, 0.01, (5780, 7550), (0.95, 1.1), (0.15,), 0.02,
         line_spread=_DESI_SPREAD,
     ),
     Instrument(
-        "4MOST_LRS", "4most", 0.10, 3705, 9500, (0.7, 60.0), 0.05, 0.05, 0.02, 5300, (0.95, 1.1), (0.15,), 0.02,
+        "4MOST_LRS", "4most", 0.10, 3705, 9500, (0.7, 60.0), 0.05, 0.05, 0.02, (5390, 7050), (0.95, 1.1), (0.15,), 0.02,
         line_spread=_FOURMOST_SPREAD,
     ),
     Instrument(
-        "WEAVE", "4most", 0.08, 3660, 9590, (0.7, 60.0), 0.05, 0.05, 0.02, 5900, (0.95, 1.1), (0.15,), 0.02,
+        "WEAVE", "4most", 0.08, 3660, 9590, (0.7, 60.0), 0.05, 0.05, 0.02, (5900,), (0.95, 1.1), (0.15,), 0.02,
         gaps_angstrom=_WEAVE_GAPS, line_spread=_WEAVE_SPREAD,
     ),
     Instrument(
-        "4MOST_HRS", "4most", 0.0, 3926, 6792, (10.0, 200.0), 0.05, 0.05, 0.02, 5160, (0.95, 1.1), (0.15,), 0.02,
-        gaps_angstrom=_HRS_GAPS, line_spread=_HRS_SPREAD,
+        "4MOST_HRS", "4most", 0.0, 3926, 6792, (10.0, 200.0), 0.05, 0.05, 0.02, (4760, 5917), (0.95, 1.1), (0.15,),
+        0.02, gaps_angstrom=_HRS_GAPS, line_spread=_HRS_SPREAD,
     ),
 )  # fmt: skip
 BY_NAME = {instrument.name: instrument for instrument in INSTRUMENTS}

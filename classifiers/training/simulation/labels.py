@@ -22,7 +22,8 @@ def galaxy_labels(significance: Float64, oiii_hbeta: Float64, nii_halpha: Float6
         significance: (n, 4) measured flux over error of [O III] 5007, H beta, H alpha, [N II] 6583.
         oiii_hbeta: (n,) measured log10([O III] / H beta).
         nii_halpha: (n,) measured log10([N II] / H alpha).
-        ew_halpha: (n,) rest-frame equivalent width of H alpha, Angstrom.
+        ew_halpha: (n,) equivalent width of H alpha as observed, which is (1 + z) times that at rest, Angstrom: SDSS's
+            ``LINEEW`` is its ``LINEAREA`` over ``LINECONTLEVEL``, neither of them brought to rest.
 
     Returns:
         (n,) int64 class index: GALAXY_AGN, GALAXY_STARBURST, GALAXY_STARFORMING or GALAXY_nan.

@@ -27,7 +27,7 @@ _KM_S_PER_FWHM = 1.0 / (2.0 * float(np.sqrt(2.0 * np.log(2.0))))
 # mean of SDSS's composite (Vanden Berk et al. 2001, Table 2: 13 Angstrom), with those of the obscured; ratios are of
 # narrow-line regions.
 _NARROW_BELOW = 1.1
-_OIII_ANGSTROM, _OIII_SCATTER_DEX = 10.0, 0.4
+_OIII_ANGSTROM, _OIII_SCATTER_DEX = 8.0, 0.4
 _OIII_BESIDE_ANGSTROM = 2.0
 _NARROW_KM_S = (63.0, 395.0)
 _NII_HALPHA, _OIII_HBETA = (-0.05, 0.2), (0.95, 0.15)  # log10, mean and scatter
@@ -35,7 +35,7 @@ _BESIDE_OIII_ANGSTROM = 5100.0
 _WEAK_SHARE = 0.25  # hardly any [O III], as at one end of eigenvector 1 (Boroson & Green 1992, ApJS 80, 109)
 # Seyfert galaxies and obscured quasars that surveys' templates call quasars for their lines (Reyes et al. 2008, AJ 136,
 # 2373): narrow lines many times as strong, above the light of stars.
-_OBSCURED_SHARE, _OBSCURED_DEX, _OBSCURED_HOST = 0.1, (0.4, 1.4), (0.5, 3.0)
+_OBSCURED_SHARE, _OBSCURED_DEX, _OBSCURED_HOST = 0.1, (0.5, 1.5), (0.5, 3.0)
 
 # Blends of Fe II, in and out of which eigenvector 1 moves quasars: window and edge [Angstrom], share of the amplitude.
 _IRON_BELOW = 2.5

@@ -99,7 +99,7 @@ class NoiseModel:
         for low, high in instrument.gaps_angstrom:
             good[:, slice(*np.searchsorted(self._wavelength, (low, high)))] = False
         near_5577 = int(np.searchsorted(self._wavelength, _SKY_LINE_5577))
-        gap = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
+        gaps = np.searchsorted(self._wavelength, instrument.arms_angstrom)
         telluric = slice(*np.searchsorted(self._wavelength, (7590.0, 7690.0)))
         choices = rng.random((count, 6))
         hard = choices[:, 0] < _HARD_MASKS
@@ -109,6 +109,7 @@ class NoiseModel:
                 if choices[row, 1] < 0.3:
                     good[row, near_5577 - rng.integers(2, 12) : near_5577 + rng.integers(2, 12)] = False
                 if choices[row, 2] < 4.0 * instrument.masked_share:
+                    gap = int(gaps[rng.integers(gaps.size)])
                     good[row, gap - rng.integers(0, 180) : gap + rng.integers(0, 60)] = False
                 if choices[row, 3] < 4.0 * instrument.masked_share:
                     good[row, telluric] = False
@@ -138,9 +139,9 @@ class NoiseModel:
             slope = instrument.tilt * rng.standard_normal((count, 1), dtype=np.float32)
             knots += slope * np.linspace(-1.0, 1.0, _KNOTS, dtype=np.float32)
         response = np.exp(knots, out=knots) @ self._smooth
-        arm = int(np.searchsorted(self._wavelength, instrument.arm_angstrom))
         step = np.hypot(instrument.arm_step, instrument.arm_step_faint / np.maximum(snr, 1.0)).astype(np.float32)
-        response[:, arm:] *= np.exp(step[:, None] * rng.standard_normal((count, 1), dtype=np.float32))
+        for arm in np.searchsorted(self._wavelength, instrument.arms_angstrom).tolist():
+            response[:, arm:] *= np.exp(step[:, None] * rng.standard_normal((count, 1), dtype=np.float32))
         strength = instrument.telluric * rng.standard_normal((count, 1), dtype=np.float32)
         response[:, self._telluric_pixels] *= np.exp(strength * self._log_telluric)
         flux *= np.maximum(response, 0.1, out=response)
@@ -202,7 +203,7 @@ class NoiseModel:
             chi[:, -self._waves.shape[1] :] += waves @ self._waves
         if instrument.overlap > 0:
             sides = instrument.overlap * rng.standard_normal((count, 2), dtype=np.float32)
-            chi += sides @ self._overlap(instrument.arm_angstrom)
+            chi += sides @ self._overlap(instrument.arms_angstrom[0])
 
     def _overlap(self, arm_angstrom: float) -> Float32:
         """Return (2, 4671): how strongly either arm feels that they meet."""

@@ -12,6 +12,7 @@ choice between scores is made on kinds that the score has not seen.
 | BLEND | two objects of different kinds in one fibre |
 | STRETCHED | an object on a wrong wavelength scale, or backwards |
 | LINES | an object with emission lines at random wavelengths |
+| FEATURELESS | smooth continuum and nothing else, which networks that had not seen it called a star of F5 |
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from classifiers.training.simulation.grid import PIXELS, Float32, Integers, native_wavelength
 
-OUTLIERS = ("WAVES", "TROUGHS", "CHIMERA", "BLEND", "STRETCHED", "LINES")
+OUTLIERS = ("WAVES", "TROUGHS", "CHIMERA", "BLEND", "STRETCHED", "LINES", "FEATURELESS")
 _KNOTS = 400
 _LN_STEP = 1e-4 * np.log(10.0)
 
@@ -45,7 +46,9 @@ class Outliers:
             (n, 4671) float32, not negative.
         """
         flux = np.empty((kind.size, PIXELS), np.float32)
-        makers = (self._waves, self._troughs, self._chimera, self._blend, self._stretched, self._lines)
+        makers = (
+            self._waves, self._troughs, self._chimera, self._blend, self._stretched, self._lines, self._featureless,
+        )  # fmt: skip
         for index, make in enumerate(makers):
             rows = np.flatnonzero(kind == index)
             if rows.size:
@@ -58,6 +61,10 @@ class Outliers:
         bend = rng.normal(0.0, 1.5, (count, 1)).astype(np.float32)
         x = self._log_wavelength
         return np.asarray(np.exp(np.clip(slope * x + bend * x * x, -4.0, 4.0)), dtype=np.float32)
+
+    def _featureless(self, first: Float32, second: Float32, rng: np.random.Generator) -> Float32:
+        del second
+        return self._continuum(len(first), rng)
 
     def _waves(self, first: Float32, second: Float32, rng: np.random.Generator) -> Float32:
         del second

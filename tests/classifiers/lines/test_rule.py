@@ -62,8 +62,8 @@ def test_a_line_at_the_threshold_is_detected_with_probability_one_half() -> None
     assert found["nan"] == pytest.approx(0.5, abs=1e-6)
 
 
-def test_an_equivalent_width_at_the_border_is_a_starburst_with_probability_one_half() -> None:
-    found = galaxy(lines(FORMING, width=50.0))
+def test_an_observed_equivalent_width_at_the_border_is_a_starburst_with_probability_one_half() -> None:
+    found = galaxy(lines(FORMING, width=50.0 / 1.1))
     assert found["STARBURST"] == pytest.approx(found["STARFORMING"], abs=1e-3)
 
 

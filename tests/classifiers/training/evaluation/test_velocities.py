@@ -31,7 +31,7 @@ def scored(error_km_s: float, n: int = 400, seed: int = 1) -> Any:
     }  # fmt: skip
     return SimpleNamespace(
         answers=SimpleNamespace(column=columns.__getitem__), redshift=true / SPEED_OF_LIGHT_KM_S,
-        survey=np.array(["SDSS", "LAMOST"] * (n // 2)), with_redshift={"STAR": np.arange(n)}.__getitem__,
+        release=np.array(["SDSS-DR17", "LAMOST-DR1"] * (n // 2)), with_redshift={"STAR": np.arange(n)}.__getitem__,
     )  # fmt: skip
 
 
@@ -57,10 +57,10 @@ def test_bias_scatter_pull_and_failures_are_those_of_published_stars() -> None:
     assert row["off by > 300 km/s"].successes == 1
 
 
-def test_tables_by_snr_and_survey_hold_every_published_star_once() -> None:
+def test_tables_by_snr_and_release_hold_every_published_star_once() -> None:
     items = velocities({"made up": scored(10.0)})
-    by_snr, by_survey = items[1], items[2]
-    for table, parts in ((by_snr, 1), (by_survey, 2)):
+    by_snr, by_release = items[1], items[2]
+    for table, parts in ((by_snr, 1), (by_release, 2)):
         assert isinstance(table, Table)
         assert len(table.rows) == parts
         assert sum(cells(table, row)["published"].n for row in range(parts)) == 400
@@ -101,5 +101,17 @@ def test_the_headline_names_shares_and_numbers() -> None:
     ]  # fmt: skip
     assert [each.n for each in shares] == [400, 360]
     assert [each.name.removeprefix("STAR radial velocity ") for each in numbers] == [
-        "bias [km/s]", "scatter [km/s]", "pull width"
+        "bias [km/s]", "scatter [km/s]", "pull width", "scatter [km/s], within releases", "pull width, within releases"
     ]  # fmt: skip
+
+
+def test_zero_points_of_releases_widen_scatter_and_pulls_but_not_those_within_releases() -> None:
+    apart = scored(10.0)
+    apart.answers.column("radial_velocity_km_s")[1::2] += 40.0
+    apart.release[:6] = "few stars"
+    _, (_, scatter, pull, scatter_within, pull_within) = velocity_measures(apart)
+    assert scatter.value > 18.0
+    assert pull.value > 1.8
+    assert scatter_within.value == pytest.approx(10.0, rel=0.15)
+    assert pull_within.value == pytest.approx(1.0, rel=0.15)
+    assert (scatter.n, scatter_within.n, pull_within.n) == (360, 355, 355)

@@ -9,9 +9,10 @@ import numpy as np
 from classifiers.networks.declared import GALAXY_BIN, GALAXY_BINS
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import LINES
-from classifiers.training.simulation.families import ACTIVE, STARBURST
-from classifiers.training.simulation.galaxies import FARTHEST, Galaxies
-from classifiers.training.simulation.grid import native_wavelength
+from classifiers.training.simulation.families import ACTIVE, PASSIVE, STAR_FORMING, STARBURST
+from classifiers.training.simulation.galaxies import FARTHEST, SSP_LOG10_START, Galaxies
+from classifiers.training.simulation.grid import Float32, Float64, native_wavelength
+from classifiers.training.simulation.newborn import add_newborn
 
 _HALPHA, _NII, _OIII, _HBETA = (LINES.index(name) for name in ("H alpha", "[N II] 6583", "[O III] 5007", "H beta"))
 
@@ -64,3 +65,45 @@ def test_galaxies_without_lines_are_drawn_less_far() -> None:
     _, truth = galaxies.draw(20_000, rng)
     assert truth.redshift[truth.ew_halpha < 0.5].size > 1000
     assert truth.redshift[truth.ew_halpha < 0.5].max() <= 1.1
+
+
+def test_no_stellar_population_ends_before_the_others() -> None:
+    """Those below 0.1 Gyr have no flux beyond 8956 Angstrom in the library: starbursts had a step of a third there."""
+    flux = Basis.load()["ssp_flux"]
+    wavelength = 10.0 ** (SSP_LOG10_START + 1e-4 * np.arange(flux.shape[1]))
+    before, after = (
+        np.median(flux[:, (wavelength > low) & (wavelength < low + 80.0)], axis=1) for low in (8850.0, 8970.0)
+    )
+    assert (flux > 0).all()
+    np.testing.assert_allclose(after / before, 1.0, atol=0.06)
+
+
+def newborn(family: int, *, extreme: bool, n: int = 400) -> tuple[Float64, Float32]:
+    wavelength = np.arange(3000.0, 8000.0, 2.0)
+    light = np.ones((n, wavelength.size), np.float32)
+    add_newborn(light, wavelength, np.full(n, family), np.full(n, extreme), np.random.default_rng(6))
+    return wavelength, light
+
+
+def test_newest_stars_are_bluer_and_their_gas_jumps_at_the_balmer_edge() -> None:
+    wavelength, light = newborn(STARBURST, extreme=True)
+    at = {
+        angstrom: light[:, int(np.searchsorted(wavelength, angstrom))] for angstrom in (3600.0, 3800.0, 5500.0, 7500.0)
+    }
+    np.testing.assert_allclose(at[5500.0], 1.0, atol=0.02)
+    assert (at[3800.0] > at[5500.0]).all()
+    assert (at[7500.0] < at[5500.0]).all()
+    jump = at[3600.0] / at[3800.0]
+    assert 1.15 < np.median(jump) < 2.0
+    assert jump.min() > 1.0
+    assert jump.max() < 3.5
+
+
+def test_passive_galaxies_have_no_newest_stars_and_ordinary_ones_few() -> None:
+    _, passive = newborn(PASSIVE, extreme=False)
+    assert (passive == 1.0).all()
+    for family in (STAR_FORMING, ACTIVE):
+        _, light = newborn(family, extreme=False)
+        touched = (light != 1.0).any(axis=1)
+        assert 0.2 < touched.mean() < 0.5
+        assert np.median(light[touched, 0]) < 2.0
