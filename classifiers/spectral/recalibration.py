@@ -25,6 +25,7 @@ from classifiers.recalibration import Coverage, Declared, Labelled, Rows, groups
 from classifiers.spectral.other import published_probabilities
 from classifiers.verdict.answers import answered_rows
 from classifiers.verdict.calibrate import ANOMALY_WEIGHT, known_needed, spectral_calibration
+from classifiers.verdict.noiseless import noiseless_rows
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.unknown import constant_rows, negative_rows, other_limits, weighed_other
 
@@ -94,6 +95,7 @@ class Recalibration:
         stopped = np.logical_or.reduce([each.absent for each in rows.values()])
         stopped |= domain.outside | domain.low_snr | domain.no_signal
         stopped |= constant_rows(prepared.flux, prepared.inverse_variance) | negative_rows(prepared.snr)
+        stopped |= noiseless_rows(prepared.flux, prepared.inverse_variance)
         inside = np.flatnonzero(~stopped)
         outputs = answers["spectral_classifier"].outputs
         old = self.calibration

@@ -4,8 +4,10 @@
 
 prints for each weight how many made-up outliers have a fused score that a share of ``RATE`` of known objects exceeds,
 and how many known objects exceed it whose simulation is wrong in one respect (``WRONG``), as every simulation of a real
-survey is. Whole spectra of the training mix of instruments; the same bundles give the same numbers. Nothing is written:
-the weight is ``verdict.calibrate.ANOMALY_WEIGHT``.
+survey is. The last line is the weight to take: the smallest whose worst of these shares is the least of all weights' to
+within two standard errors (``chosen``). Larger ones find fewer outliers and bear no more. Whole spectra of the training
+mix of instruments; the same bundles give the same numbers. Nothing is written: the weight is
+``verdict.calibrate.ANOMALY_WEIGHT``.
 """
 
 from __future__ import annotations
@@ -127,7 +129,22 @@ def table(known: int, each: int, weights: Sequence[float] = WEIGHTS) -> str:
         rows[name] = shares(null, wrong, weights)
     rows["mean of the wrong"] = np.mean([rows[name] for name in WRONG], axis=0).tolist()
     rows["worst of the wrong"] = np.max([rows[name] for name in WRONG], axis=0).tolist()
-    return "".join(f"{name:>26}" + "".join(f"{value:8.4f}" for value in values) + "\n" for name, values in rows.items())
+    lines = [f"{name:>26}" + "".join(f"{value:8.4f}" for value in values) for name, values in rows.items()]
+    lines.append(f"{'chosen':>26}{chosen(weights, rows['worst of the wrong'], each):8.4f}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def chosen(weights: Sequence[float], worst: Sequence[float], n: int) -> float:
+    """Return the smallest weight that bears wrong simulations as well as any.
+
+    Args:
+        weights: in ascending order.
+        worst: largest share of known objects above the limit in any wrong simulation, by weight.
+        n: known objects of each wrong simulation.
+    """
+    least = min(worst)
+    allowed = least + 2.0 * np.sqrt(least * (1.0 - least) / n)
+    return next(weight for weight, share in zip(weights, worst, strict=True) if share <= allowed)
 
 
 def main() -> None:

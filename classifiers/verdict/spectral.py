@@ -20,6 +20,7 @@ from classifiers.quasars.absorption import LEAST_REDSHIFT, with_evidence
 from classifiers.verdict.answers import Answer, anomaly_columns, answered_rows, measured_lines, qso_columns
 from classifiers.verdict.blank import without_classes
 from classifiers.verdict.measured import Measured, measured_or, measured_velocities, with_measured_shares
+from classifiers.verdict.noiseless import noiseless_rows
 from classifiers.verdict.novelty import novelty
 from classifiers.verdict.outputs import column
 from classifiers.verdict.probabilities import ClassProbabilities, entropy, with_other
@@ -77,6 +78,7 @@ def spectral_verdicts(
     faulty = np.logical_or.reduce([each.faulty for each in rows.values()])
     bad = faulty | negative_rows(prepared.snr)
     bad |= constant_rows(prepared.flux, prepared.inverse_variance) & (prepared.coverage > 0)
+    bad |= noiseless_rows(prepared.flux, prepared.inverse_variance)
     quality = prepared.quality_flags | faulty * int(Quality.NON_FINITE_OUTPUT) | domain.quality
     if lead != "spectral_classifier":
         nothing = np.zeros(n, np.bool_)

@@ -2,7 +2,7 @@
 
 | reason        | when                                                                                              |
 | ------------- | ------------------------------------------------------------------------------------------------- |
-| BAD_DATA      | an engine answered NaN or inf, the spectrum is a constant, or it is negative beyond its errors    |
+| BAD_DATA      | an engine answered NaN or inf; a constant, no noise (``noiseless``), or negative beyond its errors |
 | OUT_OF_DOMAIN | coverage, resolving power, medium or sampling outside the bundle's domain, S/N above ``max_snr``  |
 | NO_SIGNAL     | recognised as blank sky, or S/N below the bundle's ``no_signal_snr``                              |
 | OUT_OF_DOMAIN | S/N below the bundle's ``min_snr``                                                                |

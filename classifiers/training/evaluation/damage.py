@@ -28,6 +28,20 @@ def constant(item: Spectrum, rng: np.random.Generator) -> Spectrum:
     return replace(item, flux=np.full_like(item.flux, max(_level(item), 1e-3)))
 
 
+def constant_but_for_one(item: Spectrum, rng: np.random.Generator) -> Spectrum:
+    """Every pixel has one value, but one has twice as much."""
+    flux = constant(item, rng).flux
+    flux[rng.integers(flux.size)] *= 2.0
+    return replace(item, flux=flux)
+
+
+def black_body(item: Spectrum, rng: np.random.Generator) -> Spectrum:
+    """Planck's law at 3,000 to 10,000 K instead of the flux, without any noise."""
+    wavelength = _wavelength(_grid(item))
+    shape = wavelength**-5.0 / np.expm1(1.438777e8 / (wavelength * rng.uniform(3000.0, 10_000.0)))
+    return replace(item, flux=(max(_level(item), 1e-3) * shape / np.median(shape)).astype(np.float32))
+
+
 def all_zero(item: Spectrum, rng: np.random.Generator) -> Spectrum:
     """Every pixel is 0."""
     del rng
@@ -151,6 +165,8 @@ def blended(item: Spectrum, other: Spectrum) -> Spectrum:
 
 MEANINGLESS: Mapping[str, Damage] = {
     "constant": constant,
+    "constant but for one pixel": constant_but_for_one,
+    "black body without noise": black_body,
     "all zero": all_zero,
     "pure noise": pure_noise,
     "all NaN": all_nan,

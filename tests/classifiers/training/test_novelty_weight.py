@@ -7,7 +7,7 @@ import pytest
 
 from classifiers.loaded import load_engines
 from classifiers.suite import MODELS
-from classifiers.training.novelty_weight import RATE, WRONG, p_values_of, shares, table
+from classifiers.training.novelty_weight import RATE, WRONG, chosen, p_values_of, shares, table
 from classifiers.training.simulation.instruments import INSTRUMENTS
 from classifiers.training.simulation.simulator import Simulator
 
@@ -42,8 +42,17 @@ def test_p_values_of_known_objects_are_spread_evenly_and_those_of_outliers_are_s
 def test_the_table_has_a_row_for_each_wrong_simulation() -> None:
     lines = table(512, 256, (1.0, 2.0)).splitlines()
     assert [line[:26].strip() for line in lines] == [
-        "weight", "outliers", *WRONG, "mean of the wrong", "worst of the wrong",
+        "weight", "outliers", *WRONG, "mean of the wrong", "worst of the wrong", "chosen",
     ]  # fmt: skip
-    values = np.array([[float(value) for value in line[26:].split()] for line in lines])
+    values = np.array([[float(value) for value in line[26:].split()] for line in lines[:-1]])
+    assert float(lines[-1][26:]) in {1.0, 2.0}
     assert values.shape == (len(WRONG) + 4, 2)
     np.testing.assert_allclose(values[-1], values[2:-2].max(axis=0))
+
+
+def test_the_chosen_weight_is_the_smallest_that_bears_as_much_as_any() -> None:
+    weights = (0.5, 1.0, 2.0, 3.0)
+    assert chosen(weights, (0.060, 0.040, 0.031, 0.030), 6000) == 2.0
+    assert chosen(weights, (0.060, 0.033, 0.031, 0.030), 6000) == 1.0
+    assert chosen(weights, (0.060, 0.033, 0.031, 0.030), 60_000) == 2.0
+    assert chosen(weights, (0.0, 0.0, 0.0, 0.0), 60) == 0.5
