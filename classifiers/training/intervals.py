@@ -1,4 +1,4 @@
-"""Exact binomial intervals (Clopper & Pearson 1934, Biometrika 26, 404), without scipy."""
+"""Exact binomial intervals (Clopper & Pearson 1934, Biometrika 26, 404) and Poisson limits, without scipy."""
 
 from __future__ import annotations
 
@@ -28,6 +28,36 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     low = 0.0 if successes == 0 else _solve(lambda p: _at_least(successes, n, p) - tail)
     high = 1.0 if successes == n else _solve(lambda p: _at_least(successes + 1, n, p) - (1.0 - tail))
     return low, high
+
+
+@lru_cache(maxsize=16_384)
+def poisson_upper(count: int, confidence: float = 0.95) -> float:
+    """Return the exact one-sided upper limit of a Poisson mean when ``count`` were seen (Gehrels 1986, ApJ 303, 336).
+
+    Raises:
+        ValueError: count is negative.
+    """
+    if count < 0:
+        raise ValueError(f"count: expected at least 0, got {count}")
+    low, high = float(count), count + 10.0 * math.sqrt(count + 1.0) + 10.0
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        if _at_most(count, middle) > 1.0 - confidence:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+def _at_most(count: int, mean: float) -> float:
+    """P(X <= count) of a Poisson distribution with a mean of at least ``count``: its terms, largest first."""
+    term = math.exp(count * math.log(mean) - mean - math.lgamma(count + 1)) if mean > 0 else 1.0
+    total, left = term, count
+    while left and term > _CLOSE * total:
+        term *= left / mean
+        total += term
+        left -= 1
+    return total
 
 
 def _at_least(successes: int, n: int, p: float) -> float:

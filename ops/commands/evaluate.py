@@ -29,6 +29,7 @@ from classifiers.training.evaluation.ran import Drawn, folder_digest, ran, real_
 from classifiers.training.evaluation.real_spectra import real_spectra
 from classifiers.training.evaluation.worst import Reconstruct
 from classifiers.training.narrowband.real import evaluate_real, mock_depths
+from classifiers.training.narrowband.remeasured import remeasured
 from classifiers.training.narrowband.section import narrowband
 from classifiers.training.recalibrating import recalibrated
 from classifiers.training.stamps.evaluate import SIMULATED_N as SIMULATED_ALERTS
@@ -200,7 +201,12 @@ def _narrowband(engines: Sequence[LoadedEngine], spectra_folder: Path) -> list[S
     """Return the section on pseudo-spectra, where a bundle for them holds what its training measured."""
     bundles = [each.bundle for each in engines if each.bundle.manifest.role == NARROWBAND_ROLE]
     return [
-        narrowband(bundle.manifest.metrics, evaluate_real(bundle.folder, spectra_folder), mock_depths())
+        narrowband(
+            bundle.manifest.metrics,
+            remeasured(bundle.folder),
+            evaluate_real(bundle.folder, spectra_folder),
+            mock_depths(),
+        )
         for bundle in bundles
         if "on_the_sky" in bundle.manifest.metrics
     ]

@@ -80,9 +80,10 @@ def galaxy_density(r: Float64) -> Float64:
     return np.asarray((SOURCES_PER_DEG2 - others) / shape * 10.0 ** (0.37 * (r - FAINT)))
 
 
-def total(kind: str) -> float:
-    """Return sources per deg^2 at 16 < r < 23.5 of a kind: STAR, GALAXY or QSO."""
+def total(kind: str, faint: float = FAINT) -> float:
+    """Return sources per deg^2 at 16 < r < ``faint``, at most 23.5, of a kind: STAR, GALAXY or QSO."""
     axis = _magnitudes()
+    axis = axis[axis < faint]
     return float(_density(kind, axis).sum() * _STEP)
 
 

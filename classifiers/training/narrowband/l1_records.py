@@ -1,6 +1,7 @@
 """Mock sources as records with the fields of ``l1_spectrum`` and sampling NARROWBAND, truth apart.
 
-A band that was not observed is flagged in ``quality``. The truth never enters a record.
+A band that was not observed is flagged in ``quality``, and has no part in the S/N of the truth, the median over bands.
+The truth never enters a record.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from classifiers.training.narrowband.noise import observe
+from classifiers.training.narrowband.noise import Observed, observe
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
 from classifiers.training.simulation.forms import FLUX_UNIT
+from classifiers.training.simulation.grid import Float64
 from classifiers.training.simulation.l1_records import MASKED_BIT, SimulatedRecord, Truth
 
 FORM = "JPAS"
@@ -49,7 +51,7 @@ def simulated_narrowband_records(
         sky = rng.uniform(_FIELD_DEG[::2], _FIELD_DEG[1::2], (_CHUNK, 2))
         flux, sigma = np.where(seen.good, seen.flux, 0.0), np.where(seen.good, seen.sigma, 0.0)
         quality = np.where(seen.good, 0, MASKED_BIT).astype(np.int32)
-        snr = np.median(np.where(seen.good, seen.flux / seen.sigma, 0.0), axis=1)
+        snr = median_snr(seen)
         names = [CLASSES[index] for index in mocks.class_index().tolist()]
         for row in range(min(_CHUNK, n - start)):
             number = start + row
@@ -71,6 +73,13 @@ def simulated_narrowband_records(
                     l1_id, KINDS[int(mocks.kind[row])], names[row], None, float(mocks.redshift[row]), float(snr[row])
                 ),
             )
+
+
+def median_snr(seen: Observed) -> Float64:
+    """Return the median S/N over the bands that are there of n sources, (n,); 0 where none is."""
+    ratio = np.where(seen.good, seen.flux / seen.sigma, np.nan)
+    ratio[~seen.good.any(axis=1)] = 0.0
+    return np.asarray(np.nanmedian(ratio, axis=1))
 
 
 def _common(wavelength: Any) -> dict[str, Any]:

@@ -81,10 +81,8 @@ def measured(
         n: mocks of each kind.
         report: told what is being done.
     """
-    report("simulate for the figures", 0.0)
-    mocks = simulator.draw(dict.fromkeys(KINDS, n), np.random.default_rng([seed, 5]))
-    report("measure", 0.3)
-    scored = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 6]))
+    scored = held_out(simulator, engine, calibration, seed, n, report)
+    mocks = scored.mocks
     full = score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 7]), None)
     report("measure", 0.7)
     rng = np.random.default_rng([seed, 8])
@@ -110,6 +108,16 @@ def measured(
         },
         "novelty_detected": detected(simulator, engine, calibration, mocks, np.random.default_rng([seed, 9])),
     }
+
+
+def held_out(
+    simulator: NarrowbandSimulator, engine: Engine, calibration: Calibration, seed: int, n: int, report: Progress
+) -> Scored:
+    """Return the mocks that figures are of, the same from the same seed; arguments as ``measured`` has them."""
+    report("simulate for the figures", 0.0)
+    mocks = simulator.draw(dict.fromkeys(KINDS, n), np.random.default_rng([seed, 5]))
+    report("measure", 0.3)
+    return score(simulator, engine, calibration, mocks, np.random.default_rng([seed, 6]))
 
 
 def classes(scored: Scored, rng: np.random.Generator) -> dict[str, Any]:
@@ -198,9 +206,7 @@ def false_unknown(scored: Scored, calibration: Calibration) -> Mapping[str, Any]
     """Return how many known mocks are called NOVEL, with the exact interval."""
     if calibration.novelty is None:
         return {}
-    part = None if calibration.short_coverage is None else calibration.short_coverage.novelty
-    scores, short = scored.outputs["score"].astype(np.float64), scored.inputs.coverage < FULL_COVERAGE
-    novel = judged_by_coverage(calibration.novelty, part, scores, short, calibration).novel
+    novel = called_novel(scored, calibration)
     low, high = clopper_pearson(int(novel.sum()), novel.size)
     return {
         "declared": calibration.novel_rate,
@@ -208,3 +214,12 @@ def false_unknown(scored: Scored, calibration: Calibration) -> Mapping[str, Any]
         "rate": round(float(novel.mean()), 5),
         "interval_95": [round(low, 5), round(high, 5)],
     }
+
+
+def called_novel(scored: Scored, calibration: Calibration) -> NDArray[np.bool_]:
+    """Return which mocks are called NOVEL, (n,); none where nothing is calibrated to do so."""
+    if calibration.novelty is None:
+        return np.zeros(len(scored.mocks), np.bool_)
+    part = None if calibration.short_coverage is None else calibration.short_coverage.novelty
+    scores, short = scored.outputs["score"].astype(np.float64), scored.inputs.coverage < FULL_COVERAGE
+    return judged_by_coverage(calibration.novelty, part, scores, short, calibration).novel

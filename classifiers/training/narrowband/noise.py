@@ -23,7 +23,9 @@ _DEPTH_AB = (22.9, 22.9, 23.4, 23.5, 23.2, 23.0, 22.6, 22.3, 22.0)
 _SKY_AB_PER_ARCSEC2 = (22.3, 22.4, 22.5, 22.2, 21.8, 21.4, 20.9, 20.4, 19.9)
 _APERTURE_ARCSEC2 = np.pi * 1.5**2
 _BAND_SCATTER, _FIELD_SCATTER = 0.12, 0.12
-_ZERO_POINT_MAG, _COLOUR_MAG, _FLOOR, _ERROR_OF_ERRORS = 0.03, 0.04, 0.01, 0.05
+_FLOOR, _ERROR_OF_ERRORS = 0.01, 0.05
+ZERO_POINT_MAG, COLOUR_MAG = 0.03, 0.04
+"""By how much a band's zero point is off, and those of all bands by a slope and by a curve."""
 
 Present = Callable[[missing.Shape, np.random.Generator], NDBool]
 """Which of the bands are there, for a shape and a generator."""
@@ -69,9 +71,7 @@ def observe(
     sky_ab = np.interp(pivot_angstrom, _DEPTH_ANGSTROM, _SKY_AB_PER_ARCSEC2) - 2.5 * np.log10(_APERTURE_ARCSEC2)
     sky = ab_flux(sky_ab) * per_hertz
     sigma = np.sqrt(sky_noise**2 * (1.0 + flux / sky) + (_FLOOR * flux) ** 2)
-    off = rng.normal(0.0, _ZERO_POINT_MAG, shape) + rng.normal(0.0, _COLOUR_MAG, (shape[0], 2)) @ _curves(
-        pivot_angstrom
-    )
+    off = rng.normal(0.0, ZERO_POINT_MAG, shape) + rng.normal(0.0, COLOUR_MAG, (shape[0], 2)) @ _curves(pivot_angstrom)
     seen = flux * 10.0 ** (-0.4 * off) + sigma * rng.standard_normal(shape)
     stated = sigma * np.exp(rng.normal(0.0, _ERROR_OF_ERRORS, shape))
     good = np.ones(shape, np.bool_) if present is None else present((shape[0], shape[1]), rng)

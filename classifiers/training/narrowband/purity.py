@@ -4,19 +4,24 @@ Mocks are weighted to densities: 75 quasars per deg^2 at z > 2.2 among 5e4 sourc
 are spoken of where quasars are needles in a haystack; fainter and lower redshift quasars keep their share of the
 luminosity function, stars and galaxies share the rest. Sources are ranked by P(z >= 2.1) after the prior is shifted
 from the balanced mocks to the sky (Saerens et al. 2002, Neural Comput. 14, 21).
+
+The lower limit of a purity has the true sources as they are and of each kind as many false ones as its exact Poisson
+upper limit of 95 %; kinds add up as if all were at their limits together, so that it errs on the low side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import floor
 from typing import Any
 
 import numpy as np
 
+from classifiers.training.intervals import poisson_upper
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, Mocks
-from classifiers.training.simulation.grid import Float64, NDBool
+from classifiers.training.simulation.grid import Float64, Integers, NDBool
 
 QUASARS_PER_DEG2, NEEDLES_PER_DEG2, BEYOND = 75.0, 5.0, 2.2
 COMPLETENESS = (0.5, 0.8, 0.9)
@@ -51,6 +56,7 @@ def purity_by_magnitude(
     rank = shifted_probability(probabilities, mocks, weights)
     wanted = mocks.class_index() == CLASSES.index("QSO_HIGH_Z")
     everything = np.ones(len(mocks), np.bool_)
+    heaviest = np.array([weights[mocks.kind == index].max(initial=0.0) for index in range(len(KINDS))])
     parts: dict[str, Any] = {}
     for bright, faint in [*pairwise(edges), (edges[0], edges[-1])]:
         inside = (mocks.r >= bright) & (mocks.r < faint)
@@ -61,7 +67,7 @@ def purity_by_magnitude(
         }
         for name, taken in (("all_sources", everything), ("point_like_only", ~mocks.extended)):
             rows = inside & taken
-            entry[name] = _purities(rank[rows], wanted[rows], weights[rows])
+            entry[name] = _purities(rank[rows], wanted[rows], weights[rows], mocks.kind[rows], heaviest)
         parts[magnitude_name(bright, faint)] = entry
     return {
         "quasars_per_deg2_beyond_z_2.2": quasars_per_deg2,
@@ -75,8 +81,18 @@ def magnitude_name(bright: float, faint: float) -> str:
     return f"r {bright:g} to {faint:g}"
 
 
-def _purities(rank: Float64, wanted: NDBool, weights: Float64) -> dict[str, Any]:
-    """Return purity and number of false mocks at each completeness; mocks of one rank are taken together."""
+def _purities(
+    rank: Float64, wanted: NDBool, weights: Float64, kind: Integers, weight_of_kind: Float64
+) -> dict[str, Any]:
+    """Return purity and number of false mocks at each completeness; mocks of one rank are taken together.
+
+    Args:
+        rank: (n,).
+        wanted: (n,) true high-redshift quasars.
+        weights: (n,) sources per deg^2.
+        kind: (n,) into ``KINDS``.
+        weight_of_kind: sources per deg^2 that a mock of each kind stands for.
+    """
     found: dict[str, Any] = {}
     if not wanted.any():
         return found
@@ -85,8 +101,11 @@ def _purities(rank: Float64, wanted: NDBool, weights: Float64) -> dict[str, Any]
         threshold = ordered[min(int(np.ceil(completeness * ordered.size)) - 1, ordered.size - 1)]
         chosen = rank >= threshold
         right, all_chosen = weights[chosen & wanted].sum(), weights[chosen].sum()
+        false = np.bincount(kind[chosen & ~wanted], minlength=len(KINDS)).tolist()
+        at_most = sum(poisson_upper(n) * weight for n, weight in zip(false, weight_of_kind.tolist(), strict=True))
         found[str(completeness)] = {
             "purity": round(float(right / all_chosen), 4),
-            "false_mocks": int(np.count_nonzero(chosen & ~wanted)),
+            "lower_limit_95": floor(1e4 * float(right / (right + at_most))) / 1e4,
+            "false_mocks": sum(false),
         }
     return found

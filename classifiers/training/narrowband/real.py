@@ -34,11 +34,13 @@ from classifiers.training.narrowband.bands import LOG10_START, LOG10_STEP, NAMES
 from classifiers.training.narrowband.counts import least_quasar_redshift
 from classifiers.training.narrowband.declared import NAME
 from classifiers.training.narrowband.noise import Observed, observe, stated_depths
-from classifiers.training.narrowband.realism import colour_ranks
+from classifiers.training.narrowband.realism import Sources, colour_ranks, treated_mocks
+from classifiers.training.narrowband.remeasured import remeasured
 from classifiers.training.narrowband.section import Depths
 from classifiers.training.narrowband.simulator import CLASSES, KINDS, NarrowbandSimulator
 from classifiers.training.simulation import grid
 from classifiers.training.simulation.grid import Float64, Integers, NDBool
+from classifiers.training.simulation.instruments import BY_NAME, Instrument
 
 MAGNITUDES = (20.0, 21.0, 22.0, 23.0)
 SEED = 20_261_121
@@ -130,18 +132,18 @@ def evaluate_real(bundle: Path, spectra_folder: Path) -> dict[str, Any]:
     for r in MAGNITUDES:
         seen = real.rows(real.possible_at(r))
         found[f"{r:g}"] = figures(suite.classify(items_at(seen, r, simulator.pivot_angstrom, rng)), seen.labels)
-    ranks = colour_ranks(
+    sources = Sources(
         real.flux,
         real.covered,
         np.array([KINDS.index(_kind(label)) for label in real.labels]),
         np.array([label.redshift for label in real.labels]),
-        simulator,
-        SEED,
     )
+    control = treated_mocks(sources, real.sigma, [_instrument(label) for label in real.labels], simulator, SEED)
     return {
         "bands_covered": round(float(real.covered.sum(axis=1).mean()), 1),
         "by_r": found,
-        "colours_among_mocks": ranks,
+        "colours_among_mocks": colour_ranks(sources, simulator, SEED),
+        "colours_of_control_among_mocks": colour_ranks(control, simulator, SEED),
     }
 
 
@@ -181,6 +183,11 @@ def _kind(label: RealLabel) -> str:
     return "STAR" if label.group == "OTHER" else label.group
 
 
+def _instrument(label: RealLabel) -> Instrument:
+    """Return what took a spectrum; releases of one survey ("LAMOST-DR1") are calibrated alike."""
+    return BY_NAME[label.survey.split("-")[0]]
+
+
 def _share(hit: NDBool) -> dict[str, Any]:
     low, high = clopper_pearson(int(hit.sum()), int(hit.size))
     return {"n": int(hit.size), "right": int(hit.sum()), "interval_95": [round(low, 4), round(high, 4)]}
@@ -205,6 +212,7 @@ def main() -> None:
     figures_of = {
         "bundle": load_bundle(bundle).sha256,
         "mocks": load_bundle(bundle).manifest.metrics,
+        "mocks_anew": remeasured(bundle),
         "real_spectra": evaluate_real(bundle, arguments.data / "spectra"),
     }
     arguments.output.write_text(json.dumps(figures_of, indent=1) + "\n", encoding="utf-8")

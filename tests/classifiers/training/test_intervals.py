@@ -1,11 +1,11 @@
-"""Exact binomial intervals against scipy's beta quantiles."""
+"""Exact binomial intervals and Poisson limits against scipy's quantiles."""
 
 from __future__ import annotations
 
 import pytest
-from scipy.special import betaincinv
+from scipy.special import betaincinv, gammaincinv
 
-from classifiers.training.intervals import clopper_pearson
+from classifiers.training.intervals import clopper_pearson, poisson_upper
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,13 @@ def test_no_trials_say_nothing() -> None:
 def test_more_successes_than_trials_are_refused() -> None:
     with pytest.raises(ValueError, match="got 5"):
         clopper_pearson(5, 4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 59, 1990, 60_000])
+def test_poisson_limits_equal_gamma_quantiles(count: int) -> None:
+    assert poisson_upper(count) == pytest.approx(gammaincinv(count + 1, 0.95), rel=1e-9)
+
+
+def test_fewer_than_none_are_refused() -> None:
+    with pytest.raises(ValueError, match="got -1"):
+        poisson_upper(-1)

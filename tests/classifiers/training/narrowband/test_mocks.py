@@ -7,9 +7,9 @@ import pytest
 
 from classifiers.training.narrowband import counts
 from classifiers.training.narrowband.bands import NAMES, SPEED_OF_LIGHT_ANGSTROM_S, ab_flux
-from classifiers.training.narrowband.l1_records import simulated_narrowband_records
+from classifiers.training.narrowband.l1_records import median_snr, simulated_narrowband_records
 from classifiers.training.narrowband.missing import PATTERNS, of_a_survey, of_any
-from classifiers.training.narrowband.noise import depths, observe
+from classifiers.training.narrowband.noise import Observed, depths, observe
 from classifiers.training.narrowband.purity import (
     BEYOND,
     QUASARS_PER_DEG2,
@@ -149,3 +149,38 @@ def test_records_say_what_they_are_and_not_what_is_true(simulator: NarrowbandSim
         assert "redshift" not in one.record
         assert ((one.record["quality"] != 0) == (one.record["uncertainty"] == 0)).all()
         assert one.truth.class_name in CLASSES
+
+
+def test_the_signal_to_noise_of_a_record_is_that_of_the_bands_that_are_there() -> None:
+    """However many are not; 0 without any."""
+    ratio = np.tile(np.linspace(1.0, 11.0, 56), (3, 1))
+    good = np.ones((3, 56), np.bool_)
+    good[1, :40], good[2] = False, False
+    seen = Observed(2.0 * ratio, np.full((3, 56), 2.0), good)
+    np.testing.assert_allclose(median_snr(seen), [6.0, np.median(ratio[0, 40:]), 0.0])
+
+
+def test_purity_is_at_least_its_lower_limit_and_more_mocks_raise_it(mocks: Mocks) -> None:
+    """Where none is taken wrongly the limit has 3.0 mocks of each kind, the Poisson limit of 95 % for none."""
+    few = mocks.rows(np.arange(450))
+    limits = []
+    for some in (few, mocks):
+        perfect = np.eye(len(CLASSES))[some.class_index()] * 0.98 + 0.005
+        found = purity_by_magnitude(some, perfect, (16.0, 23.5))["by_magnitude"]["r 16 to 23.5"]["all_sources"]["0.9"]
+        limits.append(found["lower_limit_95"])
+        weights, wanted = sky_weights(some), some.class_index() == 1
+        heaviest = sum(weights[some.kind == kind].max() for kind in range(3))
+        right = weights[wanted].sum()
+        assert found["lower_limit_95"] == pytest.approx(right / (right + 2.9957 * heaviest), abs=2e-4)
+    assert limits[0] < limits[1] < 1.0
+    blind = np.full((len(mocks), len(CLASSES)), 0.25)
+    for sources in ("all_sources", "point_like_only"):
+        for found in purity_by_magnitude(mocks, blind, (16.0, 23.5))["by_magnitude"]["r 16 to 23.5"][sources].values():
+            assert 0.5 * found["purity"] < found["lower_limit_95"] < found["purity"]
+
+
+def test_fewer_sources_are_brighter_than_a_limit() -> None:
+    """By the slope of the counts; at the mocks' own limit all of them."""
+    for kind in KINDS:
+        assert counts.total(kind, counts.FAINT) == counts.total(kind)
+        assert 0.5 < counts.total(kind, 23.0) / counts.total(kind) < 0.95

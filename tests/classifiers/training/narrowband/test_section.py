@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from classifiers.bundle.folder import load_bundle
 from classifiers.suite import MODELS
-from classifiers.training.evaluation.document import Matrix, Plot, Table
+from classifiers.training.evaluation.document import Matrix, Plot, Proportion, Section, Table
 from classifiers.training.narrowband.real import mock_depths
+from classifiers.training.narrowband.remeasured import remeasured
 from classifiers.training.narrowband.section import PUBLISHED_DEPTHS_AB, narrowband
 
+SHIPPED = MODELS / "jpas-qso-finder"
 SHARE = {"n": 4, "right": 3, "interval_95": [0.2, 0.99]}
 REAL: dict[str, Any] = {
     "by_r": {"21": {"QSO": SHARE, "unknown": SHARE, "quasar redshifts": {"n": 4, "nmad": 0.1, "within_0.05": SHARE}}},
     "colours_among_mocks": {
         "QSO": {"J0450-J0560": {"n": 9, "median_difference_mag": 0.1, "within_middle_68_percent": 0.6}}
     },
+    "colours_of_control_among_mocks": {
+        "QSO": {"J0450-J0560": {"n": 90, "median_difference_mag": 0.0, "within_middle_68_percent": 0.5}}
+    },
 }
 
 
-def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extended_sources() -> None:
-    metrics = load_bundle(MODELS / "jpas-qso-finder").manifest.metrics
-    items = {item.title: item for item in narrowband(metrics, REAL, mock_depths()).items}
-    purity, needles = (
-        items[f"Purity at fixed completeness, {n} quasars per deg2 at z > 2.2 (mocks wrongly taken)"] for n in (75, 5)
-    )
+@pytest.fixture(scope="module")
+def section() -> Section:
+    metrics = load_bundle(SHIPPED).manifest.metrics
+    return narrowband(metrics, remeasured(SHIPPED, 400), REAL, mock_depths())
+
+
+def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extended_sources(section: Section) -> None:
+    items = {item.title: item for item in section.items}
+    tail = "quasars per deg2 at z > 2.2 (lower 95 % limit, mocks wrongly taken)"
+    purity, needles = (items[f"Purity at fixed completeness, {n} {tail}"] for n in (75, 5))
     assert isinstance(purity, Table)
     assert isinstance(needles, Table)
     assert len(purity.columns) == len(needles.columns) == 10
@@ -42,3 +53,33 @@ def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extende
     real = items["Real spectra seen through the bands"]
     assert isinstance(real, Table)
     assert [cell.value for cell in real.rows[0][1:] if not isinstance(cell, str | int | float)] == [0.75, 0.75, 0.75]
+
+
+def test_purity_has_lower_limits_and_curves_that_coincide_are_drawn_apart(section: Section) -> None:
+    """Points of a picture with names along x stand side by side where they have bars."""
+    items = {item.title: item for item in section.items}
+    picture = items["Purity of quasars at z >= 2.1 at fixed completeness, on the sky"]
+    assert isinstance(picture, Plot)
+    assert picture.style == "points"
+    for curve in picture.curves:
+        assert all(low < value == high for low, value, high in zip(curve.low, curve.y, curve.high, strict=True))
+    (table,) = (item for name, item in items.items() if name.startswith("Purity at fixed completeness, 75"))
+    assert isinstance(table, Table)
+    assert all(" (> 0." in str(cell) for row in table.rows for cell in row[4:])
+
+
+def test_real_colours_stand_beside_those_of_a_control(section: Section) -> None:
+    (table,) = (item for item in section.items if item.title.startswith("Colours of real spectra"))
+    assert isinstance(table, Table)
+    assert table.rows == [["QSO", "J0450-J0560", 9, 0.1, 0.6, 90, 0.0, 0.5]]
+    assert len(table.columns) == 8
+    assert "control" in section.text
+
+
+def test_false_unknowns_are_shown_by_kind_and_magnitude(section: Section) -> None:
+    (table,) = (item for item in section.items if item.title == "Known mocks flagged as unknown (NOVEL), by kind")
+    assert isinstance(table, Table)
+    assert table.columns == ("", "QSO", "GALAXY", "STAR")
+    everything = [cell for cell in table.rows[-1] if isinstance(cell, Proportion)]
+    assert [(cell.name, cell.n) for cell in everything] == [("QSO", 400), ("GALAXY", 400), ("STAR", 400)]
+    assert sum(item.title == "Beside published figures" for item in section.items) == 1
