@@ -33,7 +33,7 @@ _LIMITS = {
         "Lines are drawn at one redshift, the classifier's: where that is wrong, they are drawn at wrong places, and "
         "contribute. Very narrow and very strong ones are drawn in part.",
         "The Lyman-alpha forest is expected to differ: what is strange there counts less.",
-        "A transient that gives a small part of the light of its host is missed as often as found.",
+        "A transient in the light of a galaxy is missed the more often, the smaller its part of the light is.",
     ),
     "qso": ("The probability is that of the training mixture: apply the prior of your targets before a cut.",),
     "narrowband": (

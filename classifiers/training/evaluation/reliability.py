@@ -104,18 +104,18 @@ def promised(
     _, member = np.unique(np.asarray(objects, np.str_), return_inverse=True)
     top, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     edges = np.cumsum(probabilities, axis=1)[:, :-1]
-    found = np.empty((draws, 4))
+    whole, alone = len(first), int(first.sum())
+    found = np.zeros((draws, 4))
     for draw in range(draws):
         label = (rng.random(int(member.max()) + 1)[member][:, None] >= edges).sum(axis=1)
         right = label == top
         found[draw] = (
             calibration_error(confidence, right),
-            calibration_error(confidence[first], right[first]),
+            calibration_error(confidence[first], right[first]) if alone < whole else 0.0,
             right[first].mean(),
             balanced_recall(label[first], right[first]),
         )
     low, middle, high = np.percentile(found, (2.5, 50.0, 97.5), axis=0)
-    whole, alone = len(first), int(first.sum())
     columns = (
         ("ECE of 13 classes", whole),
         ("ECE of 13 classes, each object once", alone),
