@@ -43,7 +43,7 @@ from classifiers.training.evaluation.realism.section import realism
 from classifiers.training.evaluation.redshifts import redshifts
 from classifiers.training.evaluation.robustness import robustness
 from classifiers.training.evaluation.tidal import tidal_disruptions
-from classifiers.training.evaluation.unknown import Transients, unknown
+from classifiers.training.evaluation.unknown import InHost, Transients, each_object_once, unknown
 from classifiers.training.evaluation.worst import Reconstruct, worst
 from classifiers.training.simulation.scheme import CLASSES
 
@@ -136,7 +136,7 @@ def evaluate_fully(
         redshifts(samples),
         exposures(few, classify, np.random.default_rng(13)),
         unknown(samples, transients),
-        doubt(samples, transients.kinds),
+        doubt(samples, each_object_once(transients.kinds, transients.objects)),
         *filter(None, [quasars(samples, surveys, absorption)]),
         priors(samples, mixture / mixture.sum(), trained_id),
         desi(coadds_scored),
@@ -163,15 +163,20 @@ def _transients(
     absorbing: Answers,
     progress: Progress | None,
 ) -> Transients:
+    objects: dict[str, list[str]] = {}
     kinds = {"broad absorption (simulated quasars)": absorbing}
     far = np.flatnonzero(np.isin(real.group, ("GALAXY", "QSO")) & np.isfinite(real.redshift))
-    pairs = double_redshifts([spectra[row] for row in far.tolist()], real.redshift[far], np.random.default_rng(14))
+    own = [real.labels[row].object_id for row in far.tolist()]
+    alone = [spectra[row] for row in far.tolist()]
+    pairs = double_redshifts(alone, real.redshift[far], own, np.random.default_rng(14))
     kinds["double redshifts (real pairs)"] = classified(classifier, pairs, progress, "double redshifts")
     for number, snr in enumerate(SUPERNOVA_SNR):
-        items, _ = supernovae(spectra_folder, snr, np.random.default_rng((11, number)))
+        items, labels = supernovae(spectra_folder, snr, np.random.default_rng((11, number)))
         kinds[f"supernovae, S/N {snr:g}"] = classified(classifier, items, progress, "supernovae")
-    items, _ = ozdes_transients(spectra_folder)
+        objects[f"supernovae, S/N {snr:g}"] = [label.object_id for label in labels]
+    items, labels = ozdes_transients(spectra_folder)
     kinds["OzDES transients with host"] = classified(classifier, items, progress, "OzDES transients")
+    objects["OzDES transients with host"] = [label.object_id for label in labels]
     hosts = np.flatnonzero((real.group == "GALAXY") & np.isfinite(real.redshift))
     flux = np.stack([spectra[row].flux for row in hosts.tolist()])
     weight = np.stack([spectra[row].uncertainty for row in hosts.tolist()])
@@ -181,14 +186,17 @@ def _transients(
     name = f"tidal disruption events (made up), S/N {_DISRUPTIONS_SNR:g}"
     kinds[name] = classified(classifier, bare, progress, "tidal disruption events")
     seen = {"Supernovae": supernova_templates(spectra_folder)[1], "Tidal disruption events (made up)": disruptions}
-    in_host: dict[str, dict[float, Answers]] = {}
+    in_host: dict[str, dict[float, InHost]] = {}
     for kind, templates in seen.items():
         in_host[kind] = {}
         for fraction in FRACTIONS:
             rng = np.random.default_rng(12)
-            mixed = in_host_light(flux, weight, real.redshift[hosts], templates, fraction, rng, _TRANSIENTS_A_HOST)
-            in_host[kind][fraction] = classified(classifier, mixed, progress, f"{kind} in galaxies".lower())
-    return Transients(kinds, in_host)
+            mixed, host = in_host_light(
+                flux, weight, real.redshift[hosts], templates, fraction, rng, _TRANSIENTS_A_HOST
+            )
+            answers = classified(classifier, mixed, progress, f"{kind} in galaxies".lower())
+            in_host[kind][fraction] = InHost(answers, [real.labels[row].object_id for row in hosts[host].tolist()])
+    return Transients(kinds, in_host, objects)
 
 
 def _skies(spectra_folder: Path) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from classifiers.training.evaluation.document import Cell, Item, Number, Proport
 from classifiers.training.evaluation.fourmost_exposure import FourmostExposure
 from classifiers.training.evaluation.headline import score
 from classifiers.training.evaluation.redshifts import pull_histograms, success_by_snr
-from classifiers.training.evaluation.unknown import detected, false_by_reason
+from classifiers.training.evaluation.unknown import detected, each_object_once, false_by_reason
 from classifiers.training.evaluation.velocities import pull_histogram
 
 Measure = Proportion | Number
@@ -55,7 +55,7 @@ def fourmost(exposure: FourmostExposure, fit: Sequence[Proportion], beside: Mapp
     items: list[Item] = [
         *_side_by_side(columns),
         false_by_reason({_NAME: scored}),
-        detected({_NAME: exposure.with_outside}, exposure.kinds),
+        detected({_NAME: exposure.with_outside}, each_object_once(exposure.kinds, exposure.objects)),
         confusion(f"13 classes, {_NAME}", scored),
         reliability(_NAME, scored),
         recall(_NAME, scored),
@@ -73,7 +73,8 @@ def fourmost(exposure: FourmostExposure, fit: Sequence[Proportion], beside: Mapp
         "delivers them, 23,201 pixels of 0.25 Angstrom in air with independent noise; their labels are those of "
         "another exposure as deep, which no answer to this one can always meet. The template fit sees the same "
         f"spectra as the classifier. What is outside the scheme is counted with {outside} further objects of these "
-        "kinds. Supernovae are real spectra at rest with the instrument's noise, on both kinds of pixel; double "
+        "kinds. Supernovae are real spectra at rest with the instrument's noise, on both kinds of pixel: several are "
+        "of one supernova, so intervals of all spectra are too narrow, and those of each object once are right; double "
         "redshifts are pairs of the exposure's galaxies and quasars."
     )
     return Section("Simulated 4MOST exposure", text, items)

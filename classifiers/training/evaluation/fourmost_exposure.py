@@ -37,6 +37,7 @@ class FourmostExposure:
         with_outside: these and further objects outside the scheme.
         delivered: other spectra, on 4MOST's own pixels.
         kinds: answers on what no class knows, by name.
+        objects: whose spectrum each of a kind is, where objects have several.
     """
 
     spectra: Sequence[Spectrum]
@@ -44,6 +45,7 @@ class FourmostExposure:
     with_outside: Scored
     delivered: Scored
     kinds: Mapping[str, Answers]
+    objects: Mapping[str, Sequence[str]]
 
 
 def observe(
@@ -63,11 +65,16 @@ def observe(
     scored = everything.first(fibres)
     delivered, delivered_labels = simulated_as_delivered(min(fibres, DELIVERED), _SEED + 2, INSTRUMENT)
     far = np.flatnonzero(np.isin(scored.group, ("GALAXY", "QSO")))[:PAIRS]
-    pairs = double_redshifts([spectra[row] for row in far.tolist()], scored.redshift[far], np.random.default_rng(15))
+    own = [labels[row].object_id for row in far.tolist()]
+    alone = [spectra[row] for row in far.tolist()]
+    pairs = double_redshifts(alone, scored.redshift[far], own, np.random.default_rng(15))
+    objects: dict[str, list[str]] = {}
     kinds = {"double redshifts (pairs of equal light)": classify(pairs, stage)}
     for number, snr in enumerate(SUPERNOVA_SNR):
-        items, _ = supernovae(spectra_folder, snr, np.random.default_rng((16, number)), INSTRUMENT)
-        kinds[f"supernovae, S/N {snr:g}"] = classify(items, stage)
-        items, _ = supernovae_as_delivered(spectra_folder, snr, np.random.default_rng((17, number)), INSTRUMENT)
-        kinds[f"supernovae, S/N {snr:g}, own pixels"] = classify(items, stage)
-    return FourmostExposure(spectra, scored, everything, Scored(delivered_labels, classify(delivered, stage)), kinds)
+        native = supernovae(spectra_folder, snr, np.random.default_rng((16, number)), INSTRUMENT)
+        own_pixels = supernovae_as_delivered(spectra_folder, snr, np.random.default_rng((17, number)), INSTRUMENT)
+        for where, (items, transients) in (("", native), (", own pixels", own_pixels)):
+            kinds[f"supernovae, S/N {snr:g}{where}"] = classify(items, stage)
+            objects[f"supernovae, S/N {snr:g}{where}"] = [label.object_id for label in transients]
+    seen = Scored(delivered_labels, classify(delivered, stage))
+    return FourmostExposure(spectra, scored, everything, seen, kinds, objects)

@@ -71,8 +71,9 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
         for limit in (0.01, 0.0033):
             what = f"{name} redshift within {limit:g} (1+z)"
             proportions += _counted(what, np.abs(error) < limit, first[rows])
-        deviation = 1.4826 * float(np.median(np.abs(error - np.median(error)))) if rows.size else float("nan")
-        numbers += [Number(f"{name} redshift NMAD", deviation, rows.size), *pull_widths(scored, name, first)]
+        error = error[np.isfinite(error)]
+        deviation = 1.4826 * float(np.median(np.abs(error - np.median(error)))) if error.size else float("nan")
+        numbers += [Number(f"{name} redshift NMAD", deviation, error.size), *pull_widths(scored, name, first)]
     shares, velocities = velocity_measures(scored)
     proportions += shares
     numbers += velocities
@@ -134,15 +135,16 @@ def _unknown_measures(
     other = np.array([label.other_type or "" for label in labels])
     measures = [
         *_counted("false unknown, known objects", answers.unknown[known], first[known]),
-        _share("false unknown as NOVEL, known objects", reason[known] == "NOVEL"),
-        _share("false unknown as NOVEL or OTHER_KNOWN, known objects", conformal[known]),
+        *_counted("false unknown as NOVEL, known objects", reason[known] == "NOVEL", first[known]),
+        *_counted("false unknown as NOVEL or OTHER_KNOWN, known objects", conformal[known], first[known]),
         _share("unknown: blank sky", answers.unknown[group == "SKY"]),
         _share("blank sky as NO_SIGNAL", reason[group == "SKY"] == "NO_SIGNAL"),
         _share("second redshift, all spectra", answers.quality_flags & int(Quality.SECOND_REDSHIFT) > 0),
     ]
     anomaly = answers.column("anomaly_p_value")[known]
-    anomaly = anomaly[np.isfinite(anomaly)]
-    measures += [_share(f"VAE p <= {level:g}, known objects", anomaly <= level) for level in (0.05, 0.01)]
+    given = np.isfinite(anomaly)
+    for level in (0.05, 0.01):
+        measures += _counted(f"VAE p <= {level:g}, known objects", anomaly[given] <= level, first[known][given])
     for name in ("M", "LT", "WD", "CV", "CARBON", "OB"):
         rows = np.flatnonzero((other == name) & (group == "OTHER"))
         measures.append(_share(f"unknown: {name} stars", answers.unknown[rows]))

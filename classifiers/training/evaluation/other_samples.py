@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from classifiers.items import GridAxis, InlineAxis, Spectrum, quality_of
 from classifiers.training.evaluation.damage import blended
 from classifiers.training.evaluation.real_spectra import RealLabel, barycentric, native_spectra
+from classifiers.training.evaluation.resampling import first_spectra
 from classifiers.training.simulation.grid import Float32, Float64, native_wavelength
 from classifiers.training.simulation.instruments import BY_NAME, NAMES
 from classifiers.training.simulation.scheme import CLASSES, KINDS, OTHER_INDEX, OTHER_TYPES
@@ -58,19 +59,31 @@ def simulated_quasars(n: int, least_redshift: float) -> tuple[list[Spectrum], ND
     return native_spectra(batch.flux[far], batch.inverse_variance[far]), batch.broad_absorption[far]
 
 
-def double_redshifts(spectra: Sequence[Spectrum], redshift: Float64, rng: np.random.Generator) -> list[Spectrum]:
-    """Return each spectrum blended with another of quite another redshift, of equal median flux.
+def double_redshifts(
+    spectra: Sequence[Spectrum], redshift: Float64, objects: Sequence[str], rng: np.random.Generator
+) -> list[Spectrum]:
+    """Return objects blended with others of quite another redshift, of equal median flux.
+
+    Each object, by its first spectrum, is in one pair at most the own one and in one at most the partner, and no two
+    are paired twice. The last ones may find no partner left.
 
     Args:
         spectra: galaxies and quasars on one grid.
         redshift: (n,) of them.
+        objects: (n,) whose spectrum each is.
         rng: chooses the partners.
     """
+    first = first_spectra(objects)
+    own = redshift[first]
+    free, partner = np.ones(first.size, np.bool_), np.full(first.size, -1)
     made = []
-    for item, own in zip(spectra, redshift, strict=True):
-        others = np.flatnonzero(np.abs(redshift - own) > _OTHER_REDSHIFT * (1.0 + own))
+    for place, row in enumerate(first.tolist()):
+        apart = np.abs(own - own[place]) > _OTHER_REDSHIFT * (1.0 + own[place])
+        others = np.flatnonzero(apart & free & (partner != place))
         if others.size:
-            made.append(blended(item, spectra[int(rng.choice(others))]))
+            partner[place] = rng.choice(others)
+            free[partner[place]] = False
+            made.append(blended(spectra[row], spectra[int(first[partner[place]])]))
     return made
 
 
@@ -169,8 +182,14 @@ def supernovae(spectra_folder: Path, snr: float, rng: np.random.Generator, instr
 
 
 def supernova_labels(names: Sequence[str], snr: float) -> list[RealLabel]:
-    """Return the labels of supernovae, which no class knows."""
-    return [_outside_scheme(row, "SN", TRANSIENT, float("nan"), name, snr) for row, name in enumerate(names)]
+    """Return the labels of supernovae, which no class knows.
+
+    Args:
+        names: of their spectra: a folder, the supernova, and after a full stop how old it was.
+        snr: of all.
+    """
+    objects = [name.split(".")[0].lower() for name in names]
+    return [_outside_scheme(row, "SN", TRANSIENT, float("nan"), each, snr) for row, each in enumerate(objects)]
 
 
 def ozdes_transients(spectra_folder: Path) -> Sample:
@@ -198,7 +217,7 @@ def ozdes_transients(spectra_folder: Path) -> Sample:
                 )
             )
             snr = float(np.median(flux[good] / sigma[good]))
-            labels.append(_outside_scheme(len(labels), "OzDES", TRANSIENT, float("nan"), name, snr))
+            labels.append(_outside_scheme(len(labels), "OzDES", TRANSIENT, float("nan"), name.split("_")[0], snr))
     return spectra, labels
 
 
@@ -210,8 +229,8 @@ def in_host_light(
     fraction: float,
     rng: np.random.Generator,
     each: int,
-) -> list[Spectrum]:
-    """Mix supernovae into real galaxy spectra at the galaxies' redshifts.
+) -> tuple[list[Spectrum], NDArray[np.int64]]:
+    """Mix supernovae into real galaxy spectra at the galaxies' redshifts; return which host each is in, too.
 
     The supernova has ``fraction`` of the light where both are seen; pixels that its template does not cover are masked,
     and pairs with too many of them are left out. The galaxy's own noise stays as it is.
@@ -228,7 +247,8 @@ def in_host_light(
     grid = native_wavelength()
     flux: list[Float32] = []
     weight: list[Float32] = []
-    for host, seen, redshift in zip(host_flux, host_weight, host_redshift, strict=True):
+    hosts: list[int] = []
+    for number, (host, seen, redshift) in enumerate(zip(host_flux, host_weight, host_redshift, strict=True)):
         made = 0
         for choice in rng.permutation(len(templates)):
             if made == each:
@@ -242,8 +262,9 @@ def in_host_light(
             mixed = np.where(both, (1.0 - fraction) * host + fraction * shifted, 0.0)
             flux.append(mixed.astype(np.float32))
             weight.append(np.where(both, seen, np.float32(0.0)))
+            hosts.append(number)
             made += 1
-    return native_spectra(np.asarray(flux), np.asarray(weight))
+    return native_spectra(np.asarray(flux), np.asarray(weight)), np.array(hosts, np.int64)
 
 
 def _outside_scheme(row: int, survey: str, group: str, redshift: float, name: str, snr: float) -> RealLabel:

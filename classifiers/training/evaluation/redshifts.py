@@ -17,6 +17,8 @@ CATASTROPHIC_KM_S: Mapping[str, float] = {"GALAXY": 1000.0, "QSO": 3000.0}
 """A redshift further off than this is a catastrophic failure (DESI Collaboration 2016, arXiv:1611.00036, Sect. 3)."""
 _REDSHIFT_EDGES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 2.1, 2.6, 3.2, 4.5)
 _FEWEST_EPOCHS = 10
+_LEAST_FRAME = 0.05
+"""Of shares of catastrophic failures: the band of a few galaxies, cut there, would hide the rates of all others."""
 
 
 def redshifts(samples: Mapping[str, Scored]) -> Section:
@@ -47,13 +49,16 @@ def velocity_error(scored: Scored) -> Floats:
 
 
 def pulls(scored: Scored, rows: Rows) -> Floats:
-    """Return (found - true) / published error of some rows."""
+    """Return (found - true) / published error of some rows, NaN where a redshift or its error is missing."""
     found, error = scored.answers.column("redshift")[rows], scored.answers.column("redshift_error")[rows]
     return np.asarray((found - scored.redshift[rows]) / error, dtype=np.float64)
 
 
 def pull_width(scored: Scored, group: str) -> Number:
-    """Return the normalised median absolute deviation of the pulls of a group, 1 where published errors are right."""
+    """Return the normalised median absolute deviation of the pulls of a group, 1 where published errors are right.
+
+    It is of those that have a redshift and an error, as many as the number says.
+    """
     return _width(f"{group} redshift pull width", pulls(scored, scored.with_redshift(group)))
 
 
@@ -73,6 +78,7 @@ def pull_widths(scored: Scored, group: str, first: Flags) -> list[Number]:
 
 
 def _width(name: str, values: Floats) -> Number:
+    values = values[np.isfinite(values)]
     return Number(name, spread(values), int(values.size), spread_interval(values))
 
 
@@ -84,8 +90,9 @@ def _summary(samples: Mapping[str, Scored]) -> Table:
             error, inside = scored.redshift_error[members], np.abs(pulls(scored, members)) < 1.0
             row: list[Cell] = [f"{group} ({name})", share("0.01", np.abs(error) < 0.01)]
             row.append(share("0.0033", np.abs(error) < 0.0033))
-            row.append(Number("NMAD", spread(error), members.size))
-            row.append(Number("bias", float(np.median(error)) if members.size else float("nan"), members.size))
+            found = error[np.isfinite(error)]
+            row.append(Number("NMAD", spread(found), found.size))
+            row.append(Number("bias", float(np.median(found)) if found.size else float("nan"), found.size))
             row += [pull_width(scored, group), share("within one error", inside)]
             rows.append(row)
     columns = (
@@ -135,9 +142,10 @@ def _cuts(name: str, scored: Scored) -> Plot:
         rate = share("zwarn = 0", error[clear] > limit)
         if rate.n:
             curves.append(Curve(f"{group}, zwarn = 0", [rate.n / members.size], [rate.value], n=[rate.n]))
+    highest = max((y for curve in curves for y in curve.y), default=0.0)
     return Plot(
         f"Catastrophic redshifts against completeness, {name}", "share kept", "share of these that is catastrophic",
-        curves,
+        curves, y_range=(0.0, min(1.02, max(_LEAST_FRAME, 2.0 * highest))),
     )  # fmt: skip
 
 
@@ -174,6 +182,7 @@ def pull_histograms(name: str, scored: Scored) -> Plot:
     curves = []
     for group in CATASTROPHIC_KM_S:
         values = pulls(scored, scored.with_redshift(group))
+        values = values[np.isfinite(values)]
         curves.append(histogram(f"{group} (width {spread(values):.2f}, n = {values.size})", values, edges))
     centres = 0.5 * (edges[1:] + edges[:-1])
     normal = np.exp(-0.5 * centres**2) / np.sqrt(2.0 * np.pi)

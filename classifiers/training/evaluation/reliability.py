@@ -3,7 +3,8 @@
 A sample of a few hundred spectra has a calibration error, and misses classes, whatever its probabilities are worth. So
 beside each number stands what it would be if labels were drawn from the probabilities (consistency resampling:
 Bröcker & Smith 2007, Weather and Forecasting 22, 651, Sect. 4): the median and the middle 95 % of the draws. A number
-beyond these says that the probabilities are wrong; a goal beyond them can be met by other probabilities alone.
+beyond these says that the probabilities are wrong; a goal beyond them can be met by other probabilities alone. Where
+objects have several spectra, errors and likelihoods of these are followed by those of each object's first alone.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def reliability(scored: Scored, first: Flags) -> list[Number]:
 
     Args:
         scored: a sample.
-        first: (n,) the first spectrum of each object, on which recalls rest.
+        first: (n,) the first spectrum of each object, on which recalls rest, and errors "each object once".
     """
     answers, right, truth = scored.answers, scored.right, scored.truth
     objects = [label.object_id for label in scored.labels]
@@ -66,10 +67,16 @@ def reliability(scored: Scored, first: Flags) -> list[Number]:
         interval = resampled_interval(lambda drawn: statistic(rows[drawn]), [objects[row] for row in rows], rng)
         return Number(name, statistic(rows), rows.size, interval)
 
+    def counted(name: str, rows: Rows, statistic: Callable[[Rows], float]) -> list[Number]:
+        whole, own = number(name, rows, statistic), rows[first[rows]]
+        return [whole] if own.size == rows.size else [whole, number(f"{name}, each object once", own, statistic)]
+
     return [
-        number("ECE of 13 classes", labelled, lambda rows: calibration_error(top[rows], right[rows])),
-        number("ECE of GALAXY, QSO, STAR", grouped, lambda rows: calibration_error(group_top[rows], group_right[rows])),
-        number("negative log likelihood of 13 classes [nat]", labelled, lambda rows: float(loss[rows].mean())),
+        *counted("ECE of 13 classes", labelled, lambda rows: calibration_error(top[rows], right[rows])),
+        *counted(
+            "ECE of GALAXY, QSO, STAR", grouped, lambda rows: calibration_error(group_top[rows], group_right[rows])
+        ),
+        *counted("negative log likelihood of 13 classes [nat]", labelled, lambda rows: float(loss[rows].mean())),
         number("balanced recall of 13 classes", once, lambda rows: balanced_recall(truth[rows], right[rows])),
         *promised(
             answers.probabilities[labelled],
@@ -97,19 +104,26 @@ def promised(
     _, member = np.unique(np.asarray(objects, np.str_), return_inverse=True)
     top, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     edges = np.cumsum(probabilities, axis=1)[:, :-1]
-    found = np.empty((draws, 3))
+    whole, alone = len(first), int(first.sum())
+    found = np.zeros((draws, 4))
     for draw in range(draws):
         label = (rng.random(int(member.max()) + 1)[member][:, None] >= edges).sum(axis=1)
         right = label == top
         found[draw] = (
             calibration_error(confidence, right),
+            calibration_error(confidence[first], right[first]) if alone < whole else 0.0,
             right[first].mean(),
             balanced_recall(label[first], right[first]),
         )
     low, middle, high = np.percentile(found, (2.5, 50.0, 97.5), axis=0)
-    names = ("ECE of 13 classes", "13 classes, each object once", "balanced recall of 13 classes")
-    counts = len(first), int(first.sum()), int(first.sum())
+    columns = (
+        ("ECE of 13 classes", whole),
+        ("ECE of 13 classes, each object once", alone),
+        ("13 classes, each object once", alone),
+        ("balanced recall of 13 classes", alone),
+    )
     return [
-        Number(PROMISED + name, float(middle[i]), counts[i], (float(low[i]), float(high[i])))
-        for i, name in enumerate(names)
+        Number(PROMISED + name, float(middle[i]), n, (float(low[i]), float(high[i])))
+        for i, (name, n) in enumerate(columns)
+        if i != 1 or alone < whole
     ]

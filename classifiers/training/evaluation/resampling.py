@@ -1,4 +1,4 @@
-"""Intervals of numbers that are no proportions: objects are drawn again, with all their spectra (Efron 1979)."""
+"""Intervals of what is measured on dependent spectra: objects are drawn again, with all their spectra (Efron 1979)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,36 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.training.intervals import clopper_pearson
+
 Rows = NDArray[np.int64]
 DRAWS, SEED = 1000, 20_261_122
+
+
+def first_spectra(objects: Sequence[str]) -> Rows:
+    """Return the positions of the first spectrum of each object, ascending; ``objects`` (n,) whose each is."""
+    _, first = np.unique(np.asarray(objects, np.str_), return_index=True)
+    return np.sort(first).astype(np.int64)
+
+
+def share_interval(
+    hits: NDArray[np.bool_], objects: Sequence[str], rng: np.random.Generator, draws: int = DRAWS
+) -> tuple[float, float]:
+    """Return the 95 % interval of a share of spectra, several of which are of one object.
+
+    Where all are hits or none is, drawing again changes nothing: then it is the exact one of as many trials as objects.
+
+    Args:
+        hits: (n,).
+        objects: (n,) whose spectrum each is.
+        rng: source of randomness.
+        draws: see ``resampled_interval``.
+    """
+    count = len(set(objects))
+    if hits.all() or not hits.any():
+        return clopper_pearson(count if hits.any() else 0, count)
+    found = resampled_interval(lambda rows: float(hits[rows].mean()), objects, rng, draws)
+    return (0.0, 1.0) if found is None else found
 
 
 def resampled_interval(

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from classifiers.quality import Quality
-from classifiers.training.evaluation.answers import GROUPS, Answers, Floats, Rows, Scored
+from classifiers.training.evaluation.answers import GROUPS, Answers, Flags, Floats, Rows, Scored
 from classifiers.training.evaluation.binned import LOW_RATES, by_snr, operating_curve, share
 from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Proportion, Section, Table
+from classifiers.training.evaluation.p_values import p_values
+from classifiers.training.evaluation.resampling import SEED, first_spectra, share_interval
 from classifiers.training.simulation.scheme import CLASSES, OTHER_TYPES
 from classifiers.verdict.unknown import REASONS
 
 _REASONS = tuple(dict.fromkeys(reversed(REASONS)))
 _ANOMALOUS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class InHost:
+    """Answers on transients in the light of galaxies, and which galaxy each is in: spectra in one are alike."""
+
+    answers: Answers
+    hosts: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +35,12 @@ class Transients:
     Attributes:
         kinds: by name: supernovae at one S/N, OzDES transients ...
         in_host: by kind, then by the transient's share of the light in a galaxy's spectrum.
+        objects: whose spectrum each of a kind is, where objects have several.
     """
 
     kinds: Mapping[str, Answers]
-    in_host: Mapping[str, Mapping[float, Answers]]
+    in_host: Mapping[str, Mapping[float, InHost]]
+    objects: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
@@ -36,7 +48,9 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
     rate = next(iter(samples.values())).answers.unknown_rate
     items: list[Item] = [false_by_reason(samples), _by_class(samples), by_class_picture(samples, rate)]
     items += [_by_snr(name, scored, rate) for name, scored in samples.items()]
-    items += [detected(samples, transients.kinds), _rare_at_rate(transients)]
+    items += p_values(samples)
+    kinds = each_object_once(transients.kinds, transients.objects)
+    items += [detected(samples, kinds), _rare_at_rate(kinds)]
     items.append(_curves(samples["real"], transients, rate))
     items += [_in_host(kind, by_share) for kind, by_share in transients.in_host.items()]
     text = (
@@ -45,14 +59,36 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
         "simulations, where it is nominal. Supernovae have flat noise and are at rest; OzDES spectra are mostly "
         "the host's light; tidal disruption events are made up (a hot black body and very broad lines). Quasars with "
         "broad absorption are a known class, and simulated ones trained on: P(broad absorption) finds them (section "
-        "on the quasar finder). Double redshifts are pairs of real galaxies and quasars, of equal light. A second "
+        "on the quasar finder). Double redshifts are pairs of real galaxies and quasars, of equal light, in which each "
+        "object is at most once the one and once the other. A second "
         "redshift is a quality bit beside the flag, for lines of another galaxy or quasar. A spectrum may be flagged "
-        f"by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or less. In the picture by class a bar "
-        "without a dot is of a class of which none is flagged. In the curves of detection "
+        f"by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or less. In the pictures by class and "
+        "against S/N a bar without a dot is of spectra of which none is flagged. In the curves of detection "
         "the score is the p-value of novelty alone, whatever reason the record gives; blank sky and M stars are left "
-        "out of them, since other reasons find these (NO_SIGNAL and OTHER_KNOWN; the table of kinds has their rates)."
+        "out of them, since other reasons find these (NO_SIGNAL and OTHER_KNOWN; the table of kinds has their rates). "
+        "Several spectra are of one supernova, and some of one OzDES transient: intervals of all spectra take these "
+        "for independent and are too narrow, and those of each object once (its first spectrum) are right. Transients "
+        "in host light are drawn several times into each of a few galaxies: their bands come from drawing the galaxies "
+        "again, each with all that is in it. P-values of known objects, where they are uniform, follow the diagonal; "
+        "below it they are too large, which costs detections, and above it too small."
     )
     return Section("Unknown", text, items)
+
+
+def each_object_once(kinds: Mapping[str, Answers], objects: Mapping[str, Sequence[str]]) -> dict[str, Answers]:
+    """Return the kinds and, after each whose objects have several spectra, the answers to the first of each object.
+
+    Args:
+        kinds: by name.
+        objects: by name, whose spectrum each is; a kind that is not named has one of each.
+    """
+    found: dict[str, Answers] = {}
+    for name, answers in kinds.items():
+        found[name] = answers
+        first = first_spectra(objects.get(name, ()))
+        if first.size < len(objects.get(name, ())):
+            found[f"{name}, each object once"] = answers.rows(first)
+    return found
 
 
 def false_by_reason(samples: Mapping[str, Scored]) -> Table:
@@ -111,10 +147,9 @@ def _by_snr(name: str, scored: Scored, rate: float) -> Plot:
         curves.append(by_snr(group, snr[rows], scored.answers.unknown[rows]))
     ends = [min(min(curve.x, default=1.0) for curve in curves), max(max(curve.x, default=1.0) for curve in curves)]
     curves.append(Curve(f"declared {rate:g}", ends, [rate, rate]))
-    highest = max(high for curve in curves for high in (*curve.y, *curve.high))
     return Plot(
-        f"False unknown against S/N, {name}", "median S/N per bin of 207 km/s", "share flagged", curves, "points",
-        x_log=True, y_range=(0.0, min(1.02, max(6.0 * rate, 1.05 * highest))),
+        f"False unknown against S/N, {name}", "median S/N per bin of 207 km/s", "share flagged", curves, "marks",
+        x_log=True, y_log=True, y_range=(0.05 * rate, 1.02),
     )  # fmt: skip
 
 
@@ -169,10 +204,10 @@ def _curves(real: Scored, transients: Transients, rate: float) -> Plot:
     )  # fmt: skip
 
 
-def _rare_at_rate(transients: Transients) -> Table:
+def _rare_at_rate(kinds: Mapping[str, Answers]) -> Table:
     levels = (0.1, 0.05, 0.02, 0.01)
     rows: list[list[Cell]] = []
-    for name, answers in transients.kinds.items():
+    for name, answers in kinds.items():
         novelty, anomaly = answers.column("unknown_p_value"), answers.column("anomaly_p_value")
         for what, p_value in (("novelty (published)", novelty), ("VAE alone", anomaly)):
             rows.append([name, what, *(_rare(p_value, level) for level in levels)])
@@ -186,7 +221,8 @@ def _rare(p_value: Floats, level: float) -> Proportion:
     return share(f"p <= {level:g}", p_value[np.isfinite(p_value)] <= level)
 
 
-def _in_host(kind: str, by_share: Mapping[float, Answers]) -> Plot:
+def _in_host(kind: str, by_share: Mapping[float, InHost]) -> Plot:
+    """Return the shares detected, with bands from drawing the hosts again."""
     curves: list[Curve] = []
     fractions = list(by_share)
     for name, column, level in (
@@ -194,24 +230,30 @@ def _in_host(kind: str, by_share: Mapping[float, Answers]) -> Plot:
         ("novelty p <= 0.05", "unknown_p_value", 0.05),
         ("VAE p <= 0.05", "anomaly_p_value", 0.05),
     ):
-        shares = [
-            _rare(answers.column(column), level) if column else share(name, answers.unknown)
-            for answers in by_share.values()
-        ]
-        if not all(each.n for each in shares):
+        found = [_hits(each, column, level) for each in by_share.values()]
+        if not all(hits.size for hits, _ in found):
             continue
-        bands = [each.interval for each in shares]
+        bands = [share_interval(hits, hosts, np.random.default_rng(SEED)) for hits, hosts in found]
         curves.append(
             Curve(
                 name,
                 fractions,
-                [each.value for each in shares],
+                [float(hits.mean()) for hits, _ in found],
                 [band[0] for band in bands],
                 [band[1] for band in bands],
-                [each.n for each in shares],
+                [hits.size for hits, _ in found],
             )
         )
+    galaxies = len({host for each in by_share.values() for host in each.hosts})
     return Plot(
-        f"{kind} in the light of real galaxies", "share of the light that is theirs", "share detected", curves,
-        "points", y_range=(0.0, 1.02),
+        f"{kind} in the light of real galaxies", f"share of the light that is theirs, in {galaxies} galaxies",
+        "share detected", curves, "points", y_range=(0.0, 1.02),
     )  # fmt: skip
+
+
+def _hits(seen: InHost, column: str, level: float) -> tuple[Flags, list[str]]:
+    """Return which have a p-value at or below a level, or with no column which are unknown, and their hosts."""
+    p_value = seen.answers.column(column)
+    given = np.isfinite(p_value) if column else np.ones(p_value.size, np.bool_)
+    hits = p_value <= level if column else seen.answers.unknown
+    return np.asarray(hits[given], np.bool_), [seen.hosts[row] for row in np.flatnonzero(given).tolist()]

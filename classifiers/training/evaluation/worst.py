@@ -32,6 +32,19 @@ def worst(
         anomaly: engine of role ``anomaly``, for the contributions.
         reconstruct: of the same bundle; None draws no reconstruction.
     """
+    chosen = worst_rows(scored)
+    examples = _examples(scored, [spectra[row] for _, row in chosen], chosen, anomaly, reconstruct) if chosen else []
+    text = (
+        "Up to three of each kind, the most confident first, and no object twice: what is wrong in several ways stands "
+        "under the first of them. Black: flux on the common grid, normalised; orange: "
+        "one-sigma error; blue: the VAE's reconstruction (where torch is there to compute it); red: what each bin adds "
+        "to the VAE's reduced chi-square (scale on the right; the score cuts it where the bars are cut)."
+    )
+    return Section("The worst errors", text, examples)
+
+
+def worst_rows(scored: Scored) -> list[tuple[str, int]]:
+    """Return the kind of error and the row of up to three of each kind, each of another object."""
     answers = scored.answers
     top = np.nan_to_num(answers.probabilities.max(axis=1))
     coarse = np.nan_to_num(answers.group_probabilities.max(axis=1))
@@ -45,17 +58,17 @@ def worst(
         ("false unknown", -answers.column("unknown_p_value"), known & answers.unknown),
     )
     chosen: list[tuple[str, int]] = []
+    taken: set[str] = set()
     for title, badness, rows in choices:
         members = np.flatnonzero(rows & np.isfinite(badness))
         order = members[np.argsort(-badness[members], kind="stable")]
-        chosen += [(title, int(row)) for row in order[:_MOST]]
-    examples = _examples(scored, [spectra[row] for _, row in chosen], chosen, anomaly, reconstruct) if chosen else []
-    text = (
-        "Up to three of each kind, the most confident first. Black: flux on the common grid, normalised; orange: "
-        "one-sigma error; blue: the VAE's reconstruction (where torch is there to compute it); red: what each bin adds "
-        "to the VAE's reduced chi-square (scale on the right; the score cuts it where the bars are cut)."
-    )
-    return Section("The worst errors", text, examples)
+        shown = 0
+        for row in order.tolist():
+            if shown < _MOST and scored.labels[row].object_id not in taken:
+                taken.add(scored.labels[row].object_id)
+                chosen.append((title, row))
+                shown += 1
+    return chosen
 
 
 def _examples(

@@ -85,6 +85,51 @@ def test_a_card_has_data_digests_seed_numbers_and_limits() -> None:
     assert "nominal" in card
 
 
+def test_the_card_of_the_vae_has_what_its_own_p_value_finds_and_its_map_and_nothing_of_the_classifier() -> None:
+    bundle = load_bundle(MODELS / "spectral-anomaly")
+
+    def share(name: str, successes: int) -> dict[str, object]:
+        value = successes / 10
+        return {"name": name, "successes": successes, "n": 10, "value": value, "interval_95": [0.1, 0.9]}
+
+    kinds = ["kind", "unknown", "VAE p <= 0.01"]
+    rows = [
+        [kind, share("unknown", 9), share("VAE p <= 0.01", n)] for kind, n in (("SKY (real)", 3), ("supernovae", 4))
+    ]
+    kept = [["real", "map", {"name": "trustworthiness", "value": 0.95, "n": 437, "interval": None}]]
+    sections = [
+        ("Unknown", "Detected at the declared rate, by kind", kinds, rows),
+        ("Map", "How well neighbours are kept", ["sample", "shown by", "trustworthiness, k = 15"], kept),
+        ("Simulated 4MOST exposure", "Detected at the declared rate, by kind", kinds, [["not me", *rows[0][1:]]]),
+    ]
+    measured = {
+        "engines": {"spectral-anomaly": bundle.sha256},
+        "title": "A test",
+        "proportions": [
+            share("VAE p <= 0.01, known objects", 1),
+            share("unknown: M stars", 8),
+            share("blank sky as NO_SIGNAL", 7),
+            share("false unknown as NOVEL, known objects", 6),
+        ],
+        "numbers": [],
+        "sections": [
+            {"title": section, "items": [{"title": table, "columns": columns, "rows": found}]}
+            for section, table, columns, found in sections
+        ],
+    }
+    card = model_card(bundle, measured)
+    assert "| VAE p <= 0.01, known objects | 1/10 = 0.100 | 0.100 to 0.900 |" in card
+    assert "| VAE p <= 0.01: SKY (real) | 3/10 = 0.300 | 0.100 to 0.900 |" in card
+    assert "| VAE p <= 0.01: supernovae | 4/10 = 0.400 | 0.100 to 0.900 |" in card
+    assert "| map: trustworthiness, k = 15, real | 0.95 (n = 437) |  |" in card
+    for other in ("M stars", "NO_SIGNAL", "false unknown", "not me"):
+        assert other not in card
+    classifier = load_bundle(MODELS / "spectral-classifier")
+    own = model_card(classifier, {**measured, "engines": {"spectral-classifier": classifier.sha256}})
+    assert "| unknown: M stars | 8/10 = 0.800 | 0.100 to 0.900 |" in own
+    assert "VAE p" not in own.split("## Numbers")[1]
+
+
 def test_numbers_of_other_weights_are_never_shown() -> None:
     bundle = load_bundle(MODELS / "spectral-classifier")
     other = {**EVALUATION, "engines": {"spectral-classifier": "0" * 64}}

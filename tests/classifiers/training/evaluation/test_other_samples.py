@@ -12,13 +12,14 @@ from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.training.evaluation.other_samples import (
     desi_coadds,
+    double_redshifts,
     in_host_light,
     ozdes_transients,
     simulated,
     supernova_templates,
     supernovae,
 )
-from classifiers.training.evaluation.real_spectra import real_spectra
+from classifiers.training.evaluation.real_spectra import native_spectra, real_spectra
 from classifiers.training.evaluation.tidal import tidal_disruptions
 from classifiers.training.simulation.grid import native_wavelength
 from classifiers.training.simulation.scheme import CLASSES
@@ -50,6 +51,7 @@ def test_supernovae_are_seen_as_an_instrument_would_see_them(data_dir: Path) -> 
     again, _ = supernovae(data_dir / "spectra", 10.0, np.random.default_rng(1), "4MOST_LRS")
     np.testing.assert_array_equal(spectra[5].flux, again[5].flux)
     assert [label.snr for label in labels] == [10.0] * 104
+    assert len({label.object_id for label in labels}) == 63  # many were seen at several ages
     wavelength = native_wavelength()
     flux, weight = (np.stack([getattr(item, name) for item in spectra]) for name in ("flux", "uncertainty"))
     seen = weight > 0
@@ -69,6 +71,7 @@ def test_supernovae_are_seen_as_an_instrument_would_see_them(data_dir: Path) -> 
 def test_transients_with_hosts_are_read_whole(data_dir: Path) -> None:
     spectra, labels = ozdes_transients(data_dir / "spectra")
     assert len(spectra) == len(labels) == 69
+    assert len({label.object_id for label in labels}) == 67  # two were seen twice
     assert np.median([label.snr for label in labels]) > 1.0
 
 
@@ -81,7 +84,8 @@ def test_a_supernova_without_a_share_of_the_light_leaves_the_galaxy_as_it_was(da
 
     def mixed(fraction: float) -> list[np.ndarray]:
         rng = np.random.default_rng(3)
-        made = in_host_light(flux, weight, redshift, templates, fraction, rng, 4)
+        made, hosts = in_host_light(flux, weight, redshift, templates, fraction, rng, 4)
+        assert hosts.tolist() == [0] * 4
         return [np.where(item.uncertainty > 0, item.flux, np.nan) for item in made]
 
     host, half, alone = mixed(0.0), mixed(0.5), mixed(1.0)
@@ -89,6 +93,45 @@ def test_a_supernova_without_a_share_of_the_light_leaves_the_galaxy_as_it_was(da
     seen = np.isfinite(host[0])
     np.testing.assert_allclose(host[0][seen], flux[0][seen], rtol=1e-6)
     np.testing.assert_allclose(half[0][seen], 0.5 * (host[0][seen] + alone[0][seen]), rtol=1e-4, atol=1e-3)
+
+
+def test_hosts_are_named_where_a_galaxy_takes_fewer_supernovae_than_it_should(data_dir: Path) -> None:
+    """The first sees all templates; the second sees one alone, which covers what is left of it."""
+    flux, weight = np.ones((2, 4671), np.float32), np.ones((2, 4671), np.float32)
+    weight[1, 1000:] = 0.0
+    templates = np.ones((3, 4671), np.float32)
+    templates[1:, :1500] = np.nan
+    weight[0, :2000] = 0.0
+    made, hosts = in_host_light(flux, weight, np.zeros(2), templates, 0.5, np.random.default_rng(5), 3)
+    assert len(made) == 4
+    assert hosts.tolist() == [0, 0, 0, 1]
+
+
+def test_two_redshifts_in_one_fibre_are_of_each_object_once_as_its_own_and_once_as_partner() -> None:
+    """Fifty epochs of one quasar are one object; galaxies of one redshift have no partner among themselves."""
+    objects = ["often"] * 50 + [f"far-{row}" for row in range(20)] + [f"near-{row}" for row in range(20)]
+    redshift = np.concatenate([np.full(50, 2.0), np.linspace(1.0, 1.4, 20), np.full(20, 0.1)])
+    levels = 2.0 + np.arange(90, dtype=np.float32)
+    pixel = np.random.default_rng(6).normal(1.0, 0.1, (90, 4671)).astype(np.float32)
+    flux = pixel / np.median(pixel, axis=1, keepdims=True) * levels[:, None]
+    spectra = native_spectra(flux, np.ones_like(flux))
+    pairs = double_redshifts(spectra, redshift, objects, np.random.default_rng(7))
+    again = double_redshifts(spectra, redshift, objects, np.random.default_rng(7))
+    assert [item.flux.tobytes() for item in pairs] == [item.flux.tobytes() for item in again]
+    unit = flux / levels[:, None]
+    assert 30 <= len(pairs) <= 41
+    members = [_members(item.flux, unit) for item in pairs]
+    assert all(abs(redshift[a] - redshift[b]) > 0.05 * (1.0 + min(redshift[a], redshift[b])) for a, b in members)
+    assert len({tuple(sorted(pair)) for pair in members}) == len(members)
+    assert max(Counter(objects[row] for pair in members for row in pair).values()) <= 2
+    assert sum("often" in (objects[a], objects[b]) for a, b in members) == 2
+
+
+def _members(blend: np.ndarray, unit: np.ndarray) -> tuple[int, int]:
+    """Return the two of the spectra, (n, pixel) of median 1, that a blend is the sum of."""
+    parts = (unit - 1.0) @ (blend / np.median(blend) - 1.0)
+    one, other = np.argsort(parts)[-2:].tolist()
+    return one, other
 
 
 @pytest.mark.slow

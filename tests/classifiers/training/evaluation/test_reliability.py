@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from classifiers.training.evaluation.answers import Answers, Scored
 from classifiers.training.evaluation.document import Number
-from classifiers.training.evaluation.reliability import balanced_recall, calibration_error, promised
+from classifiers.training.evaluation.reliability import (
+    PROMISED,
+    balanced_recall,
+    calibration_error,
+    promised,
+    reliability,
+)
+from tests.classifiers.training.evaluation.answered import label, verdicts
 
 N, CLASSES = 400, 5
 
@@ -59,11 +69,38 @@ def test_probabilities_that_are_too_sure_measure_a_calibration_error_beyond_thei
 def test_epochs_of_one_object_are_right_or_wrong_together() -> None:
     values = np.tile([0.5, 0.5], (100, 1))
     first = np.arange(100) == 0
-    error, share, _ = promised(values, ["same"] * 100, first, np.random.default_rng(3))
+    error, alone, share, _ = promised(values, ["same"] * 100, first, np.random.default_rng(3))
     assert error.value == pytest.approx(0.5)  # all right or all wrong: half a class away from what was said
-    assert (error.n, share.n) == (100, 1)
+    assert (error.n, alone.n, share.n) == (100, 1, 1)
+    assert alone.name == f"{PROMISED}ECE of 13 classes, each object once"
     apart, _, _ = each_its_own(values)
     assert apart.value < 0.1
+
+
+def test_epochs_of_one_object_are_one_object_beside_all_spectra() -> None:
+    """Nine epochs of one quasar are sure and wrong, nine other quasars as sure and right."""
+    labels = [replace(label(row, "QSO_nan"), object_id="twice") for row in range(9)]
+    labels += [label(row, "QSO_nan") for row in range(9, 18)]
+    names = ["STAR_A0"] * 9 + ["QSO_nan"] * 9
+    scored = Scored(labels, Answers.of([verdicts(names, probability=0.9)]))
+    found = {each.name: each for each in reliability(scored, np.array([True, *[False] * 8, *[True] * 9]))}
+    for name in ("ECE of 13 classes", "ECE of GALAXY, QSO, STAR", "negative log likelihood of 13 classes [nat]"):
+        whole, once = found[name], found[f"{name}, each object once"]
+        assert (whole.n, once.n) == (18, 10)
+        assert once.value < whole.value
+        assert once.interval is not None
+        assert once.interval[0] <= once.value <= once.interval[1]
+    assert found["ECE of 13 classes"].value == pytest.approx(0.4)
+    assert found["ECE of 13 classes, each object once"].value == pytest.approx(0.0, abs=1e-12)
+    loss = found["negative log likelihood of 13 classes [nat], each object once"].value
+    assert loss == pytest.approx(-(9 * np.log(0.9) + np.log(0.1 / 12)) / 10)
+
+
+def test_where_each_object_has_one_spectrum_nothing_is_told_twice() -> None:
+    scored = Scored([label(0, "QSO_nan"), label(1, "STAR_A0")], Answers.of([verdicts(["QSO_nan", "STAR_A0"])]))
+    names = [each.name for each in reliability(scored, np.ones(2, np.bool_))]
+    assert len(names) == len(set(names))
+    assert not any(name.startswith(("ECE", "negative", PROMISED + "ECE")) and "once" in name for name in names)
 
 
 def test_an_empty_sample_promises_nothing() -> None:
