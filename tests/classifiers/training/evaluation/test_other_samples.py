@@ -127,6 +127,13 @@ def test_two_redshifts_in_one_fibre_are_of_each_object_once_as_its_own_and_once_
     assert sum("often" in (objects[a], objects[b]) for a, b in members) == 2
 
 
+def test_two_objects_make_one_pair() -> None:
+    """The second does not take the first for its partner again, which would be the same light."""
+    spectra = native_spectra(np.ones((2, 4671), np.float32), np.ones((2, 4671), np.float32))
+    pairs = double_redshifts(spectra, np.array([0.1, 1.0]), ["near", "far"], np.random.default_rng(8))
+    assert len(pairs) == 1
+
+
 def _members(blend: np.ndarray, unit: np.ndarray) -> tuple[int, int]:
     """Return the two of the spectra, (n, pixel) of median 1, that a blend is the sum of."""
     parts = (unit - 1.0) @ (blend / np.median(blend) - 1.0)
