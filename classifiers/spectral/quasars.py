@@ -15,6 +15,10 @@ from classifiers.verdict.redshift import alternatives
 
 Floats = NDArray[np.float64]
 
+FARTHEST: Final = 5.0
+"""Beyond it the network's redshift stays. Lyman alpha and the forest are nearly all that the eigenspectra see there: of
+471 simulated quasars of S/N above 3 their fit leaves 0.23 off by more than 0.0033 (1 + z), the network 0.13 (between
+4.5 and 5 0.11 and 0.12 of 414)."""
 LEAST_PROBABILITY: Final = 0.01
 """Of another redshift that is looked at: each costs as much as the first."""
 
@@ -54,5 +58,6 @@ def write_quasars(
         np.column_stack([redshift[rows], offered]),
         np.column_stack([own, np.where(np.isfinite(offered), shares[rows], 1.0)]),
     )
-    result.redshift[rows] = found.redshift
-    result.redshift_error[rows] = found.error
+    near = found.redshift < FARTHEST
+    result.redshift[rows] = np.where(near, found.redshift, np.nan)
+    result.redshift_error[rows] = np.where(near, found.error, np.nan)

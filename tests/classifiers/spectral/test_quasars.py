@@ -13,6 +13,7 @@ from classifiers.preprocess.grid import COMMON_GRID
 from classifiers.preprocess.prepare import prepare
 from classifiers.quality import Quality
 from classifiers.spectral.measuring import measured
+from classifiers.spectral.quasars import FARTHEST
 from classifiers.spectral.suite import SpectralSuite
 from classifiers.suite import MODELS
 from classifiers.training.evaluation.binned import area_under
@@ -125,3 +126,16 @@ def test_a_redshift_that_is_published_is_not_among_the_others() -> None:
     near = np.abs(others - published[:, None])[taken] < 0.006 * (1.0 + published[taken, None])
     assert not (near & quasar[found.alternative_class[taken]] & (found.alternative_class[taken] >= 0)).any()
     assert (found.zwarn[taken] & 2).all()
+
+
+def test_the_farthest_quasars_keep_the_networks_redshift() -> None:
+    """What the eigenspectra see there is Lyman alpha and its forest, where they fit far off more often."""
+    batch = Simulator.load().draw(3000, np.random.default_rng(4), instrument="BOSS", kinds={"QSO": 1.0})
+    rows = np.flatnonzero((batch.snr > 6.0) & (batch.redshift > 4.0))
+    spectra, redshift = native_spectra(batch.flux[rows], batch.inverse_variance[rows]), batch.redshift[rows]
+    found = stage(spectra, answer(redshift, redshift, 0.0))
+    far, near = redshift > FARTHEST + 0.1, redshift < FARTHEST - 0.1
+    assert min(far.sum(), near.sum()) > 10
+    assert np.isnan(found.redshift[far]).all()
+    assert np.isnan(found.redshift_error[far]).all()
+    assert np.isfinite(found.redshift[near]).mean() > 0.9
