@@ -27,7 +27,7 @@ from stream.decoded import Accepted, Decoded, Lane, Rejected
 from stream.errors import Fatal
 from stream.ledger.account import Account, Balance
 from stream.partition_log import PartitionLog, Slot, account_of
-from stream.records.finished import Finished
+from stream.records.finished import GROUP_HEADER, Finished
 from stream.tally import Tally
 from stream.transports.contract import CommitOutcome, CommitUnit, Headers, Output, TopicPartition
 from stream.work import Batch, Commit, Limits
@@ -46,6 +46,7 @@ class Pipeline:
 
     Args:
         limits: when batches and commits are due, and how much is held.
+        group: consumer group, which stands in a header of each output.
         dead_letter: makes the dead letter of a reject; pure.
         ledger_output: makes the ledger message of an account; pure.
     """
@@ -54,10 +55,12 @@ class Pipeline:
         self,
         limits: Limits,
         *,
+        group: str,
         dead_letter: Callable[[Rejected], Finished],
         ledger_output: Callable[[Account], Output],
     ) -> None:
         self._limits = limits
+        self._group = (GROUP_HEADER, group.encode())
         self._dead_letter = dead_letter
         self._ledger_output = ledger_output
         self._logs: dict[TopicPartition, PartitionLog] = {}
@@ -183,7 +186,10 @@ class Pipeline:
         logs = [log for log in self._logs.values() if log.ready_records]
         if not logs or not (asked or not self.wants_input() or self._commit_due(logs, now)):
             return None
-        published: Headers = (("published_ms", str(unix_ms).encode()),)
+        published: Headers = (
+            self._group,
+            ("published_ms", str(unix_ms).encode()),
+        )
         units = []
         taken: dict[TopicPartition, tuple[PartitionLog, list[Slot], Account]] = {}
         for log in logs:

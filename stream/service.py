@@ -90,7 +90,7 @@ def serve(
     dead_letters = DeadLetterWriter(topic=topics.dead_letter, program_version=version, encode=codec.encode)
     ledger = LedgerWriter(topic=topics.ledger, group=settings.group, program_version=version, encode=codec.encode)
     limits = limits_of(settings.batching, on_gpu=computes_on_gpu(settings, classifiers))
-    pipeline = Pipeline(limits, dead_letter=dead_letters.finish, ledger_output=ledger.output)
+    pipeline = Pipeline(limits, group=settings.group, dead_letter=dead_letters.finish, ledger_output=ledger.output)
     shared = Shared(pipeline, telemetry, clock)
     writers = {
         lane: L2Writer(classifier.engines(), topic=topics.l2, codec=codec) for lane, classifier in classifiers.items()

@@ -3,6 +3,7 @@
 Memory is bounded: a bit per message and kind (``offset_set``), and one small record per commit. Committed records only,
 as every reader gives them. It may run beside the service: the ledger is read first, to fix how far the proof goes, then
 the outputs, then the ledger again, to tell outputs committed meanwhile from outputs without an account, then the input.
+Several groups may write to one topic: outputs count for the group in their header, older ones, without it, for any.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from schemas.codec import Codec
 from schemas.errors import Undecodable
 from stream.errors import Retryable, StreamError
 from stream.ledger.proof import Difference, PartitionAccount, PartitionEvidence
+from stream.records.finished import GROUP_HEADER
 from stream.sections import TopicsSettings
 from stream.transports.contract import Message, Reader, TopicPartition
 
@@ -48,7 +50,7 @@ def verify_ledger(
 
     Args:
         topics: names of the topics.
-        group: consumer group whose ledger is read.
+        group: consumer group whose ledger and outputs are read.
         open_reader: opens a reader of one topic from its first message on.
         codec: decodes L2 records, dead letters and ledger entries.
 
@@ -64,7 +66,7 @@ def verify_ledger(
         return evidence.setdefault(source, PartitionEvidence(source))
 
     def sources(topic: str) -> Iterator[tuple[PartitionEvidence, int]]:
-        for message, record in _records(topic, open_reader, codec, strays):
+        for message, record in _records(_of_group(group, _messages(topic, open_reader)), codec, strays):
             source = record.get("source")
             if not isinstance(source, dict) or source["topic"] not in topics.inputs:
                 strays.append(_stray(message, "a record of one of the input topics", str(source)))
@@ -72,7 +74,7 @@ def verify_ledger(
             yield of(source["topic"], source["partition"]), source["offset"]
 
     def entries() -> Iterator[tuple[PartitionEvidence, dict[str, Any]]]:
-        for message, entry in _records(topics.ledger, open_reader, codec, strays):
+        for message, entry in _records(_messages(topics.ledger, open_reader), codec, strays):
             if entry.get("group") != group:
                 continue
             if entry["topic"] in topics.inputs:
@@ -96,10 +98,18 @@ def verify_ledger(
     return Verification(tuple(item.account() for _, item in ordered), next(iter([*differences, *strays]), None))
 
 
+def _of_group(group: str, messages: Iterator[Message]) -> Iterator[Message]:
+    """Leave out what the header says another group made."""
+    own = group.encode()
+    for message in messages:
+        if dict(message.headers).get(GROUP_HEADER) in (own, None):
+            yield message
+
+
 def _records(
-    topic: str, open_reader: Callable[[str], Reader], codec: Codec, strays: list[Difference]
+    messages: Iterator[Message], codec: Codec, strays: list[Difference]
 ) -> Iterator[tuple[Message, dict[str, Any]]]:
-    for message in _messages(topic, open_reader):
+    for message in messages:
         try:
             yield message, codec.decode(message.value or b"").record
         except Undecodable as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from stream.decoded import Lane
 from stream.errors import Reason
 from stream.transports.contract import Headers
 
 SKY_FIBRE = "SKY_FIBRE"
+GROUP_HEADER: Final = "group"
+"""Header of L2 records and dead letters that names the consumer group which made them; older ones have none."""
 
 
 class Finished(NamedTuple):
@@ -17,7 +19,7 @@ class Finished(NamedTuple):
     A named tuple, not a dataclass, because one is made for every record on the hot path.
 
     Attributes:
-        topic, key, value, headers: the message to publish, without the time of publication.
+        topic, key, value, headers: the message to publish, without the group and the time of publication.
         lane, survey: which kind of input, and whose.
         l1_append_ms: when the input was appended to its topic, UTC [ms since 1970].
         reason: why it is a dead letter; None for an L2 record.

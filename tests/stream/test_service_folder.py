@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,25 @@ from classifiers.classifier import Classifier
 from classifiers.suite import default_bundles, open_suites
 from schemas.codec import Codec
 from stream.decoded import Lane
-from stream.ledger.verify import verify_ledger
+from stream.ledger.verify import Verification, verify_ledger
+from stream.redrive import redrive
 from stream.service import ServiceReport, serve
 from stream.settings import Settings
 from stream.transports.contract import Message, Output
 from stream.transports.folder.reader import FolderReader
 from stream.transports.folder.transport import FolderTransport
 from stream.transports.folder.writer import FolderWriter
+from stream.transports.opening import open_publisher
 
 L1 = "specstream.l1.spectrum"
 L2 = "specstream.l2.classification"
 DEAD = "specstream.dead_letter"
 
 
-def settings(folder: Path, **batching: Any) -> Settings:
+def settings(folder: Path, group: str = "specstream", **batching: Any) -> Settings:
     return Settings(
         broker=f"file:{folder}",
+        group=group,
         topics={"image_alert": ["alerts"]},
         batching={"max_age_ms": 5, "commit_max_age_ms": 10, **batching},
     )
@@ -53,9 +57,14 @@ def read(folder: Path, topic: str) -> Iterator[Message]:
 
 
 def run(
-    folder: Path, classifiers: Mapping[Lane, Classifier], telemetry: Any, codec: Codec, **batching: Any
+    folder: Path,
+    classifiers: Mapping[Lane, Classifier],
+    telemetry: Any,
+    codec: Codec,
+    group: str = "specstream",
+    **batching: Any,
 ) -> ServiceReport:
-    config = settings(folder, **batching)
+    config = settings(folder, group, **batching)
     transport = FolderTransport(folder, config.topics.inputs, config.group)
     try:
         return serve(config, transport, classifiers, telemetry, codec=codec, until_idle_s=0.05)
@@ -63,8 +72,8 @@ def run(
         transport.close()
 
 
-def proved(folder: Path, codec: Codec) -> bool:
-    config = settings(folder)
+def proved(folder: Path, codec: Codec, group: str = "specstream") -> bool:
+    config = settings(folder, group)
     result = verify_ledger(config.topics, config.group, lambda topic: FolderReader(folder, [topic]), codec)
     assert result.holds, str(result.difference)
     return sum(account.records_in for account in result.partitions) > 0
@@ -93,6 +102,55 @@ def test_a_restarted_service_goes_on_where_the_commit_was(
     assert first.records_in + second.records_in == 300
     assert proved(tmp_path, codec)
     assert len(list(read(tmp_path, L2))) + len(list(read(tmp_path, DEAD))) == 300
+
+
+def test_groups_that_share_topics_each_have_a_proof(
+    tmp_path: Path, codec: Codec, spectrum_value: Any, null_engines: Any, telemetry: Any
+) -> None:
+    """Two groups write the same values beside each other; a redriven dead letter is proved for both."""
+    fill(tmp_path, [Output(L1, str(i).encode(), spectrum_value(i) if i % 9 else b"bad") for i in range(40)])
+    groups = ("specstream", "replay")
+    for group in groups:
+        run(tmp_path, {"spectrum": null_engines()}, telemetry, codec, group)
+    with (
+        closing(FolderReader(tmp_path, [DEAD])) as letters,
+        closing(open_publisher(f"file:{tmp_path}", "redrive", "specstream.ingest_state")) as publisher,
+    ):
+        assert redrive(letters, publisher, codec).finished == 10
+    for group in groups:
+        run(tmp_path, {"spectrum": null_engines()}, telemetry, codec, group)
+        assert proved(tmp_path, codec, group)
+    for topic, count in ((L2, 35), (DEAD, 15)):
+        values = {
+            group: [m.value for m in read(tmp_path, topic) if dict(m.headers)["group"] == group.encode()]
+            for group in groups
+        }
+        assert len(values["replay"]) == count
+        assert values["replay"] == values["specstream"]
+
+
+@pytest.mark.parametrize("topic", [L2, DEAD])
+def test_a_lost_output_is_found_beside_that_of_another_group(
+    tmp_path: Path, codec: Codec, spectrum_value: Any, null_engines: Any, telemetry: Any, topic: str
+) -> None:
+    """What another group made of an input does not stand for what is missing."""
+    fill(tmp_path, [Output(L1, str(i).encode(), spectrum_value(i) if i % 9 else b"bad") for i in range(20)])
+    for group in ("specstream", "replay"):
+        run(tmp_path, {"spectrum": null_engines()}, telemetry, codec, group)
+
+    class Loses(FolderReader):
+        def read(self, max_records: int, timeout_s: float) -> list[Message]:
+            return [m for m in super().read(max_records, timeout_s) if dict(m.headers).get("group") != b"replay"]
+
+    def verified(group: str) -> Verification:
+        topics = settings(tmp_path).topics
+        opened = {topic: Loses}
+        return verify_ledger(topics, group, lambda name: opened.get(name, FolderReader)(tmp_path, [name]), codec)
+
+    assert verified("specstream").holds
+    difference = verified("replay").difference
+    assert difference is not None
+    assert difference.received == "none"
 
 
 def real_spectra(data_dir: Path, codec: Codec) -> list[Output]:

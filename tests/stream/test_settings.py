@@ -92,13 +92,24 @@ def test_the_environment_wins_over_the_file(load: Load, monkeypatch: pytest.Monk
         ('[topics]\nl2 = "a b"', "topics.l2: .*received 'a b'"),
         ('[topics]\nl2 = "specstream.dead_letter"', "expected distinct topic names, received 'specstream.dead_letter'"),
         ('[topics]\nl1_spectrum = ""', "expected at least one input topic"),
-        ("[batching]\nmax_records = 0", "batching.max_records: .*greater than or equal to 1; received 0"),
+        ("[batching]\nmax_records = 0", "batching.max_records: .*greater than or equal to 1, received 0"),
         ('[batching]\nmax_records = "many"', "batching.max_records: .*integer.*received 'many'"),
         ("[batching]\nmax_records = true", "batching.max_records: expected a number, received true"),
         ("[batching]\nmax_records = 500\nin_flight_max_records = 100", "expected at least max_records = 500"),
         ('broker = "http://host"', "broker: expected kafka://HOST:PORT.*received 'http://host'"),
         ("[metrics]\nport = 70000", "metrics.port: .*received 70000"),
-        ('topics = "x"', "topics: expected: a table; received 'x'"),
+        ('topics = "x"', "topics: expected a table, received 'x'"),
+        ('[topics]\nimage_alert = "ztf"', "topics.image_alert: expected a list, received 'ztf'$"),
+        ("[topics]\nimage_alert = [3]", "topics.image_alert.0: expected a string, received 3$"),
+        ("[topics]\nl2 = {a = 3}", "topics.l2: expected a string, received a table$"),
+        ('[schemas]\nids = "x"', "schemas.ids: expected a table, received 'x'$"),
+        ('[schemas.ids]\nx = "y"', "schemas.ids.x: expected an integer, received 'x'$"),
+        ('[metrics]\nhost = ""', "metrics.host: expected text with at least 1 character, received ''$"),
+        ('[engines]\ndevice = "tpu"', "engines.device: expected 'auto', 'cuda' or 'cpu', received 'tpu'$"),
+        ("[batching]\nmax_age_ms = 1.5", "batching.max_age_ms: expected an integer, received 1.5$"),
+        ('[batching]\ndrain_timeout_s = "x"', "drain_timeout_s: expected a number, received 'x'$"),
+        ("[kafka]\npartitions = 0", "kafka.partitions: expected a number greater than or equal to 1, received 0$"),
+        ("[kafka.librdkafka]\na = [1]", "kafka.librdkafka.a: expected a string, received a hidden value$"),
         ("group = [", "expected TOML"),
     ],
 )
@@ -107,6 +118,7 @@ def test_a_mistake_is_named_in_one_line(load: Load, text: str, said: str) -> Non
     with pytest.raises(ConfigurationError, match=said) as raised:
         load(text)
     assert "\n" not in str(raised.value)
+    assert "should" not in str(raised.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -121,6 +133,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ("SPECSTREAM_GRUOP", "perhaps SPECSTREAM_GROUP"),
         ("SPECSTREAM_TOPIC__L2", "perhaps SPECSTREAM_TOPICS"),
         ("SPECSTREAM_NOTHING__L2", "expected a known setting"),
+        ("SPECSTREAM_FOO", "SPECSTREAM_FOO: expected a known setting, received an unknown one"),
+        ("specstream_foo", "specstream_foo: expected a known setting"),
+        ("SPECSTREAM_METRICS_PORT", "perhaps SPECSTREAM_METRICS__PORT"),
+        ("SPECSTREAM_GROUP__L2", "expected a known setting"),
         ("SPECSTREAM_TOPICS__L3", "topics.l3: expected a known key"),
     ],
 )
@@ -135,14 +151,44 @@ def test_variables_that_kubernetes_makes_are_ignored(load: Load, monkeypatch: py
     """A Kubernetes service called specstream sets SPECSTREAM_PORT and the like."""
     monkeypatch.setenv("SPECSTREAM_PORT", "tcp://10.0.0.1:9108")
     monkeypatch.setenv("SPECSTREAM_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("SPECSTREAM_METRICS_SERVICE_PORT_HTTP", "9108")
+    monkeypatch.setenv("SPECSTREAM_METRICS_PORT_9108_TCP", "tcp://10.0.0.1:9108")
+    monkeypatch.setenv("SPECSTREAM_METRICS_PORT_9108_TCP_PROTO", "tcp")
     assert load("").group == "specstream"
 
 
-def test_text_that_is_no_json_is_a_configuration_error(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list in the environment must be JSON."""
-    monkeypatch.setenv("SPECSTREAM_TOPICS__IMAGE_ALERT", "ztf")
-    with pytest.raises(ConfigurationError, match="expected JSON"):
+def test_the_folder_of_data_is_no_setting(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable that bench and training read may be set for every command."""
+    monkeypatch.setenv("SPECSTREAM_DATA", "data")
+    assert load("").group == "specstream"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("SPECSTREAM_TOPICS__IMAGE_ALERT", "ztf", r"expected a JSON list such as \[.*\], received 'ztf'$"),
+        ("SPECSTREAM_TOPICS__IMAGE_ALERT", '"ztf"', "expected a JSON list .*, received '\"ztf\"'$"),
+        ("SPECSTREAM_ENGINES__BUNDLES", "", "expected a JSON list .*, received ''$"),
+        ("SPECSTREAM_SCHEMAS__IDS", "[1]", "expected a JSON table such as {.*}, received a hidden value$"),
+        ("SPECSTREAM_KAFKA__LIBRDKAFKA", "hunter2", "expected a JSON table .*, received a hidden value$"),
+        ("SPECSTREAM_TOPICS", "ztf", "expected a JSON table .*, received a hidden value$"),
+    ],
+)
+def test_text_that_is_no_json_is_named_with_its_variable(
+    load: Load, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    """Lists and tables in the environment must be JSON; tables, which may hold secrets, are not shown."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=f"^{variable}: {said}"):
         load("")
+
+
+def test_tables_in_the_environment_are_json(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole section, or a table in one, may be one variable."""
+    monkeypatch.setenv("SPECSTREAM_TOPICS", '{"l2": "l2.other"}')
+    monkeypatch.setenv("SPECSTREAM_SCHEMAS__IDS", '{"7": "a.avsc"}')
+    assert load("").topics.l2 == "l2.other"
+    assert load("").schemas.ids == {7: Path("a.avsc")}
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def make_pipeline() -> Callable[..., Pipeline]:
         )
         return Pipeline(
             limits,
+            group="specstream",
             dead_letter=lambda item: finish(item.message, "dead", item.lane),
             ledger_output=ledger_output,
         )

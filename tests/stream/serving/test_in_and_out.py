@@ -58,7 +58,8 @@ def test_l2_records_carry_what_was_decoded_and_classified(
     assert record["redshift_alternatives"] == [{"class_name": "QSO", "redshift": 0.0, "probability": 0.25}]
     headers = dict(output.headers)
     assert headers["l2_id"].decode() == record["l2_id"]
-    assert set(headers) == {"l2_id", "lane", "l1_append_ms", "classified_ms", "published_ms"}
+    assert set(headers) == {"l2_id", "lane", "l1_append_ms", "classified_ms", "published_ms", "group"}
+    assert headers["group"] == b"specstream"
 
 
 def test_replay_gives_the_same_bytes_whatever_the_batches(
