@@ -16,13 +16,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-NARROWEST_TABLE = 180
+PIPED_WIDTH = 10_000
 
 
 def output() -> Console:
-    """Return a console on standard output; piped output is not folded to a terminal's width."""
-    width = None if sys.stdout.isatty() else NARROWEST_TABLE
+    """Return a console on standard output; piped output is neither folded nor cut to a terminal's width."""
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
     return Console(width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def terminal_width() -> int | None:
+    """Return how many characters a line of standard output has; None where it is no terminal."""
+    return output().width if sys.stdout.isatty() else None
 
 
 def messages() -> Console:

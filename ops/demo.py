@@ -18,7 +18,7 @@ from rich.table import Table
 from classifiers.errors import ClassifierError
 from classifiers.items import Spectrum
 from classifiers.training.simulation.l1_records import Truth
-from ops.console import messages, output, progress_bar
+from ops.console import messages, output, progress_bar, terminal_width
 from ops.contributions import AnomalyDetector
 from ops.listing.columns import L2_COLUMNS
 from ops.listing.verdicts import verdict_table
@@ -36,6 +36,7 @@ from stream.transports.url import FolderBroker, TopicUrl
 
 SPECTRA, LOW_RESOLUTION, ALERTS, SEED = 400, 60, 120, 2026
 ROWS, PICTURES = 14, 9
+RULE_WIDTH = 100
 
 
 def main() -> None:
@@ -108,8 +109,8 @@ def _show(bar: Progress, task: TaskID, done: int, _: int) -> None:
 
 
 def _say_verdicts(spectra: Sequence[Mapping[str, Any]]) -> None:
-    output().print(Rule("verdicts", align="left", style="dim"))
-    output().print(verdict_table(spectra[:ROWS], L2_COLUMNS))
+    output().print(Rule("verdicts", align="left", style="dim"), width=RULE_WIDTH)
+    output().print(verdict_table(spectra[:ROWS], L2_COLUMNS, terminal_width()), soft_wrap=True)
     output().print(f"... and {len(spectra) - ROWS} more", style="dim")
 
 
@@ -123,7 +124,7 @@ def _say_truth(spectra: Sequence[Mapping[str, Any]], truth: Mapping[str, Truth])
         same = sum(str(l2["top_class"]).startswith(kind) for l2 in mine)
         flagged = sum(bool(l2["unknown"]) for l2 in mine)
         table.add_row(kind, str(len(mine)), "" if kind == "OTHER" else str(same), str(flagged))
-    output().print(Rule("against the truth of the simulation, all S/N", align="left", style="dim"))
+    output().print(Rule("against the truth of the simulation, all S/N", align="left", style="dim"), width=RULE_WIDTH)
     output().print(table)
 
 
@@ -132,7 +133,7 @@ def _say_account(settings: Settings, codec: Codec, run: Run) -> None:
     proof = verify_ledger(settings.topics, settings.group, lambda topic: open_topic(settings, topic), codec)
     took_s = time.perf_counter() - began
     report = run.report
-    output().print(Rule("ledger and timing", align="left", style="dim"))
+    output().print(Rule("ledger and timing", align="left", style="dim"), width=RULE_WIDTH)
     word = "holds" if proof.holds else f"DOES NOT HOLD: {proof.difference}"
     output().print(
         f"in {report.records_in} = out {report.records_out} + dead {report.records_dead}: {word} "

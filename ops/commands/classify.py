@@ -13,7 +13,7 @@ import typer
 from classifiers.items import Spectrum
 from ops.commands.options import check_output_file, make_output_folder
 from ops.commands.origins import Origins
-from ops.console import messages, output, progress_bar, visible
+from ops.console import messages, output, progress_bar, terminal_width, visible
 from ops.contributions import AnomalyDetector
 from ops.listing.astropy_table import TABLE_FORMATS, write_table
 from ops.listing.columns import L2_COLUMNS, Column
@@ -31,7 +31,7 @@ from stream.settings import Settings
 from stream.transports.url import FolderBroker, TopicUrl
 
 REFUSED = 1
-FIRST_COLUMNS = (Column("file", "file", 32), Column("l1_id", "spectrum", 32))
+FIRST_COLUMNS = (Column("file", "file", 32, least=16, rank=5), Column("l1_id", "spectrum", 32, least=14))
 
 
 def classify(
@@ -64,7 +64,8 @@ def classify(
         records = [{"file": origins.files[l2["source"]["offset"]], **l2} for _, l2 in verdicts.records]
         if records:
             named = ({**each, "file": visible(Path(each["file"]).name)} for each in records)
-            output().print(verdict_table(named, (*FIRST_COLUMNS, *L2_COLUMNS[1:])))
+            table = verdict_table(named, (*FIRST_COLUMNS, *L2_COLUMNS[1:]), terminal_width())
+            output().print(table, soft_wrap=True)
         for rejected in verdicts.dead_letters:
             origin = origins.names[rejected["source"]["offset"]]
             why = f"{origin}: not classified: {rejected['reason']}: {_what_is_wrong(rejected)}"

@@ -13,7 +13,7 @@ import typer
 from ops.commands.entering import EntryProgress, say_summary
 from ops.commands.options import ConfigFile, WhereOption, command_group
 from ops.commands.tail import Format
-from ops.console import messages, output
+from ops.console import messages, output, terminal_width
 from ops.listing.columns import Column, cell
 from ops.listing.writers import open_writer
 from ops.patience import patiently
@@ -58,7 +58,7 @@ def list_letters(
     Example: `specstream dead-letters list -c specstream.toml --where 'reason == "CUTOUT_MISSING"'`
     """
     condition = compile_expression(where) if where else None
-    writer = open_writer(form, typer.echo, {}, first=(LETTER_COLUMN,))
+    writer = open_writer(form, typer.echo, {}, first=(LETTER_COLUMN,), width=terminal_width())
     listed = 0
     for letter, record in _letters(load_settings(config)):
         if condition is None or condition(record):

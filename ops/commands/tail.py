@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ops.commands.options import OptionalConfigFile, WhereOption
-from ops.console import messages
-from ops.listing.writers import Writer, field_units, open_writer
+from ops.console import messages, terminal_width
+from ops.listing.writers import Writer, field_names, field_units, open_writer
 from ops.patience import PatientReader
 from ops.wiring import open_codec, open_topic_reader
 from schemas.codec import Codec
@@ -95,15 +95,19 @@ class _Listing:
         if self._condition is not None and not self._condition(record):
             return
         if self._writer is None:
-            self._writer = open_writer(self._form, typer.echo, self._units(decoded.schema_name))
+            schema = self._schema(decoded.schema_name) if own else {"fields": []}
+            self._writer = open_writer(
+                self._form, typer.echo, field_units(schema), names=field_names(schema), width=terminal_width()
+            )
         self._writer.write(record, decoded.schema_name)
         self._shown += 1
 
-    def _units(self, schema_name: str) -> Mapping[str, str]:
+    def _schema(self, schema_name: str) -> Mapping[str, Any]:
         try:
-            return field_units(json.loads(self._codec.catalogue.text(schema_name)))
+            schema: Mapping[str, Any] = json.loads(self._codec.catalogue.text(schema_name))
         except CatalogueError:
-            return {}
+            return {"fields": []}
+        return schema
 
     def close(self) -> None:
         if self._writer is not None:

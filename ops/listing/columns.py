@@ -10,65 +10,79 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A table column: the dotted field it shows, its heading and width in characters."""
+    """A table column: the field it shows, its heading, and how it gives way where a terminal is too narrow for all.
+
+    Attributes:
+        field: A dotted field, or a name that ``cell`` knows.
+        heading: What stands above it.
+        width: Characters where the values are not known beforehand.
+        least: Characters that a name may be shortened to; 0 = never shortened, as no number is.
+        rank: Those of the highest rank are left out first; 0 = never.
+        digits: Significant digits of its numbers.
+    """
 
     field: str
     heading: str
     width: int
+    least: int = 0
+    rank: int = 0
+    digits: int = 5
 
 
 L2_COLUMNS = (
-    Column("object_id", "object", 24),
-    Column("survey", "survey", 9),
-    Column("top_class", "class", 19),
-    Column("top_probability", "P", 6),
+    Column("name", "object", 24, least=14),
+    Column("survey", "survey", 9, rank=10),
+    Column("top_class", "class", 18),
+    Column("top_probability", "P", 6, rank=2, digits=4),
     Column("redshift", "z", 9),
-    Column("redshift_error", "± z", 9),
-    Column("radial_velocity_km_s", "v [km/s]", 8),
-    Column("radial_velocity_error_km_s", "± v", 6),
-    Column("snr", "S/N", 7),
-    Column("p_qso", "P(QSO)", 7),
-    Column("anomaly_p_value", "p(anom)", 8),
-    Column("unknown_reason", "unknown", 14),
-    Column("other_type", "other", 6),
+    Column("redshift_error", "± z", 7, rank=6, digits=2),
+    Column("zwarn", "zwarn", 5, rank=4),
+    Column("radial_velocity_km_s", "v [km/s]", 8, rank=3),
+    Column("radial_velocity_error_km_s", "± v", 6, rank=11, digits=2),
+    Column("snr", "S/N", 6, rank=7, digits=3),
+    Column("p_qso", "P(QSO)", 7, rank=12, digits=4),
+    Column("unknown_p_value", "p", 7, rank=8, digits=3),
+    Column("anomaly_p_value", "p(VAE)", 7, rank=13, digits=3),
+    Column("unknown_reason", "unknown", 13, rank=1),
+    Column("other_type", "other", 6, rank=9),
 )
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "l2_classification": L2_COLUMNS,
     "dead_letter": (
-        Column("source.topic", "topic", 26),
-        Column("source.partition", "part", 5),
-        Column("source.offset", "offset", 9),
+        Column("source.topic", "topic", 26, least=8, rank=3),
+        Column("source.partition", "part", 5, rank=4),
+        Column("source.offset", "offset", 9, rank=2),
         Column("reason", "reason", 20),
-        Column("field", "field", 18),
-        Column("message", "message", 60),
+        Column("field", "field", 18, least=8, rank=1),
+        Column("message", "message", 60, least=20),
     ),
     "ledger": (
         Column("night", "night", 11),
-        Column("topic", "topic", 28),
+        Column("topic", "topic", 28, least=8),
         Column("partition", "part", 5),
-        Column("first_offset", "first", 9),
-        Column("last_offset", "last", 9),
+        Column("first_offset", "first", 9, rank=2),
+        Column("last_offset", "last", 9, rank=1),
         Column("records_in", "in", 8),
         Column("records_out", "out", 8),
         Column("records_dead", "dead", 8),
     ),
     "l1_spectrum": (
-        Column("l1_id", "l1_id", 34),
-        Column("survey", "survey", 9),
-        Column("object_id", "object", 24),
-        Column("ra_deg", "ra", 10),
-        Column("dec_deg", "dec", 10),
-        Column("fibre_id", "fibre", 6),
-        Column("medium", "medium", 7),
-        Column("flux_unit", "flux unit", 28),
+        Column("l1_id", "l1_id", 34, least=12),
+        Column("survey", "survey", 9, rank=3),
+        Column("object_id", "object", 24, least=12, rank=2),
+        Column("ra_deg", "ra", 10, rank=1, digits=8),
+        Column("dec_deg", "dec", 10, rank=1, digits=8),
+        Column("fibre_id", "fibre", 6, rank=4),
+        Column("medium", "medium", 7, rank=5),
+        Column("flux_unit", "flux unit", 28, least=12, rank=6),
     ),
 }
 MESSAGE_COLUMNS = (
-    Column("topic", "topic", 28),
+    Column("topic", "topic", 28, least=8),
     Column("partition", "part", 5),
     Column("offset", "offset", 9),
-    Column("schema", "schema", 30),
-    Column("bytes", "bytes", 9),
+    Column("schema", "schema", 30, least=12),
+    Column("bytes", "bytes", 9, rank=1),
 )
 
 
@@ -83,16 +97,30 @@ def columns_of(schema_name: str) -> tuple[Column, ...]:
 
 
 def cell(record: Mapping[str, Any], field: str) -> Any:
-    """Return a dotted field of a record, None where it is absent; ``top_probability`` is that of the top class."""
+    """Return a dotted field of a record, None where it is absent.
+
+    Not fields as they are: ``name`` is that of the object, else of the spectrum or alert, else the coordinates;
+    ``top_probability`` is that of the top class; ``zwarn`` is None where nothing is to be warned of.
+    """
+    if field == "name":
+        return record.get("object_id") or record.get("l1_id") or _place(record)
     if field == "top_probability":
         probabilities = record.get("class_probabilities") or {}
         return probabilities.get(record.get("top_class"))
+    if field == "zwarn":
+        bits = record.get("zwarn") or 0
+        return bits if bits > 0 else None
     value: Any = record
     for part in field.split("."):
         if not isinstance(value, Mapping):
             return None
         value = value.get(part)
     return value
+
+
+def _place(record: Mapping[str, Any]) -> str | None:
+    ra_deg, dec_deg = record.get("ra_deg"), record.get("dec_deg")
+    return None if ra_deg is None or dec_deg is None else f"{ra_deg:.5f} {dec_deg:+.5f}"
 
 
 def unit_of(doc: str) -> str | None:

@@ -7,19 +7,21 @@ import errno
 import io
 import json
 import os
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 from astropy.table import Table
-from rich.console import Console
 
 from ops.listing.astropy_table import write_table
-from ops.listing.columns import L2_COLUMNS, unit_of
-from ops.listing.flat import flat, plain, short
-from ops.listing.verdicts import verdict_table
-from ops.listing.writers import open_writer
+from ops.listing.columns import unit_of
+from ops.listing.flat import flat, plain, short, text_of
+from ops.listing.writers import field_names, open_writer
+from schemas.codec import Codec
 from stream.errors import ConfigurationError
 
 RECORD: dict[str, Any] = {
@@ -49,20 +51,21 @@ def written(form: str, *records: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def rows_in(form: str, text: str) -> int:
+    """Return how many records a text has, read as people read it."""
+    if form == "jsonl":
+        return len([json.loads(line) for line in text.splitlines()])
+    if form == "csv":
+        return len(list(csv.DictReader(io.StringIO(text))))
+    return len(Table.read(text, format="ascii.ecsv"))
+
+
 def test_a_table_shows_the_velocity_of_a_star_beside_the_redshifts_of_others() -> None:
     star = {**RECORD, "redshift": None, "radial_velocity_km_s": -23.4567, "radial_velocity_error_km_s": 4.0}
     heading, galaxy, other = written("table", RECORD, star).splitlines()
     place = slice(heading.index("v [km/s]"), heading.index("S/N"))
     assert galaxy[place].strip() == ""
     assert other[place].split() == ["-23.457", "4"]
-
-
-def test_a_terminal_shows_brackets_in_names_and_units_as_they_are() -> None:
-    console = Console(file=io.StringIO(), width=200)
-    console.print(verdict_table([{**RECORD, "object_id": "[HB89] 0552+398"}], L2_COLUMNS))
-    heading, row = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert "v [km/s]" in heading
-    assert row.split()[:2] == ["[HB89]", "0552+398"]
 
 
 def test_json_lines_are_strict_json() -> None:
@@ -81,6 +84,86 @@ def test_csv_reads_back_with_dotted_names() -> None:
     assert rows[1]["object_id"] == "NGC 1, the first"
     assert float(rows[1]["class_probabilities.QSO_nan"]) == 0.75
     assert rows[0]["ra_deg"] == ""
+
+
+def test_csv_has_the_same_columns_whichever_record_comes_first(codec: Codec) -> None:
+    """An alert, then a spectrum of another class scheme: each one's probabilities are there, whatever the order."""
+    schema = json.loads(codec.catalogue.text("org.specstream.l2_classification"))
+    names = field_names(schema)
+    assert {"source.topic", "class_probabilities", "redshift"} <= set(names)
+    alert = {**RECORD, "class_probabilities": {"NUCLEAR": 0.9, "BOGUS": 0.1}, "flux": None}
+    spectrum = {**RECORD, "flux": None}
+    texts = []
+    for records in ((alert, spectrum), (spectrum, alert)):
+        lines: list[str] = []
+        writer = open_writer("csv", lines.append, {}, names=[*names, "original_value"])
+        for record in records:
+            writer.write(record, "org.specstream.l2_classification")
+        assert len(lines) == 1 + len(records)  # none waits: --follow shows them as they come
+        writer.close()
+        rows = list(csv.DictReader(io.StringIO("\n".join(lines))))
+        assert [json.loads(row["class_probabilities"]) for row in rows] == [
+            record["class_probabilities"] for record in records
+        ]
+        assert [row["source.offset"] for row in rows] == ["12", "12"]
+        texts.append(lines)
+    assert texts[0][0] == texts[1][0]
+    assert texts[0][1:] == texts[1][:0:-1]
+
+
+def test_csv_has_a_column_for_a_map_whose_keys_come_and_go(
+    codec: Codec, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fink's features by filter: an alert that has them in one filter, then alerts of others."""
+    container = (data_dir / "alerts" / "fink_lsst" / "part-2-918301.avro").read_bytes()
+    features = [
+        {"lc_features": decoded.record["lc_features"]}
+        for decoded in codec.decode_all(container)
+        if decoded.record["lc_features"]
+    ]
+    assert len({tuple(each["lc_features"]) for each in features}) > 1
+    rows = list(csv.DictReader(io.StringIO(written("csv", *features))))
+    assert [list(json.loads(row["lc_features"])) for row in rows] == [list(each["lc_features"]) for each in features]
+    assert capsys.readouterr().err == ""
+
+
+def test_csv_says_what_it_has_no_column_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fields that only later records have are told once; an empty one is no loss, a record in place of null is text."""
+    first = {"a": 1, "ss": None}
+    lines = written("csv", first, {**first, "b": 2, "c": None}, {**first, "b": 3, "ss": {"x": 1}}).splitlines()
+    assert lines == ["a,ss", "1,", "1,", '1,"{""x"":1}"']
+    said = capsys.readouterr().err
+    assert said.count("no column for b of") == 1
+    assert said.count("no column") == 1
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "ecsv"])
+def test_alerts_of_lsst_are_written_in_every_format(form: str, codec: Codec, data_dir: Path) -> None:
+    """Their times are ISO 8601, their records nested and null in turn."""
+    files = [
+        *sorted((data_dir / "alerts" / "fink_lsst").glob("*.avro")),
+        data_dir / "alerts" / "lsst_wire_matrix" / "lsst.v8_0.avro",
+    ]
+    alerts = [decoded.record for file in files for decoded in codec.decode_all(file.read_bytes())]
+    sources = [alert["diaSource"] for alert in alerts]
+    moments = [value for source in sources for value in source.values() if isinstance(value, datetime)]
+    text = written(form, *reversed(alerts))
+    before = csv.field_size_limit(10_000_000)  # cutouts are long
+    try:
+        assert rows_in(form, text) == len(alerts)
+    finally:
+        csv.field_size_limit(before)
+    assert moments
+    assert all(moment.isoformat() in text for moment in moments)
+
+
+def test_times_decimals_and_uuids_are_text() -> None:
+    """What Avro's logical types become and JSON does not know."""
+    name = UUID("12345678-1234-5678-1234-567812345678")
+    given = [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), date(2026, 1, 2), time(3, 4, 5), Decimal("1.50"), name]
+    told = ["2026-01-02T03:04:05+00:00", "2026-01-02", "03:04:05", "1.50", str(name)]
+    assert plain(given) == told
+    assert list(flat(dict(zip("abcde", given, strict=True))).values()) == told
 
 
 def test_ecsv_reads_back_with_units_and_masks() -> None:
@@ -129,11 +212,11 @@ def test_a_unit_is_read_from_the_documentation(doc: str, unit: str | None) -> No
     assert unit_of(doc) == unit
 
 
-def test_a_cell_never_exceeds_its_width() -> None:
+def test_a_name_never_exceeds_its_width() -> None:
     """Long names are cut with a sign."""
     assert short("0123456789" * 3, 10) == "01234…6789"
     assert short("ab", 1) == "…"
-    assert short(np.zeros(3), 20) == "<3 values>"
+    assert text_of(np.zeros(3)) == "<3 values>"
     assert plain((float("inf"),)) == [None]
 
 
