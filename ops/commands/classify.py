@@ -31,7 +31,7 @@ from stream.settings import Settings
 from stream.transports.url import FolderBroker, TopicUrl
 
 REFUSED = 1
-FIRST_COLUMNS = (Column("file", "file", 32, least=16, rank=5), Column("l1_id", "spectrum", 32, least=14))
+FIRST_COLUMNS = (Column("file", "file", 32, least=16, rank=5), Column("l1_id", "spectrum", 32, least=12))
 
 
 def classify(
