@@ -40,6 +40,16 @@ def decade(value: float) -> int:
     return 0 if -2 <= exponent <= 4 else exponent
 
 
+def plain_number(value: float) -> str:
+    """Return a number with one decimal, without a negative zero; what needs more than five digits as ``3.1e26``."""
+    if not math.isfinite(value):
+        return str(value)
+    if abs(value) >= 1e5:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{round(value, 1) + 0.0:.1f}"
+
+
 def power_of_ten(exponent: int) -> str:
     """Return 10 to a power as a person writes it: ``10⁻¹⁷``."""
     return f"10{str(exponent).translate(_SUPERSCRIPT)}"

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from classifiers.items import Spectrum
 from classifiers.preprocess.axis import axis_key, pixel_edges
 from ops.plots.expected_lines import observed_lines
-from ops.plots.labels import decade, flux_label, label_rows, wrapped
-from ops.plots.smoothing import flux_range, kernel_sigma, smoothed
+from ops.plots.labels import decade, flux_label, label_rows, plain_number, wrapped
+from ops.plots.smoothing import Smoothed, flux_range, jumps, kernel_sigma, smoothed
 from stream.errors import ConfigurationError
 
 INK, FLUX, SMOOTH, LINE, ALARM, BAR = "#1b1f24", "#b8c0cc", "#1f5fa8", "#6b7480", "#c8442b", "#7fa6d1"
@@ -26,6 +26,7 @@ REMARKABLE_P = 0.01  # an anomaly at least this rare is drawn in the colour of a
 CHARACTER = 0.0072  # width of a label's character as a fraction of the flux axis
 ROW_POINTS = 11.0
 EXPECTED_CHI2 = 9.0  # of a bin: the least that the scale of contributions ends at, so that noise looks like noise
+BESIDE = "beside these, which sum to 1:"
 NAME_LENGTH, DIGEST_LENGTH = 120, 8
 _DOTS_PER_INCH = 110
 
@@ -44,15 +45,22 @@ class Contributions:
 
 
 def verdict_line(l2: Mapping[str, Any]) -> str:
-    """Return the verdict in one line for a picture's title."""
+    """Return the verdict in one line for a picture's title; p is the one that the flag of unknowns is decided by."""
     parts = []
     if l2["top_class"] is not None:
         parts.append(f"{l2['top_class']}  P = {l2['class_probabilities'][l2['top_class']]:.2f}")
     if l2["redshift"] is not None:
         error = f" ± {l2['redshift_error']:.5f}" if l2["redshift_error"] is not None else ""
         parts.append(f"z = {l2['redshift']:.5f}{error}" + (f"  zwarn {l2['zwarn']}" if l2["zwarn"] else ""))
+    velocity = l2.get("radial_velocity_km_s")
+    if velocity is not None:
+        error_km_s = l2.get("radial_velocity_error_km_s")
+        error = f" ± {plain_number(error_km_s)}" if error_km_s is not None else ""
+        parts.append(f"v = {plain_number(velocity)}{error} km/s")
     if l2["snr"] is not None:
-        parts.append(f"S/N {l2['snr']:.1f}")
+        parts.append(f"S/N {plain_number(l2['snr'])}")
+    if l2.get("unknown_p_value") is not None:
+        parts.append(f"p = {l2['unknown_p_value']:.2g}")
     if l2["unknown"]:
         other = f" ({l2['other_type']})" if l2["unknown_reason"] == "OTHER_KNOWN" and l2["other_type"] else ""
         parts.append(f"unknown: {l2['unknown_reason']}{other}")
@@ -110,8 +118,8 @@ def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str, contributio
         _draw_contributions(lowest, contributions)
         lowest.sharex(spectrum)
         spectrum.tick_params(labelbottom=False)
-    _draw_flux(spectrum, wavelength, item, l2["snr"])
-    rows = _draw_lines(spectrum, wavelength, l2)
+    drawn = _draw_flux(spectrum, wavelength, item, l2["snr"])
+    rows = _draw_lines(spectrum, wavelength, l2, drawn)
     _draw_anomaly(spectrum, wavelength, l2)
     spectrum.set_xlim(wavelength[0], wavelength[-1])
     lowest.set_xlabel("vacuum wavelength [Å]")
@@ -123,24 +131,34 @@ def draw_spectrum(item: Spectrum, l2: Mapping[str, Any], title: str, contributio
         pad=8.0 + ROW_POINTS * rows,
     )
     _draw_bars(bars, l2)
+    handles, labels = spectrum.get_legend_handles_labels()
+    above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
+    bars.legend(handles, labels, **above, ncols=3, fontsize=8, frameon=False, columnspacing=1.2, handlelength=1.4)
     for axes in {spectrum, bars, lowest}:
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _draw_flux(axes: Any, wavelength: NDArray[np.float64], item: Spectrum, snr: float | None) -> None:
+def _draw_flux(axes: Any, wavelength: NDArray[np.float64], item: Spectrum, snr: float | None) -> Smoothed:
+    """Draw the flux, its error and the smoothed line, none across a gap; return the line."""
     inverse_variance = inverse_variance_of(item)
     good = inverse_variance > 0
     values = np.where(good, item.flux, 0).astype(np.float64)
-    line = smoothed(values, inverse_variance, kernel_sigma(values.size, snr))
+    starts = jumps(wavelength)
+    line = smoothed(values, inverse_variance, kernel_sigma(values.size, snr), starts)
     shown = flux_range(line)
     exponent = decade(max(map(abs, shown))) if shown else 0
     scale = 10.0**-exponent
     sigma = np.full(values.size, np.nan)
     sigma[good] = inverse_variance[good] ** -0.5
-    axes.plot(wavelength, np.where(good, values * scale, np.nan), color=FLUX, lw=0.5, rasterized=True, label="flux")
-    axes.plot(wavelength, sigma * scale, color=ERROR, lw=0.5, alpha=0.6, rasterized=True, label="1σ error")
-    axes.plot(wavelength, line.flux * scale, color=SMOOTH, lw=1.1, label="smoothed")
+    places = np.insert(wavelength, starts, wavelength[starts])
+
+    def curve(y: NDArray[np.float64], **style: Any) -> None:
+        axes.plot(places, np.insert(y * scale, starts, np.nan), **style)
+
+    curve(np.where(good, values, np.nan), color=FLUX, lw=0.5, rasterized=True, label="flux")
+    curve(sigma, color=ERROR, lw=0.5, alpha=0.6, rasterized=True, label="1σ error")
+    curve(line.flux, color=SMOOTH, lw=1.1, label="smoothed")
     if shown:
         low, high = (scale * value for value in shown)
         margin = 0.08 * max(high - low, 1e-30)
@@ -148,13 +166,21 @@ def _draw_flux(axes: Any, wavelength: NDArray[np.float64], item: Spectrum, snr: 
         if low < 0:
             axes.axhline(0.0, color=LINE, lw=0.4, zorder=0)
     axes.set_ylabel(flux_label(item.flux_unit, exponent))
-    axes.legend(loc="upper right", ncols=3, fontsize=8, frameon=True, framealpha=0.8, edgecolor="none", borderpad=0.2)
+    return line
 
 
-def _draw_lines(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, Any]) -> int:
-    """Draw the expected lines with their names above the frame; return how many rows the names take."""
+def _on_data(wavelength: NDArray[np.float64], line: Smoothed, place: float) -> bool:
+    """Return whether the smoothed line is drawn at a wavelength: both pixels around it have it, and no gap is there."""
+    after = int(np.searchsorted(wavelength, place))
+    if not 0 < after < wavelength.size:
+        return False
+    return after not in jumps(wavelength) and bool(np.isfinite(line.flux[after - 1 : after + 1]).all())
+
+
+def _draw_lines(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, Any], drawn: Smoothed) -> int:
+    """Draw the expected lines that fall on data, names above the frame; return how many rows the names take."""
     low, high = wavelength[0], wavelength[-1]
-    places = [(name, observed) for name, observed in observed_lines(l2) if low < observed < high]
+    places = [(name, observed) for name, observed in observed_lines(l2) if _on_data(wavelength, drawn, observed)]
     rows = label_rows(places, high - low, CHARACTER)
     for (name, observed), row in zip(places, rows, strict=True):
         axes.axvline(observed, color=LINE, lw=0.7, ls=":", zorder=0)
@@ -181,7 +207,7 @@ def _draw_anomaly(axes: Any, wavelength: NDArray[np.float64], l2: Mapping[str, A
     left = place < wavelength.mean()
     axes.plot([place], [0.03], transform=axes.get_xaxis_transform(), marker="^", ms=7, color=colour, clip_on=False)
     axes.annotate(
-        f"largest anomaly {place:.0f} Å" + (f"  (p = {p_value:.2g})" if p_value is not None else ""),
+        f"largest anomaly {place:.0f} Å" + (f"  (p(VAE) = {p_value:.2g})" if p_value is not None else ""),
         (place, 0.03),
         xycoords=("data", "axes fraction"),
         xytext=(7 if left else -7, 0),
@@ -206,11 +232,14 @@ def _draw_bars(axes: Any, l2: Mapping[str, Any]) -> None:
     names = list(probabilities)
     values = [probabilities[name] for name in names]
     colours = [SMOOTH if name == l2["top_class"] else BAR for name in names]
+    positions = [float(len(names) - 1 - place) for place in range(len(names))]
     if l2["p_other"] is not None:
+        positions.append(-2.0)
         names.append(f"other: {l2['other_type']}" if l2["other_type"] else "other")
         values.append(l2["p_other"])
         colours.append(ALARM)
-    positions = np.arange(len(names))[::-1]
+        axes.axhline(-0.65, color=LINE, lw=0.6)
+        axes.text(0.02, -1.15, BESIDE, fontsize=7, color=LINE, va="center")
     axes.barh(positions, values, color=colours, height=0.72)
     axes.set_yticks(positions, names, fontsize=8)
     axes.set_xlim(0, 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.plots.labels import decade, flux_label, label_rows, wrapped
+from ops.plots.labels import decade, flux_label, label_rows, plain_number, wrapped
 from ops.plots.spectrum import file_name
 
 
@@ -56,3 +56,9 @@ def test_file_names_are_safe_and_different_for_different_spectra() -> None:
     names = {file_name(text) for text in ("a" * 200 + "1", "a" * 200 + "2", "../etc", "...", "", "α", "β")}
     assert len(names) == 7
     assert all("/" not in name and not name.startswith(".") and len(name) < 140 for name in names)
+
+
+def test_absurd_numbers_are_legible() -> None:
+    """No negative zero and no row of thirty digits."""
+    found = [plain_number(value) for value in (-0.04, 0.0, 31.09, -7.25, 310932249127647951596814336.0)]
+    assert found == ["0.0", "0.0", "31.1", "-7.2", "3.1e26"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ops.plots.smoothing import flux_range, kernel_sigma, smoothed
+from ops.plots.smoothing import flux_range, jumps, kernel_sigma, smoothed
 
 
 def test_a_constant_stays_a_constant_beside_masked_pixels() -> None:
@@ -59,3 +59,27 @@ def test_the_range_holds_a_line_but_not_a_noisy_end() -> None:
     assert low == 0.0
     assert 1.5 < high < 7.0
     assert flux_range(smoothed(flux, np.zeros(4000), 1.0)) is None
+
+
+def test_the_line_ends_with_the_good_pixels() -> None:
+    """Inside a mask it would be the noise of the last pixel; one of next to no weight there changes nothing."""
+    weight = np.ones(600)
+    weight[200:260] = 0.0
+    weight[230] = 1e-12
+    line = smoothed(np.ones(600), weight, 4.0)
+    assert np.isfinite(line.flux[:200]).all()
+    assert np.isnan(line.flux[203:257]).all()
+    weight[:] = 1.0
+    weight[300] = 0.0
+    assert np.isfinite(smoothed(np.ones(600), weight, 4.0).flux).all()
+
+
+def test_a_jump_of_the_wavelength_is_a_gap_and_a_growing_step_is_none() -> None:
+    """Windows are told apart; logarithmic grids and overlapping arms are whole; the kernel stays in its window."""
+    windows = np.concatenate([np.linspace(3926, 4355, 4000), np.linspace(5160, 5730, 4000)])
+    starts = jumps(windows)
+    np.testing.assert_array_equal(starts, [4000])
+    assert jumps(np.geomspace(3000, 25000, 5000)).size == 0
+    assert jumps(np.sort(np.concatenate([np.arange(4000, 6000, 0.8), np.arange(5800.1, 8000, 0.8)]))).size == 0
+    steps = np.where(np.arange(8000) < 4000, 1.0, 5.0)
+    np.testing.assert_allclose(smoothed(steps, np.ones(8000), 6.0, starts).flux, steps)

@@ -12,7 +12,7 @@ from classifiers.items import InlineAxis, Spectrum, quality_of
 from ops.contributions import AnomalyDetector
 from ops.plots.expected_lines import observed_lines
 from ops.plots.night import draw_night
-from ops.plots.spectrum import ALARM, LINE, Contributions, draw_spectrum
+from ops.plots.spectrum import ALARM, BESIDE, LINE, Contributions, draw_spectrum
 from stream.settings import load_settings
 
 pytestmark = pytest.mark.slow  # matplotlib takes seconds to import
@@ -175,3 +175,45 @@ def test_the_configured_detector_finds_a_line_that_nobody_expects() -> None:
     assert np.isnan(found.chi2[found.wavelength_angstrom < 3950.0]).all()
     nothing = replace(spectrum(flux), quality=np.ones(N, np.int32))
     assert detector.contributions(nothing) is None
+
+
+def test_nothing_is_drawn_across_a_gap_without_pixels_nor_marked_in_it() -> None:
+    """Two windows: every curve is broken between them, and the line that falls between is not named."""
+    windows = np.concatenate([np.linspace(4000.0, 4600.0, N // 2), np.linspace(5000.0, 8000.0, N // 2)])
+    item = replace(spectrum(np.ones(N)), axis=InlineAxis(windows, b"windows"))
+    axes = draw_spectrum(item, verdict(), "name").axes[0]
+    for curve in axes.lines[:3]:
+        x, y = curve.get_xdata(), curve.get_ydata()
+        joined = np.isfinite(y[:-1]) & np.isfinite(y[1:])
+        assert np.diff(x)[joined].max() < 10.0, curve.get_label()
+        assert np.isfinite(y).sum() == N
+    assert [text.get_text() for text in axes.texts if not text.get_text().startswith("largest")] == ["Si IV", "C III]"]
+
+
+def test_the_title_has_the_velocity_of_a_star_and_the_p_value_of_the_flag() -> None:
+    """The detector's own p-value has its own name."""
+    star = verdict(
+        top_class="STAR_A0", redshift=None, radial_velocity_km_s=-101.07, radial_velocity_error_km_s=8.65,
+        unknown_p_value=0.03, anomaly_p_value=0.5, snr=-0.01,
+    )  # fmt: skip
+    axes = draw_spectrum(spectrum(np.ones(N)), star, "name").axes[0]
+    title = axes.get_title(loc="left")
+    assert "v = -101.1 ± 8.7 km/s" in title or "v = -101.1 ± 8.6 km/s" in title
+    assert title.endswith("S/N 0.0   p = 0.03")
+    (told,) = [text.get_text() for text in axes.texts if text.get_text().startswith("largest")]
+    assert told.endswith("(p(VAE) = 0.5)")
+
+
+def test_the_legend_covers_no_data_and_the_other_types_stand_apart_from_the_classes() -> None:
+    """The legend is above the bars; P(other) is beside probabilities that sum to 1, and is said to be."""
+    figure = draw_spectrum(spectrum(np.ones(N)), verdict(), "name")
+    flux, bars = figure.axes
+    figure.canvas.draw()
+    assert flux.get_legend() is None
+    legend = bars.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["flux", "1σ error", "smoothed"]
+    extent = legend.get_window_extent()
+    assert not any(extent.overlaps(axes.get_window_extent()) for axes in (flux, bars))
+    places = [bar.get_y() + bar.get_height() / 2 for bar in bars.patches]
+    assert places == pytest.approx([1.0, 0.0, -2.0])
+    assert [text.get_text() for text in bars.texts] == [BESIDE]
