@@ -85,6 +85,12 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
     quality = columns.with_utype("data.fluxaxis.quality") or [c for c in (columns.find("QUAL"),) if c is not None]
     unit = flux_unit_of(table, f"TUNIT{flux.number}", flux.unit)
     if flux_unit_of(table, f"TUNIT{error.number}", error.unit) != unit:
+        for column, other in ((flux, error), (error, flux)):
+            if not (column.unit or "").strip():
+                raise table.error(
+                    f"the unit of {column.name} is missing, that of {other.name} is {other.unit!r}",
+                    f"TUNIT{column.number}",
+                )
         raise table.error(f"the unit of {error.name} differs from that of {flux.name}", f"TUNIT{error.number}")
     stored = np.ravel(rows.array(wave.name))
     scale = wavelength_scale_of(table, f"TUNIT{wave.number}", wave.unit)

@@ -172,6 +172,32 @@ def test_wrong_flux_unit_is_named(data_dir: Path, tmp_path: Path, unit: str) -> 
     assert repr(unit) in str(error)
 
 
+@pytest.mark.parametrize(
+    ("unit", "keyword", "said"),
+    [
+        ({"TUNIT2": None}, "TUNIT2", "the unit of FLUX_REDUCED is missing, that of ERR is 'erg/cm**2/s/Angstrom'"),
+        ({"TUNIT3": None}, "TUNIT3", "the unit of ERR is missing, that of FLUX_REDUCED is 'erg/cm**2/s/Angstrom'"),
+        ({"TUNIT3": "adu"}, "TUNIT3", "the unit of ERR differs from that of FLUX_REDUCED"),
+    ],
+)
+def test_flux_and_error_in_different_units_are_refused(
+    data_dir: Path, tmp_path: Path, unit: dict[str, str | None], keyword: str, said: str
+) -> None:
+    """The keyword that is named is the one to mend."""
+
+    def change(hdus: fits.HDUList) -> None:
+        for name, value in unit.items():
+            if value is None:
+                del hdus[1].header[name]
+            else:
+                hdus[1].header[name] = value
+
+    name = "eso-sdp-ADP.2015-10-15T12_53_33.873.fits"
+    error = failure(edit(data_dir / "fits" / name, tmp_path / "x.fits", change))
+    assert error.keyword == keyword
+    assert said in str(error)
+
+
 def test_wrong_wavelength_unit_is_named(data_dir: Path, tmp_path: Path) -> None:
     def change(hdus: fits.HDUList) -> None:
         hdus[1].header["TUNIT1"] = "s"
