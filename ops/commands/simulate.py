@@ -22,6 +22,8 @@ from stream.errors import ConfigurationError
 from stream.settings import Settings, load_settings
 from stream.transports.url import parse_topic_url
 
+DEFAULT_NUMBER = 1000
+
 
 class Form(StrEnum):
     """What is simulated."""
@@ -45,7 +47,10 @@ def simulate(
     fits: Annotated[
         Path | None, typer.Option("--fits", metavar="DIR", help="Write FITS files of the survey's layout instead.")
     ] = None,
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many; 4most-exposure has its own.")] = 1000,
+    number: Annotated[
+        int | None,
+        typer.Option("--number", "-n", min=1, show_default="1000", help="How many; 4most-exposure has its own number."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same records.")] = 1,
     form: Annotated[Form, typer.Option(help="Which instrument, or image alerts.")] = Form.SDSS,
     truth: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the truth as CSV.")] = None,
@@ -70,6 +75,9 @@ def simulate(
     if truth is not None and form == Form.ALERTS:
         raise ConfigurationError("--truth: expected a form of spectra, received alerts, which have no truth to write")
     check_output_file("--truth", truth)
+    if number is not None and form == Form.EXPOSURE:
+        raise ConfigurationError(f"--number: expected none with {form}, which has its own; received {number}")
+    count = DEFAULT_NUMBER if number is None else number
     with progress_bar() as bar:
         task = bar.add_task(f"simulating {form}", total=None)
 
@@ -77,10 +85,10 @@ def simulate(
             bar.update(task, completed=done, total=of)
 
         if fits is not None:
-            truths = _write_files(fits, form, number, seed, progress)
+            truths = _write_files(fits, form, count, seed, progress)
         else:
-            truths = _publish(str(to), form, number, seed, load_settings(config), progress)
-    total = exposure_size() if form == Form.EXPOSURE else number
+            truths = _publish(str(to), form, count, seed, load_settings(config), progress)
+    total = exposure_size() if form == Form.EXPOSURE else count
     messages().print(f"{total} simulated records in {to or fits}", markup=False)
     if truth is not None:
         with truth.open("w", newline="", encoding="utf-8") as file:

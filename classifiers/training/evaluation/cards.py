@@ -83,7 +83,7 @@ def model_card(
     lines += ["", "## Calibration", ""]
     for key in sorted(bundle.calibrations):
         lines += _pairs(_calibration(bundle.calibrations[key]))
-    lines += ["", "## Where it holds", "", *_pairs(_domain(manifest.domain))]
+    lines += ["", "## Where it holds", "", *_pairs(_domain(manifest.domain, manifest.role))]
     if manifest.role == "narrowband" and "on_the_sky" in manifest.metrics:
         mine = narrowband is not None and narrowband["bundle"] == bundle.sha256
         real = narrowband["real_spectra"] if narrowband is not None and mine else None
@@ -140,7 +140,11 @@ def _calibration(calibration: Calibration) -> Iterator[tuple[str, str]]:
     yield "temperature", f"{calibration.temperature:.3f}"
 
 
-def _domain(domain: Domain) -> Iterator[tuple[str, str]]:
+def _domain(domain: Domain, role: str) -> Iterator[tuple[str, str]]:
+    if role == "image_anomaly":
+        yield "stamps", "science, template, difference; small ones are padded, large ones cut to their centre"
+        yield "valid pixels", f"at least {domain.min_coverage:g} of a stamp"
+        return
     yield "sampling", ", ".join(domain.samplings)
     yield "medium", ", ".join(domain.mediums)
     yield "coverage of the grid", f"at least {domain.min_coverage:g}, full from {domain.full_coverage:g}"
@@ -235,7 +239,8 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         return [pair for name, each in value.items() for pair in _flat(f"{prefix} {name}".strip(), each)]
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return [(prefix.replace("_", " "), text)]
+    words = (word.replace("_", " ") if word.islower() else word for word in prefix.split(" "))
+    return [(" ".join(words), text)]
 
 
 def _limits(bundle: Bundle) -> list[str]:
@@ -243,5 +248,6 @@ def _limits(bundle: Bundle) -> list[str]:
     if any(calibration.domain == "SIMULATED" for calibration in bundle.calibrations.values()):
         until = " until a survey's own objects recalibrate" if bundle.manifest.role in _RECALIBRATED else ""
         limits.append(f"Calibrated on simulations: rates and p-values are nominal{until}.")
-    limits.append("The real spectra that it is scored on are development data: their numbers are optimistic.")
+    scored = "alerts" if bundle.manifest.role == "image_anomaly" else "spectra"
+    limits.append(f"The real {scored} that it is scored on are development data: their numbers are optimistic.")
     return limits

@@ -150,6 +150,7 @@ def test_a_simulation_without_a_place_or_a_layout_is_refused_by_name(in_turn: In
         ([*place, "--form", "jpas"], "received jpas"),
         ([*place, "--form", "alerts"], "received alerts"),
         ([*topic, "--form", "alerts", "--truth", str(tmp_path / "t.csv")], "--truth"),
+        ([*place, "--form", "4most-exposure", "-n", "12"], "--number: expected none"),
     )
     ended = in_turn([["simulate", *words] for words, _ in cases])
     for (words, told), (status, said) in zip(cases, ended, strict=True):

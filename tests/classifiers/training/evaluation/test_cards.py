@@ -135,3 +135,16 @@ def test_numbers_of_other_weights_are_never_shown() -> None:
     other = {**EVALUATION, "engines": {"spectral-classifier": "0" * 64}}
     assert "No evaluation on real data belongs to these weights" in model_card(bundle, other)
     assert "No evaluation on real data belongs to these weights" in model_card(bundle)
+
+
+def test_the_card_of_alert_stamps_says_what_stamps_it_takes_and_nothing_of_spectra() -> None:
+    card = model_card(load_bundle(MODELS / "stamp-anomaly"))
+    holds = card.split("## Where it holds")[1].split("## ")[0]
+    assert "difference" in holds
+    assert not {"DISPERSED", "VACUUM", "grid"} & set(holds.replace(",", " ").split())
+
+
+def test_names_of_classes_keep_their_underscores_in_a_card() -> None:
+    card = model_card(load_bundle(MODELS / "spectral-classifier"))
+    assert "| class prior GALAXY_nan |" in card
+    assert "GALAXY nan" not in card
