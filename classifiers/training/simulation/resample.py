@@ -22,6 +22,7 @@ LRS_START_ANGSTROM, LRS_STEP_ANGSTROM, LRS_PIXELS = 3700.0, 0.25, 23_201
 # Windows of the three high-resolution arms of 4MOST (de Jong et al. 2019, The Messenger 175, 3), air Angstrom.
 HRS_WINDOWS_ANGSTROM = ((3926.0, 4355.0), (5160.0, 5730.0), (6100.0, 6790.0))
 HRS_ARM_PIXELS = 13_761
+_BETWEEN_WINDOWS = 3.0  # steps; what is more is no pixel
 # The three arms of DESI on their one lattice (Guy et al. 2023, AJ 165, 144), vacuum Angstrom.
 DESI_START_ANGSTROM, DESI_STEP_ANGSTROM, DESI_PIXELS = 3600.0, 0.8, 7781
 # Both low-resolution arms of WEAVE on one lattice, finer than the pixels of either (0.30 and 0.48 A), air Angstrom.
@@ -73,7 +74,11 @@ class Resampling:
         position = np.clip((np.log10(wavelength_angstrom) - LOG10_START) / LOG10_STEP, 0.0, PIXELS - 2)
         lower = np.floor(position).astype(np.int64)
         native = native_wavelength()
-        width = (native[lower + 1] - native[lower]) / np.gradient(wavelength_angstrom)
+        steps = np.diff(wavelength_angstrom)
+        nearest = np.minimum(np.append(steps, steps[-1]), np.insert(steps, 0, steps[0]))
+        pixel = np.gradient(wavelength_angstrom)
+        pixel = np.where(pixel > _BETWEEN_WINDOWS * nearest, nearest, pixel)  # the last of a window is no wider
+        width = (native[lower + 1] - native[lower]) / pixel
         return Resampling(lower, (position - lower).astype(np.float32), np.sqrt(np.abs(width)).astype(np.float32))
 
     def flux(self, native: Float32) -> Float32:
