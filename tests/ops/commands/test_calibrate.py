@@ -37,7 +37,7 @@ def test_a_night_is_classified_again_with_the_surveys_own_guarantee(
     )
     assert done.returncode == 0, done.stderr
     assert "calibration n-1: 500 labels" in done.stdout
-    assert "of the surveys SIMULATED 407" in done.stdout
+    assert "of the surveys SIMULATED 405" in done.stdout
     assert "spectra that lack wavelengths: 0 labelled, 364 needed for tables of their own" in done.stdout
     assert f'bundles = ["{tmp_path / "mine"}"' in done.stderr
 

@@ -106,7 +106,7 @@ def test_the_report_has_what_a_scientist_looks_for(report: Report) -> None:
         names = [item.title for item in each.items]
         assert len(names) == len(set(names)), each.title
     damaged = section(report, "Bad input")["Real known spectra, damaged"]
-    assert len(damaged.rows) == 16
+    assert len(damaged.rows) == 18
     for row in damaged.rows:
         found = dict(zip(damaged.columns, row, strict=True))
         assert found["not finite"].successes == 0, row
