@@ -37,7 +37,7 @@ def constant_but_for_one(item: Spectrum, rng: np.random.Generator) -> Spectrum:
 
 def black_body(item: Spectrum, rng: np.random.Generator) -> Spectrum:
     """Planck's law at 3,000 to 10,000 K instead of the flux, without any noise."""
-    wavelength = _wavelength(_grid(item))
+    wavelength = item.axis.wavelength_angstrom if isinstance(item.axis, InlineAxis) else _wavelength(_grid(item))
     shape = wavelength**-5.0 / np.expm1(1.438777e8 / (wavelength * rng.uniform(3000.0, 10_000.0)))
     return replace(item, flux=(max(_level(item), 1e-3) * shape / np.median(shape)).astype(np.float32))
 
