@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import shutil
+import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -63,11 +64,12 @@ def _demo(folder: Path) -> None:
     truth = {item.l1_id: item for item in truths}
     _say_verdicts(spectra)
     _say_truth(spectra, truth)
+    _say_alerts([l2 for _, l2 in run.records if l2["lane"] != "spectrum"])
     _say_account(settings, codec, run)
     _draw(folder / "pictures", settings, codec, spectra, truth)
     output().print(f"\nLook at [bold]{folder}/pictures/night.png[/bold] first. The topics are in {topics_folder}:")
     program = shutil.which("specstream") or Path(sys.executable).with_name("specstream")
-    output().print(f"  {program} tail file:{topics_folder}/{settings.topics.l2} --where 'unknown' --format jsonl")
+    output().print(f"  {program} tail file:{topics_folder}/{settings.topics.l2} --anomalies")
 
 
 def _clear(folder: Path) -> None:
@@ -125,6 +127,19 @@ def _say_truth(spectra: Sequence[Mapping[str, Any]], truth: Mapping[str, Truth])
         flagged = sum(bool(l2["unknown"]) for l2 in mine)
         table.add_row(kind, str(len(mine)), "" if kind == "OTHER" else str(same), str(flagged))
     output().print(Rule("against the truth of the simulation, all S/N", align="left", style="dim"), width=RULE_WIDTH)
+    output().print(table)
+
+
+def _say_alerts(alerts: Sequence[Mapping[str, Any]]) -> None:
+    """Say what the image alerts were taken for."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("taken for", "alerts", "median P", "flagged unknown"):
+        table.add_column(heading, justify="left" if heading == "taken for" else "right")
+    for name in sorted({l2["top_class"] for l2 in alerts}):
+        mine = [l2 for l2 in alerts if l2["top_class"] == name]
+        probability = statistics.median(l2["class_probabilities"][name] for l2 in mine)
+        table.add_row(name, str(len(mine)), f"{probability:.2f}", str(sum(bool(l2["unknown"]) for l2 in mine)))
+    output().print(Rule("image alerts", align="left", style="dim"), width=RULE_WIDTH)
     output().print(table)
 
 

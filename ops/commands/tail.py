@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from classifiers.verdict.anomalous import anomalous
 from ops.commands.options import OptionalConfigFile, WhereOption
 from ops.console import messages, terminal_width
 from ops.listing.writers import Writer, field_names, field_units, open_writer
@@ -39,6 +40,13 @@ def tail(
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="End after that many records.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write them.")] = Format.TABLE,
     where: WhereOption = None,
+    anomalies: Annotated[
+        bool,
+        typer.Option(
+            "--anomalies",
+            help="Keep the anomaly feed: NOVEL, improbable to the VAE, two redshifts, broad absorption.",
+        ),
+    ] = False,
     config: OptionalConfigFile = None,
 ) -> None:
     """Read L2 records, dead letters, L1 records, ledger entries or alerts; committed records only, oldest first.
@@ -49,7 +57,7 @@ def tail(
     codec = open_codec(settings)
     condition = compile_expression(where) if where else None
     reader = PatientReader(open_topic_reader(settings, topic))
-    listing = _Listing(form, condition, limit, codec)
+    listing = _Listing(form, condition, anomalies, limit, codec)
     try:
         while not listing.full():
             arrived = reader.read(AT_A_TIME, POLL_S)
@@ -69,9 +77,12 @@ def tail(
 
 
 class _Listing:
-    def __init__(self, form: str, condition: Expression | None, limit: int | None, codec: Codec) -> None:
+    def __init__(
+        self, form: str, condition: Expression | None, anomalies: bool, limit: int | None, codec: Codec
+    ) -> None:
         self._form = form
         self._condition = condition
+        self._anomalies = anomalies
         self._limit = limit
         self._codec = codec
         self._shown = 0
@@ -92,6 +103,8 @@ class _Listing:
         if not own:
             place = {"topic": message.source.topic, "partition": message.source.partition, "offset": message.offset}
             record = {**place, "schema": decoded.schema_name, "bytes": len(message.value or b""), **record}
+        if self._anomalies and not _is_anomaly(record):
+            return
         if self._condition is not None and not self._condition(record):
             return
         if self._writer is None:
@@ -116,3 +129,12 @@ class _Listing:
     def say_if_empty(self) -> None:
         if self._writer is None and self._form == Format.TABLE:
             messages().print("no records", style="yellow")
+
+
+def _is_anomaly(record: Mapping[str, Any]) -> bool:
+    if "unknown_reason" not in record:
+        return False
+    p_value = record["anomaly_p_value"]
+    p_value = float("nan") if p_value is None else p_value
+    reason, other = record["unknown_reason"] or "", record["other_type"] or ""
+    return bool(anomalous(reason, other, p_value, record["quality_flags"]))

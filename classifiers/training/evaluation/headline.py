@@ -17,8 +17,7 @@ That LAMOST's arms disagree where they meet, and that its first release reports 
 stars, was seen on known objects that the novelty head took for novel here, and measured on all of LAMOST's; so were its
 noise (in the far red, by brightness and wavelength), cosmic rays that are left in its spectra and how wide its stars'
 lines are. How red simulated stars are, and how many M dwarfs are early ones, was brought nearer to the medians of 180 F
-to K stars and 39 M dwarfs here, twice, after a look at which were missed. What the VAE's p-value weighs beside the
-novelty head's was chosen after a look at how many are NOVEL here (``verdict.calibrate.ANOMALY_WEIGHT``). No weight of a
+to K stars and 39 M dwarfs here, twice, after a look at which were missed. No weight of a
 network was fitted to them and no calibration uses them.
 """
 
@@ -37,6 +36,7 @@ from classifiers.training.evaluation.redshifts import pull_widths
 from classifiers.training.evaluation.reliability import reliability
 from classifiers.training.evaluation.velocities import velocity_measures
 from classifiers.training.simulation.scheme import CLASSES, STAR_TYPES
+from classifiers.verdict.anomalous import anomalous
 
 TITLE = "Real development spectra of SDSS, BOSS and LAMOST"
 _MINIMUM_SNR = 2.0
@@ -85,6 +85,10 @@ def score(labels: Sequence[RealLabel], answers: Answers, engines: dict[str, str]
         row = confusion.setdefault(str(true), {})
         row[str(found)] = row.get(str(found), 0) + 1
     return Report(TITLE, engines, proportions, numbers, confusion)
+
+
+def _in_feed(answers: Answers) -> NDArray[np.bool_]:
+    return anomalous(answers.reason, answers.other_type, answers.column("anomaly_p_value"), answers.quality_flags)
 
 
 def _counted(name: str, hits: NDArray[np.bool_], first: NDArray[np.bool_]) -> list[Proportion]:
@@ -140,6 +144,7 @@ def _unknown_measures(
         _share("unknown: blank sky", answers.unknown[group == "SKY"]),
         _share("blank sky as NO_SIGNAL", reason[group == "SKY"] == "NO_SIGNAL"),
         _share("second redshift, all spectra", answers.quality_flags & int(Quality.SECOND_REDSHIFT) > 0),
+        *_counted("in the anomaly feed, known objects", _in_feed(answers)[known], first[known]),
     ]
     anomaly = answers.column("anomaly_p_value")[known]
     given = np.isfinite(anomaly)

@@ -14,10 +14,10 @@ from classifiers.training.evaluation.document import Cell, Curve, Item, Plot, Pr
 from classifiers.training.evaluation.p_values import p_values
 from classifiers.training.evaluation.resampling import SEED, first_spectra, share_interval
 from classifiers.training.simulation.scheme import CLASSES, OTHER_TYPES
+from classifiers.verdict.anomalous import HOT, LEVEL, anomalous
 from classifiers.verdict.unknown import REASONS
 
 _REASONS = tuple(dict.fromkeys(reversed(REASONS)))
-_ANOMALOUS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,12 @@ def unknown(samples: Mapping[str, Scored], transients: Transients) -> Section:
         "simulations, where it is nominal. Supernovae have flat noise and are at rest; OzDES spectra are mostly "
         "the host's light; tidal disruption events are made up (a hot black body and very broad lines). Quasars with "
         "broad absorption are a known class, and simulated ones trained on: P(broad absorption) finds them (section "
-        "on the quasar finder). Double redshifts are pairs of real galaxies and quasars, of equal light, in which each "
-        "object is at most once the one and once the other. A second "
-        "redshift is a quality bit beside the flag, for lines of another galaxy or quasar. A spectrum may be flagged "
-        f"by unknown, by that bit, or by a p-value of the VAE of {_ANOMALOUS:g} or less. In the pictures by class and "
+        "on the quasar finder), and above a half it sets a bit. Double redshifts are pairs of real galaxies and "
+        "quasars, of equal light, in which each object is at most once the one and once the other. A second redshift "
+        "is a quality bit beside the flag, for lines of another galaxy or quasar. The anomaly feed (`specstream tail "
+        "--anomalies`) has what is NOVEL; of what is not unknown, what has one of these bits or a p-value of the VAE "
+        f"of {LEVEL:g} or less; and what has such a p-value and was taken for a hot star ({', '.join(HOT)}). In the "
+        "pictures by class and "
         "against S/N a bar without a dot is of spectra of which none is flagged. In the curves of detection "
         "the score is the p-value of novelty alone, whatever reason the record gives; blank sky and M stars are left "
         "out of them, since other reasons find these (NO_SIGNAL and OTHER_KNOWN; the table of kinds has their rates). "
@@ -177,14 +179,20 @@ def _reasons(name: str, answers: Answers, members: Rows) -> list[Cell]:
     return [*row, *_beside(answers, members)]
 
 
-_BESIDE = (f"VAE p <= {_ANOMALOUS:g}", "second redshift", "any of the three")
+_BESIDE = (f"VAE p <= {LEVEL:g}", "second redshift", "broad absorption", "in the anomaly feed", "feed or unknown")
 
 
 def _beside(answers: Answers, members: Rows) -> list[Cell]:
-    """Return what is flagged by the VAE's p-value, by the bit of a second redshift, and by these or unknown."""
-    anomalous = answers.column("anomaly_p_value")[members] <= _ANOMALOUS
-    second = answers.quality_flags[members] & int(Quality.SECOND_REDSHIFT) > 0
-    flags = anomalous, second, anomalous | second | answers.unknown[members]
+    """Return what is flagged by the VAE's p-value, by either bit, by the anomaly feed, and by that or unknown."""
+    p_value, quality = answers.column("anomaly_p_value")[members], answers.quality_flags[members]
+    feed = anomalous(answers.reason[members], answers.other_type[members], p_value, quality)
+    flags = (
+        p_value <= LEVEL,
+        quality & int(Quality.SECOND_REDSHIFT) > 0,
+        quality & int(Quality.BROAD_ABSORPTION) > 0,
+        feed,
+        feed | answers.unknown[members],
+    )
     return [share(name, each) for name, each in zip(_BESIDE, flags, strict=True)]
 
 

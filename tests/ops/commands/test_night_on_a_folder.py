@@ -86,6 +86,20 @@ def test_a_night_from_files_to_proof(
     assert len(lines) == 4
     assert lines[0].startswith("object")
 
+    def strange_to_vae(record: dict[str, Any]) -> bool:
+        return record["anomaly_p_value"] is not None and record["anomaly_p_value"] <= 0.01
+
+    strange = [
+        r["l2_id"]
+        for r in everything
+        if r["unknown_reason"] == "NOVEL"
+        or (not r["unknown"] and (strange_to_vae(r) or r["quality_flags"] & (3 << 16)))
+        or (r["unknown_reason"] == "OTHER_KNOWN" and r["other_type"] in {"WD", "CV", "OB"} and strange_to_vae(r))
+    ]
+    feed = ok(specstream("tail", f"{broker}/{L2}", "--anomalies", "--format", "jsonl")).splitlines()
+    assert [json.loads(line)["l2_id"] for line in feed] == strange
+    assert strange, "a night without a discovery shows nothing here"
+
     letter = letters[0]
     shown = ok(specstream("dead-letters", "list", "-c", config))
     assert len(shown.splitlines()) == len(letters) + 1
