@@ -53,13 +53,12 @@ _LOG10_ANGSTROM: Final = (1.0, 7.0)
 
 
 def recognises(file: FitsFile) -> bool:
-    """Return whether the file has a table of flux, loglam, ivar and and_mask."""
+    """Return whether the file has a table of flux and loglam."""
     return _coadd(file) is not None
 
 
 def _coadd(file: FitsFile) -> Extension | None:
-    wanted = ("FLUX", "LOGLAM", "IVAR", "AND_MASK")
-    return next((e for e in file.extensions if e.is_table and all(name in e.columns for name in wanted)), None)
+    return next((e for e in file.extensions if e.is_table and "FLUX" in e.columns and "LOGLAM" in e.columns), None)
 
 
 def _catalogue(file: FitsFile) -> Extension | None:
@@ -70,8 +69,11 @@ def read(file: FitsFile, selection: RowSelection, report: Callable[[FitsError], 
     """Yield the spectrum of the file."""
     coadd, catalogue = _coadd(file), _catalogue(file)
     if coadd is None:
-        raise file.error("has no table with flux, loglam, ivar and and_mask")
+        raise file.error("has no table with flux and loglam")
     _refuse_sdss_v(file, catalogue)
+    for name in ("IVAR", "AND_MASK"):
+        if name not in coadd.columns:
+            raise coadd.error(f"has flux and loglam as SDSS's spectra do, but no column {name.lower()}", name)
     if catalogue is not None:
         selection.check(catalogue)
         cells = catalogue.rows()

@@ -159,7 +159,11 @@ def member_configuration(
 def producer_configuration(
     bootstrap: str, transactional_id: str, max_message_bytes: int, librdkafka: Mapping[str, str]
 ) -> Configuration:
-    """Return the settings of a transactional producer; keys choose partitions as in the Java client (murmur2)."""
+    """Return the settings of a transactional producer; keys choose partitions as in the Java client (murmur2).
+
+    Messages without a key go to a random partition each: alerts come in bursts, and what librdkafka does by itself, one
+    partition for all that is sent within 10 ms, gives most of a small night to a single replica.
+    """
     check_overrides(librdkafka)
     return {
         **common(bootstrap),
@@ -174,5 +178,6 @@ def producer_configuration(
         "queue.buffering.max.messages": 200_000,
         "delivery.report.only.error": True,
         "partitioner": "murmur2_random",
+        "sticky.partitioning.linger.ms": 0,
         **_overrides(librdkafka, CONSUMER_ONLY),
     }

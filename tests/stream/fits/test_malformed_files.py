@@ -104,6 +104,17 @@ def test_it_is_an_error_of_one_line_that_names_the_file(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("column", ["ivar", "and_mask"])
+def test_a_spectrum_of_sdss_that_lacks_a_column_is_told_which(data_dir: Path, tmp_path: Path, column: str) -> None:
+    path = tmp_path / SDSS
+    with fits.open(data_dir / "fits" / SDSS) as file:
+        file[1].columns.del_col(column)
+        file.writeto(path, output_verify="silentfix")
+    with pytest.raises(FitsError, match=f"no column {column}") as caught:
+        list(read_fits(path))
+    assert caught.value.keyword == column.upper()
+
+
 @pytest.mark.parametrize("mjd", [50_000.0, None, 70_000.0, 90_000.0])
 def test_velocities_are_corrected_for_any_date_however_old_the_tables_of_the_earths_rotation(mjd: float | None) -> None:
     """What ships of them ends; a night after their end, such as the last (None), is one like another."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Any
@@ -90,6 +91,16 @@ class TestPublisherContract:
         again = stack.enter_context(closing(harness.open_publisher(identity)))
         assert dict(again.progress()) == {"one.fits": "done", "two.fits": "1"}
         assert values(harness.read_all(topic)) == [b"a", b"b", b"c"]
+
+    def test_messages_without_a_key_are_spread_over_the_partitions(self, harness: Any, stack: ExitStack) -> None:
+        """However quickly they are sent: replicas share partitions, not messages."""
+        topic = harness.name("alerts")
+        harness.create(topic, 4)
+        publisher = stack.enter_context(closing(harness.open_publisher(harness.name("produce"))))
+        publisher.publish([Output(topic, None, b"%d" % i) for i in range(400)], {"night.tar": "400"})
+        counts = Counter(message.source.partition for message in harness.read_all(topic))
+        assert counts.total() == 400
+        assert min(counts[partition] for partition in range(4)) >= 40
 
     def test_identities_keep_their_own_progress(self, harness: Any, stack: ExitStack) -> None:
         topic = harness.name("l1")
