@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifiers.training.stamps.conditions import FULL_SIDE
 from classifiers.training.stamps.profiles import FWHM_PER_SIGMA, Floats
@@ -19,6 +20,7 @@ Kind: TypeAlias = Callable[[Floats, float, float, np.random.Generator], None]
 """(images (3, 63, 63), sigma of the difference, FWHM [pixel], generator); the images are changed."""
 SCIENCE, TEMPLATE, DIFFERENCE = 0, 1, 2
 MIN_PEAK, MAX_PEAK = 5.0, 400.0
+DEPTH, NO_CLUMP_WITHIN = (10.0, 600.0), 5
 _GRID = np.arange(FULL_SIDE, dtype=np.float32)
 
 
@@ -196,3 +198,26 @@ def blemishes(images: Floats, noise: float, rng: np.random.Generator) -> None:
     if np.any(pattern[middle - 8 : middle + 9, middle - 8 : middle + 9]):
         return
     _detector(images, np.float32(_peak(rng, 5, 300) * noise) * pattern, rng)
+
+
+def dead_clumps(number: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """Return clumps of dead pixels that resampling dragged along, (n, 63, 63) [sky sigma], 0 or negative.
+
+    Most science images of a detector whose dead pixels are not masked (PGIR's) have some, templates none, and the
+    matching kernel rings around them as around stars. A detector's pixel is two of a drizzled image. None is in the
+    middle, where it would be what was alerted of.
+
+    Args:
+        number: (n,) of clumps on each stamp.
+        rng: source of all randomness.
+    """
+    holes = np.zeros((number.size, FULL_SIDE, FULL_SIDE), np.float32)
+    middle = FULL_SIDE // 2
+    for row in np.repeat(np.arange(number.size), number).tolist():
+        place = rng.integers(0, FULL_SIDE, 2)
+        depth = _peak(rng, *DEPTH)
+        for step in rng.integers(-1, 2, (int(rng.integers(1, 9)), 2)):
+            y, x = place = np.clip(place + step, 0, FULL_SIDE - 2)
+            if max(abs(y - middle), abs(x - middle)) > NO_CLUMP_WITHIN:
+                holes[row, y : y + 2, x : x + 2] = -depth * rng.uniform(0.5, 1.0)
+    return holes

@@ -33,6 +33,7 @@ class Survey:
         residual: median of what the subtraction leaves, as a fraction of a source's flux.
         ringing: chance that the matching kernel rings around bright sources.
         bad_pixels: fraction of hot or cold pixels, at most.
+        holes: expected number of clumps of dead pixels that were averaged in and not masked, by dithered exposures.
         masked: chance of masked blocks.
         side: side of the cutouts [pixel].
     """
@@ -49,6 +50,7 @@ class Survey:
     residual: float
     ringing: float
     bad_pixels: float
+    holes: float
     masked: float
     side: tuple[int, int]
 
@@ -57,32 +59,32 @@ SURVEYS: dict[str, Survey] = {
     "ZTF": Survey(
         share=0.42, fwhm=2.3, fwhm_scatter=0.3, template_width=(0.6, 1.25), template_noise=(0.12, 0.7),
         science_blur=(0, 0.3), template_blur=(0, 0.6), whitened=False, stars=(0.5, 40), residual=0.015, ringing=0.2,
-        bad_pixels=0.0003, masked=0.06, side=(63, 63),
+        bad_pixels=0.0003, holes=0, masked=0.06, side=(63, 63),
     ),
     "LSST": Survey(
         share=0.16, fwhm=4.3, fwhm_scatter=0.22, template_width=(0.8, 1.1), template_noise=(0.1, 0.6),
         science_blur=(0, 0.4), template_blur=(0, 0.6), whitened=False, stars=(0.3, 4), residual=0.012, ringing=0.1,
-        bad_pixels=0.0003, masked=0.03, side=(24, 50),
+        bad_pixels=0.0003, holes=0, masked=0.03, side=(24, 50),
     ),
     "DECAM": Survey(
         share=0.08, fwhm=4.0, fwhm_scatter=0.22, template_width=(0.8, 1.2), template_noise=(0.15, 0.9),
         science_blur=(0, 0.6), template_blur=(0.2, 0.9), whitened=False, stars=(0.5, 15), residual=0.015,
-        ringing=0.1, bad_pixels=0.0005, masked=0.05, side=(63, 63),
+        ringing=0.1, bad_pixels=0.0005, holes=0.1, masked=0.05, side=(63, 63),
     ),
     "WINTER": Survey(
         share=0.12, fwhm=3.2, fwhm_scatter=0.3, template_width=(0.7, 1.5), template_noise=(0.05, 0.5),
         science_blur=(0.2, 0.7), template_blur=(0.6, 1.6), whitened=True, stars=(0.5, 15), residual=0.06,
-        ringing=0.6, bad_pixels=0.02, masked=0.4, side=(63, 63),
+        ringing=0.6, bad_pixels=0.02, holes=0.1, masked=0.4, side=(63, 63),
     ),
     "PGIR": Survey(
         share=0.14, fwhm=5.2, fwhm_scatter=0.15, template_width=(0.85, 1.1), template_noise=(0.1, 0.7),
         science_blur=(1.2, 2.4), template_blur=(1.2, 2.4), whitened=True, stars=(15, 120), residual=0.03,
-        ringing=0.9, bad_pixels=0.001, masked=0.03, side=(61, 61),
+        ringing=0.9, bad_pixels=0.001, holes=1.5, masked=0.03, side=(61, 61),
     ),
     "ANY": Survey(
         share=0.08, fwhm=3.0, fwhm_scatter=0.5, template_width=(0.6, 1.5), template_noise=(0.05, 1.0),
         science_blur=(0, 2.0), template_blur=(0, 2.0), whitened=True, stars=(0.3, 60), residual=0.03, ringing=0.4,
-        bad_pixels=0.01, masked=0.1, side=(24, 63),
+        bad_pixels=0.01, holes=0.3, masked=0.1, side=(24, 63),
     ),
 }  # fmt: skip
 
@@ -108,6 +110,7 @@ class Conditions:
     residual: Floats
     rings: NDArray[np.bool_]
     bad_pixels: Floats
+    holes: NDArray[np.int64]
     masked: NDArray[np.bool_]
     side: NDArray[np.int64]
     flux_gain: Floats
@@ -147,6 +150,7 @@ def draw_conditions(n: int, rng: np.random.Generator) -> Conditions:
         residual=(of("residual") * np.exp(rng.normal(0, 0.9, n))).astype(np.float32),
         rings=rng.random(n) < of("ringing"),
         bad_pixels=(of("bad_pixels") * rng.random(n) ** 2).astype(np.float32),
+        holes=rng.poisson(of("holes")),
         masked=rng.random(n) < of("masked"),
         side=np.rint(between("side")).astype(np.int64),
         flux_gain=np.exp(rng.uniform(np.log(3.0), np.log(60.0), n)).astype(np.float32),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.items import Stamps
-from classifiers.training.stamps.artefacts import KINDS, blemishes
+from classifiers.training.stamps.artefacts import KINDS, blemishes, dead_clumps
 from classifiers.training.stamps.conditions import FULL_SIDE, SURVEYS, Conditions, draw_conditions
 from classifiers.training.stamps.cutting import cut
 from classifiers.training.stamps.profiles import Floats, PointSpread, render_galaxies, render_points
@@ -136,12 +136,14 @@ def _images(scene: Scene, spread: PointSpread, conditions: Conditions, rng: np.r
     noise = np.where(conditions.whitened[:, None, None], whitened, science_noise - template_noise)
 
     difference = change + subtraction_residual(points, galaxies, scene, spread, conditions, rng)
+    holes = dead_clumps(conditions.holes, rng)
+    difference += holes
     strength = np.where(conditions.rings, np.exp(rng.uniform(np.log(0.3), np.log(40.0), n)), 0).astype(np.float32)
     difference += ringing(difference, strength, rng)
     level = conditions.saturation[:, None, None]
     science = np.minimum(science, 1.5 * level)
     template = np.minimum(template, 2.0 * level)
-    return np.stack([science + science_noise, template + template_noise, difference + noise], axis=1)
+    return np.stack([science + holes + science_noise, template + template_noise, difference + noise], axis=1)
 
 
 def _add_artefacts(

@@ -33,7 +33,7 @@ from classifiers.training.tolerances import TOLERANCES
 from classifiers.training.weights import weights
 
 NAME = "stamp-anomaly"
-VERSION = "0.4.1"
+VERSION = "0.5.0"
 ARCHITECTURE = "stamp-vae-classifier-3"
 VALIDATION_N = 1024
 BATCH_BUCKETS = (16, 64, 256)

@@ -10,6 +10,7 @@ from classifiers.images.prepare import prepare_stamps
 from classifiers.training.stamps.alerts import simulate_alerts
 from classifiers.training.stamps.anomalies import KINDS, inject, robust_noise
 from classifiers.training.stamps.artefacts import KINDS as ARTEFACTS
+from classifiers.training.stamps.artefacts import dead_clumps
 from classifiers.training.stamps.conditions import SURVEYS
 from classifiers.training.stamps.profiles import Galaxies, PointSpread, render_galaxies, render_points
 from classifiers.training.stamps.scheme import CLASSES, SHARES, StampClass
@@ -54,11 +55,12 @@ def test_half_the_light_of_a_galaxy_is_within_its_half_light_radius() -> None:
         assert image[inside].sum() / image.sum() == pytest.approx(0.5, abs=0.06)
 
 
-def test_science_minus_template_shows_what_the_difference_shows(simulated: SimulatedStamps) -> None:
+def test_science_minus_template_shows_what_the_difference_shows() -> None:
+    simulated = simulate_stamps(2048, np.random.default_rng(17))
     middle = simulated.images[:, :, 28:35, 28:35]
     usable = (np.abs(simulated.flux) > 1500) & np.isfinite(middle).all(axis=(1, 2, 3))
     change = (middle[usable, 0] - middle[usable, 1]).mean(axis=(1, 2))
-    assert usable.sum() > 20
+    assert usable.sum() > 80
     assert ((change > 0) == simulated.is_positive[usable]).mean() > 0.9  # the template's own seeing blurs a few
 
 
@@ -115,6 +117,28 @@ def test_a_hostless_source_is_seen_in_one_image_and_a_nuclear_one_has_a_counterp
     assert hostless.sum() > 20
     assert np.median(empty) < 1
     assert np.median(counterpart) > 5
+
+
+def test_clumps_of_dead_pixels_are_as_many_and_as_deep_as_declared_and_never_in_the_middle() -> None:
+    number = np.array([0, 1, 1, 40])
+    holes = dead_clumps(number, np.random.default_rng(2))
+    assert not holes[0].any()
+    for row in (1, 2):
+        assert 3 <= np.count_nonzero(holes[row]) <= 32
+    assert -600.0 <= holes.min() < holes[holes < 0].max() <= -5.0
+    assert not holes[:, 27:36, 27:36].any()
+    assert holes[3].any(axis=0).sum() > 40
+
+
+def test_only_science_images_have_dead_pixels_and_differences_show_them() -> None:
+    alerts = simulate_stamps(400, np.random.default_rng(8))
+    rows = [row for row, name in enumerate(alerts.surveys) if name == "PGIR" and alerts.labels[row] != 0]
+    images = alerts.images[rows]
+    dark = images < -20.0
+    science, template, difference = dark.any(axis=(2, 3)).T
+    assert science.mean() > 0.5
+    assert template.mean() < 0.1
+    assert difference[science].mean() > 0.8
 
 
 def test_simulation_needs_neither_torch_nor_onnxruntime() -> None:
