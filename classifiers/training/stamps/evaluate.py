@@ -4,8 +4,9 @@ Simulated alerts give recall and the flag rate; kinds of event that no training 
 alerts give the agreement with the surveys' own real/bogus scores and with what the alerts say of their place. Those are
 development alerts, and their numbers are optimistic: ranges of the simulator follow statistics of them, and after a
 first version was scored on them the least distance of an OFF_NUCLEAR source from the nucleus was lowered from 0.6 to
-0.4 FWHM (the labelled triplets stand 2 pixels off) and PGIR's crowding and ringing were raised. No weight and no
-calibration was fitted to a real alert.
+0.4 FWHM (the labelled triplets stand 2 pixels off) and PGIR's crowding and ringing were raised; clumps of dead pixels
+were put into PGIR's science images after a look at the five that are there. No weight and no calibration was fitted to
+a real alert.
 """
 
 from __future__ import annotations
