@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from classifiers.quality import Quality
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -45,7 +47,9 @@ L2_COLUMNS = (
     Column("anomaly_p_value", "p(VAE)", 7, rank=13, digits=3),
     Column("unknown_reason", "unknown", 13, rank=1),
     Column("other_type", "other", 6, rank=9),
+    Column("found", "also", 10, rank=5),
 )
+FOUND: Mapping[Quality, str] = {Quality.SECOND_REDSHIFT: "2nd z", Quality.BROAD_ABSORPTION: "BAL"}
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "l2_classification": L2_COLUMNS,
     "dead_letter": (
@@ -100,7 +104,8 @@ def cell(record: Mapping[str, Any], field: str) -> Any:
     """Return a dotted field of a record, None where it is absent.
 
     Not fields as they are: ``name`` is that of the object, else of the spectrum or alert, else the coordinates;
-    ``top_probability`` is that of the top class; ``zwarn`` is None where nothing is to be warned of.
+    ``top_probability`` is that of the top class; ``zwarn`` is None where nothing is to be warned of; ``found`` is what
+    quality bits say of the object, None where they say nothing.
     """
     if field == "name":
         return record.get("object_id") or record.get("l1_id") or _place(record)
@@ -110,12 +115,21 @@ def cell(record: Mapping[str, Any], field: str) -> Any:
     if field == "zwarn":
         bits = record.get("zwarn") or 0
         return bits if bits > 0 else None
+    if field == "found":
+        return ", ".join(FOUND[each] for each in found_in(record)) or None
     value: Any = record
     for part in field.split("."):
         if not isinstance(value, Mapping):
             return None
         value = value.get(part)
     return value
+
+
+def found_in(record: Mapping[str, Any]) -> list[Quality]:
+    """Return which bits that speak of the object an L2 record has; none where it is of a known type or faulty."""
+    if record.get("unknown_reason") not in (None, "NOVEL"):
+        return []
+    return [bit for bit in FOUND if int(record.get("quality_flags") or 0) & bit]
 
 
 def _place(record: Mapping[str, Any]) -> str | None:

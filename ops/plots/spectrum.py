@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from classifiers.items import Spectrum
 from classifiers.preprocess.axis import axis_key, pixel_edges
+from classifiers.quality import Quality
+from ops.listing.columns import found_in
 from ops.plots.expected_lines import observed_lines
 from ops.plots.labels import decade, flux_label, label_rows, plain_number, wrapped
 from ops.plots.smoothing import Smoothed, flux_range, jumps, kernel_sigma, smoothed
@@ -64,6 +66,9 @@ def verdict_line(l2: Mapping[str, Any]) -> str:
     if l2["unknown"]:
         other = f" ({l2['other_type']})" if l2["unknown_reason"] == "OTHER_KNOWN" and l2["other_type"] else ""
         parts.append(f"unknown: {l2['unknown_reason']}{other}")
+    for bit in found_in(l2):
+        second = bit is Quality.SECOND_REDSHIFT and l2["redshift_alternatives"]
+        parts.append(f"second z = {second[0]['redshift']:.4f}" if second else "broad absorption")
     return "   ".join(parts)
 
 

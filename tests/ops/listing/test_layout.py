@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from classifiers.quality import Quality
 from ops.commands.classify import FIRST_COLUMNS
 from ops.listing.columns import COLUMNS, L2_COLUMNS, Column, cell, columns_of
 from ops.listing.flat import text_of
@@ -58,9 +59,10 @@ def rows_of(width: int | None, *records: tuple[Mapping[str, Any], str]) -> list[
 
 
 def numbers_of(columns: tuple[Column, ...], headings: str) -> list[str]:
-    """Return the whole numbers, classes and codes of the columns that a heading shows."""
+    """Return the whole numbers, classes and codes of the columns that a heading shows and that have one."""
     shown = [column for column in columns if not column.least and column.heading in headings.split("  ")]
-    return [text_of(cell(RECORD, column.field), digits=column.digits) for column in shown]
+    texts = [text_of(cell(RECORD, column.field), digits=column.digits) for column in shown]
+    return [text for text in texts if text]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -129,6 +131,22 @@ def test_the_p_value_that_flags_is_called_p() -> None:
     """That of the VAE alone is called so."""
     headings = {column.field: column.heading for column in L2_COLUMNS}
     assert (headings["unknown_p_value"], headings["anomaly_p_value"]) == ("p", "p(VAE)")
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason", "shown"),
+    [
+        (0, None, None),
+        (Quality.SECOND_REDSHIFT, None, "2nd z"),
+        (Quality.BROAD_ABSORPTION | Quality.GAPS, "NOVEL", "BAL"),
+        (Quality.SECOND_REDSHIFT | Quality.BROAD_ABSORPTION, None, "2nd z, BAL"),
+        (Quality.SECOND_REDSHIFT, "OTHER_KNOWN", None),
+        (Quality.BROAD_ABSORPTION, "BAD_DATA", None),
+    ],
+)
+def test_what_else_an_object_has_is_shown_in_words(flags: int, reason: str | None, shown: str | None) -> None:
+    """Not of what is of a known other type (molecular bands are no troughs), and not of what cannot be judged."""
+    assert cell({"quality_flags": int(flags), "unknown_reason": reason}, "found") == shown
 
 
 def test_a_record_without_an_object_shows_its_own_name() -> None:

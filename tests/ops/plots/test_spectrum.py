@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from classifiers.items import InlineAxis, Spectrum, quality_of
+from classifiers.quality import Quality
 from ops.contributions import AnomalyDetector
 from ops.plots.expected_lines import observed_lines
 from ops.plots.night import draw_night
-from ops.plots.spectrum import ALARM, BESIDE, LINE, Contributions, draw_spectrum
+from ops.plots.spectrum import ALARM, BESIDE, LINE, Contributions, draw_spectrum, verdict_line
 from stream.settings import load_settings
 
 pytestmark = pytest.mark.slow  # matplotlib takes seconds to import
@@ -118,6 +119,16 @@ def test_the_verdict_is_in_the_title_and_the_bars() -> None:
     bars = figure.axes[1]
     assert [tick.get_text() for tick in bars.get_yticklabels()] == ["QSO_nan", "STAR_A0", "other"]
     assert [bar.get_width() for bar in bars.patches] == [0.9, 0.1, 0.02]
+
+
+def test_what_else_an_object_has_is_in_the_title() -> None:
+    """A second redshift with its value, broad absorption in words; nothing of what is of a known other type."""
+    second = [{"class_name": "GALAXY_nan", "redshift": 0.31234, "probability": 0.1}]
+    flags = int(Quality.SECOND_REDSHIFT | Quality.BROAD_ABSORPTION)
+    line = verdict_line(verdict(quality_flags=flags, redshift_alternatives=second))
+    assert line.endswith("second z = 0.3123   broad absorption")
+    other = verdict(quality_flags=flags, unknown=True, unknown_reason="OTHER_KNOWN", other_type="CARBON")
+    assert verdict_line(other).endswith("unknown: OTHER_KNOWN (CARBON)")
 
 
 @pytest.mark.slow
