@@ -30,10 +30,11 @@ from classifiers.quasars.redshift import measure_redshifts
 from classifiers.quasars.second import LEAST_SNR, second_redshifts
 from classifiers.spectral.other import published_probabilities
 from classifiers.spectral.quasars import write_quasars
+from classifiers.spectral.recession import stars_likelihood, write_recession
 from classifiers.spectral.stars import is_measured, write_stars
 from classifiers.stars.outside import outside_misfits
 from classifiers.verdict.answers import Answer, answered_rows
-from classifiers.verdict.measured import Measured
+from classifiers.verdict.measured import Measured, with_likelihood
 
 Floats = NDArray[np.float64]
 
@@ -77,18 +78,23 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
         prepared.flux,
         prepared.inverse_variance,
     )
-    other_families = np.setdiff1d(np.arange(len(names)), np.concatenate(list(members.values())))
-    sums = {family: _sum(probabilities.classes, place) for family, place in members.items()}
-    strongest = np.maximum.reduce([*sums.values(), _sum(probabilities.classes, other_families)])
+    classes = probabilities.classes
+    others = np.setdiff1d(np.arange(len(names)), np.concatenate(list(members.values())))
     redshift = answer.outputs["redshift"].astype(np.float64)
     known = ~absent & (probabilities.other <= _MOST_OTHER)
     result = Measured.nothing(len(spectra), len(names), NAMES)
     result.p_other[:] = probabilities.other
-    lined = np.maximum.reduce(list(sums.values())) >= strongest
+    sums, lined = _families(classes, members, others)
     if is_measured(answer.manifest):
-        stars = _sum(probabilities.classes, np.array([names.index(name) for name in answer.manifest.star_classes]))
-        rows = np.flatnonzero(known & ~lined & (stars >= strongest))
-        write_stars(result, rows, prepared, names, probabilities.classes)
+        stars = np.array([names.index(name) for name in answer.manifest.star_classes])
+        rows = np.flatnonzero(known & ~lined & (_sum(classes, stars) >= _sum(classes, others)))
+        write_stars(result, rows, prepared, names, classes)
+        receding = stars_likelihood(result.radial_velocity_km_s, result.radial_velocity_error_km_s, prepared.snr)
+        result.likelihood[:, stars] = receding[:, None]
+        classes = with_likelihood(classes, result.likelihood)
+        sums, lined = _families(classes, members, others)
+        write_recession(result, np.flatnonzero(known & lined & (receding < 1.0)))
+        redshift = np.where(np.isfinite(result.redshift), result.redshift, redshift)
     rows = np.flatnonzero(known & lined & (redshift > _REDSHIFTS[0]) & (redshift < _REDSHIFTS[1]))
     if rows.size == 0:
         return result
@@ -108,11 +114,11 @@ def measured(spectra: Sequence[Spectrum], prepared: PreparedBatch, answer: Answe
     for family, ruled, here in (("GALAXY", split.galaxy, ~quasar), ("QSO", split.qso, quasar)):
         places = np.flatnonzero(here)
         _write_redshifts(result, rows[places], found, places, family, own_error)
-        classes = [f"{family}_{name}" for name in FAMILIES[family]]
-        if set(classes) == {names[place] for place in members[family]}:
-            columns = np.array([names.index(name) for name in classes])
+        wanted = [f"{family}_{name}" for name in FAMILIES[family]]
+        if set(wanted) == {names[place] for place in members[family]}:
+            columns = np.array([names.index(name) for name in wanted])
             at = rows[places][:, None], columns
-            network = probabilities.classes[at] / np.maximum(sums[family][rows[places]], 1e-300)[:, None]
+            network = classes[at] / np.maximum(sums[family][rows[places]], 1e-300)[:, None]
             result.share[at] = RULE_WEIGHT * ruled[places] + (1.0 - RULE_WEIGHT) * network
     _write_second(result, rows, means, redshift, quasar, np.flatnonzero(prepared.snr[rows] >= LEAST_SNR))
     return result
@@ -146,6 +152,14 @@ def _write_second(
         first = np.where(np.isfinite(result.redshift[at]), result.redshift[at], redshift[at])
         found = second_redshifts(means.flux[places], means.inverse_variance[places], first, quasar[places])
         result.second_redshift[at], result.second_quasar[at] = found.redshift, found.quasar
+
+
+def _families(
+    classes: Floats, members: dict[str, NDArray[np.int64]], others: NDArray[np.int64]
+) -> tuple[dict[str, Floats], NDArray[np.bool_]]:
+    """Return the probability of each family with lines, (n,) each, and where one is as likely as all others: (n,)."""
+    sums = {family: _sum(classes, places) for family, places in members.items()}
+    return sums, np.maximum.reduce(list(sums.values())) >= _sum(classes, others)
 
 
 def _sum(probabilities: Floats, columns: NDArray[np.int64]) -> Floats:

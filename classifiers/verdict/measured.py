@@ -19,7 +19,9 @@ class Measured:
     """Measurements of n spectra; NaN where the classifier's own answer stands.
 
     Attributes:
-        share: (n, k) float64, probability of each class given its family; a family's classes sum to 1 or are NaN.
+        share: (n, k) float64, probability of each class given its family; those of one family sum to 1, others are NaN.
+        likelihood: (n, k) float64, what each class's probability is multiplied by before all are normalised; 1 where
+            nothing speaks for or against it.
         p_other: (n,) float64, of a type outside the scheme.
         redshift, redshift_error: (n,) float64, of galaxies and quasars.
         radial_velocity_km_s, radial_velocity_error_km_s: (n,) float64, of stars, barycentric as the grid is.
@@ -30,6 +32,7 @@ class Measured:
     """
 
     share: Floats
+    likelihood: Floats
     p_other: Floats
     redshift: Floats
     redshift_error: Floats
@@ -47,22 +50,40 @@ class Measured:
         other, redshift, redshift_error, velocity, velocity_error, absorption, second = np.full((7, n), np.nan)
         share = np.full((n, classes), np.nan)
         quasar = np.zeros(n, np.bool_)
-        return cls(share, other, redshift, redshift_error, velocity, velocity_error, absorption, second, quasar, lines)
+        return cls(
+            share, np.ones((n, classes)), other, redshift, redshift_error, velocity, velocity_error, absorption, second,
+            quasar, lines,
+        )  # fmt: skip
 
 
 def with_measured_shares(probabilities: ClassProbabilities, measured: Measured) -> ClassProbabilities:
-    """Split each family's probability as measured, of which it keeps the sum, and take p_other as measured."""
+    """Weigh classes by what was measured, split each family's probability likewise, and take p_other as measured."""
+    weighed = with_likelihood(probabilities.classes, measured.likelihood)
     shared = np.isfinite(measured.share)
     total = np.zeros(len(shared))
     for column in range(shared.shape[1]):
-        total += np.where(shared[:, column], probabilities.classes[:, column], 0.0)
-    classes = np.where(shared, total[:, None] * np.where(shared, measured.share, 0.0), probabilities.classes)
+        total += np.where(shared[:, column], weighed[:, column], 0.0)
+    classes = np.where(shared, total[:, None] * np.where(shared, measured.share, 0.0), weighed)
     return ClassProbabilities(classes, np.where(np.isfinite(measured.p_other), measured.p_other, probabilities.other))
 
 
-def measured_or(measured: Floats, own: Floats) -> Floats:
-    """Return measured numbers where there are any, and where there is a number at all."""
-    return np.where(np.isfinite(measured) & np.isfinite(own), measured, own)
+def with_likelihood(classes: Floats, likelihood: Floats) -> Floats:
+    """Return probabilities times a likelihood, (n, k) each, summing to 1; rows of which it says nothing stay."""
+    rows = np.flatnonzero((likelihood != 1.0).any(axis=1))
+    if rows.size == 0:
+        return classes
+    weighed = classes.copy()
+    product = classes[rows] * likelihood[rows]
+    total = np.zeros(rows.size)
+    for column in range(product.shape[1]):
+        total += product[:, column]
+    weighed[rows] = product / total[:, None]
+    return weighed
+
+
+def measured_or(measured: Floats, own: Floats, present: NDArray[np.bool_]) -> Floats:
+    """Return measured numbers where there are any and ``present`` (n,) says that there is something to measure."""
+    return np.where(np.isfinite(measured) & present, measured, own)
 
 
 def measured_velocities(measured: Measured, own: Mapping[str, Floats], still: NDArray[np.bool_]) -> dict[str, Floats]:

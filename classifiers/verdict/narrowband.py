@@ -20,8 +20,8 @@ from classifiers.verdict.blank import without_classes
 from classifiers.verdict.novelty import judged_by_coverage
 from classifiers.verdict.outputs import column, faulty_rows
 from classifiers.verdict.probabilities import entropy, softmax
-from classifiers.verdict.redshift import LOW_SNR, SHORT_COVERAGE, UNKNOWN_CLASS
 from classifiers.verdict.unknown import check_domain, constant_rows, decide, negative_rows
+from classifiers.verdict.zwarn import LOW_SNR, SHORT_COVERAGE, UNKNOWN_CLASS
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]

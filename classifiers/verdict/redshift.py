@@ -1,4 +1,4 @@
-"""Redshift warnings and alternative solutions."""
+"""Which redshift is published, with which error, and the alternative solutions."""
 
 from __future__ import annotations
 
@@ -8,56 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.bundle.calibration import Calibration
-from classifiers.bundle.manifest import Manifest
 from classifiers.engine import Arrays
 from classifiers.verdict.measured import Measured
 
-LOW_SNR, AMBIGUOUS, EDGE, SHORT_COVERAGE, UNKNOWN_CLASS = 1, 2, 4, 8, 16
-"""Bits of ``zwarn``; 0 = good, -1 = no redshift. The last: the record is ``unknown``, and a redshift that was read as
-if it were of the class that it looks like most means nothing."""
 Floats = NDArray[np.float64]
 Alternatives = tuple[NDArray[np.int64], Floats, Floats]
-EDGE_WIDTH = 1e-3
-"""A redshift within this times (1 + z) of an end of the searched range is at its edge."""
-
 SAME = 0.01
 """Redshifts within this times (1 + z) of each other are one solution."""
-
-
-def warnings(
-    manifest: Manifest,
-    redshift: Floats,
-    margin: Floats,
-    snr: Floats,
-    coverage: Floats,
-    families: NDArray[np.str_],
-    unknown: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """Return the ``zwarn`` bits: (n,) int64, -1 where redshift is NaN.
-
-    Args:
-        manifest: with limits and the range that is searched.
-        redshift: (n,) as published.
-        margin: (n,) how much more probable than the next solution it is.
-        snr: (n,) median S/N.
-        coverage: (n,) fraction of the grid.
-        families: (n,) what the names of the top classes begin with: GALAXY, QSO, STAR.
-        unknown: (n,) bool, the flag.
-    """
-    zwarn = np.zeros(len(redshift), np.int64)
-    if manifest.zwarn_snr is not None:
-        zwarn[~(snr >= manifest.zwarn_snr)] |= LOW_SNR
-    zwarn[margin < manifest.zwarn_margin] |= AMBIGUOUS
-    if manifest.redshift_range is not None:
-        lowest, highest = (np.full(len(redshift), limit) for limit in manifest.redshift_range)
-        for family, limits in manifest.family_redshift_ranges.items():
-            lowest[families == family], highest[families == family] = limits
-        width = EDGE_WIDTH * (1.0 + redshift)
-        zwarn[(redshift < lowest + width) | (redshift > highest - width)] |= EDGE
-    zwarn[coverage < manifest.zwarn_coverage] |= SHORT_COVERAGE
-    zwarn[unknown] |= UNKNOWN_CLASS
-    zwarn[np.isnan(redshift)] = -1
-    return zwarn
 
 
 def alternatives(outputs: Arrays, absent: NDArray[np.bool_], classes: int) -> Alternatives:

@@ -29,11 +29,11 @@ from classifiers.verdict.redshift import (
     alternatives,
     error_factors,
     of_the_published,
-    warnings,
     with_abandoned,
     with_second,
 )
 from classifiers.verdict.unknown import constant_rows, decide, negative_rows, other_limits, weighed_other
+from classifiers.verdict.zwarn import warnings
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -110,9 +110,9 @@ def spectral_verdicts(
     margin = np.where(elsewhere, -1.0, margin)
     if measured is not None:
         lined = _leading(probabilities.classes, families[:-1]) == families[top]
+        lined &= np.isfinite(columns["redshift"])
         for name in ("redshift", "redshift_error"):
-            found_there = np.where(lined, getattr(measured, name), np.nan)
-            columns[name] = measured_or(found_there, columns[name])
+            columns[name] = measured_or(getattr(measured, name), columns[name], lined)
         columns |= measured_velocities(measured, columns, absent | ~star)
         if "p_bal" in columns:
             columns["p_bal"] = with_evidence(columns["p_bal"], measured.absorption)
@@ -133,13 +133,18 @@ def spectral_verdicts(
         quasar = ~absent & np.char.startswith(np.array(manifest.class_names)[top], QUASARS)
         shown = quasar & (columns["redshift"] > LEAST_REDSHIFT)
         quality |= (shown & (columns["p_bal"] > LIKELY_ABSORBED)) * int(Quality.BROAD_ABSORPTION)
+    lines = measured_lines(answer, absent, prepared.scale) if measured is None else measured.lines
+    zwarn = warnings(
+        manifest, columns["redshift"], columns["redshift_error"], margin, prepared.snr, prepared.coverage,
+        families[top], unknown, lines,
+    )  # fmt: skip
     return Verdicts(
         class_scheme=manifest.class_scheme,
         class_names=manifest.class_names,
         class_probabilities=probabilities.classes,
         top_class=np.where(absent, -1, top).astype(np.int64),
         columns=columns,
-        zwarn=warnings(manifest, columns["redshift"], margin, prepared.snr, prepared.coverage, families[top], unknown),
+        zwarn=zwarn,
         other_type=types,
         unknown=unknown,
         unknown_reason=reasons,
@@ -148,7 +153,7 @@ def spectral_verdicts(
         alternative_class=chosen,
         alternative_redshift=redshift,
         alternative_probability=probability,
-        lines=measured_lines(answer, absent, prepared.scale) if measured is None else measured.lines,
+        lines=lines,
     )
 
 
