@@ -31,6 +31,7 @@ from classifiers.suite import MODELS, open_suites
 from classifiers.training.evaluation.real_spectra import RealLabel, real_spectra, unique_objects
 from classifiers.training.intervals import clopper_pearson
 from classifiers.training.narrowband.bands import LOG10_START, LOG10_STEP, NAMES, PIXELS, Photometry
+from classifiers.training.narrowband.broad_colours import broad_colours
 from classifiers.training.narrowband.counts import least_quasar_redshift
 from classifiers.training.narrowband.declared import NAME
 from classifiers.training.narrowband.noise import Observed, observe, stated_depths
@@ -144,6 +145,7 @@ def evaluate_real(bundle: Path, spectra_folder: Path) -> dict[str, Any]:
         "by_r": found,
         "colours_among_mocks": colour_ranks(sources, simulator, SEED),
         "colours_of_control_among_mocks": colour_ranks(control, simulator, SEED),
+        "broad_colours": broad_colours(simulator, spectra_folder, SEED),
     }
 
 

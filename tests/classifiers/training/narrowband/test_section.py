@@ -20,6 +20,18 @@ REAL: dict[str, Any] = {
     "colours_among_mocks": {
         "QSO": {"J0450-J0560": {"n": 9, "median_difference_mag": 0.1, "within_middle_68_percent": 0.6}}
     },
+    "broad_colours": {
+        kind: {
+            "r-i": {
+                "rows": [
+                    {"at": at, "n": 30, "published": [0.1, 0.0, 0.2], "mocks": [0.2, 0.1, 0.4]} for at in (1.0, 2.0)
+                ],
+                "median_difference_mag": 0.1,
+                "rms_difference_mag": 0.1,
+            }
+        }
+        for kind in ("QSO", "STAR")
+    },
     "colours_of_control_among_mocks": {
         "QSO": {"J0450-J0560": {"n": 90, "median_difference_mag": 0.0, "within_middle_68_percent": 0.5}}
     },
@@ -53,6 +65,21 @@ def test_the_section_shows_purity_at_fixed_completeness_with_and_without_extende
     real = items["Real spectra seen through the bands"]
     assert isinstance(real, Table)
     assert [cell.value for cell in real.rows[0][1:] if not isinstance(cell, str | int | float)] == [0.75, 0.75, 0.75]
+
+
+def test_colours_stand_beside_published_ones(section: Section) -> None:
+    """Each with its band, and who published them in the table."""
+    items = {item.title: item for item in section.items}
+    picture = items["r-i of STAR mocks beside published colours"]
+    assert isinstance(picture, Plot)
+    assert [(list(curve.y), list(curve.high)) for curve in picture.curves] == [
+        ([0.1, 0.1], [0.2, 0.2]),
+        ([0.2, 0.2], [0.4, 0.4]),
+    ]
+    table = items["Broad-band colours of mocks beside published ones"]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == ["QSO", "STAR"]
+    assert "Covey" in str(table.rows[1][2])
 
 
 def test_purity_has_lower_limits_and_curves_that_coincide_are_drawn_apart(section: Section) -> None:
