@@ -17,7 +17,6 @@ from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import GOLDEN_FILE, REFERENCE, Bundle
 from classifiers.bundle.manifest import SURVEY_HIGH_Z, Tolerance
 from classifiers.engine import Arrays, Engine
-from classifiers.verdict.conformal import p_values
 
 REDSHIFTS = ("redshift", "redshift_qso")
 ENTROPIES = ("entropy", "aleatoric_entropy", "mutual_information")
@@ -167,9 +166,14 @@ def _agreement(same: NDArray[np.bool_], rows: NDArray[np.int64]) -> float:
 
 
 def _p_value_difference(table: TailTable, answer: NDArray[Any], wanted: NDArray[Any]) -> float:
-    """Return the largest difference beyond two ranks of the table, which the last bit of a score can change."""
-    difference = p_values(table, answer.astype(np.float64)) - p_values(table, wanted.astype(np.float64))
-    return _largest(np.maximum(np.abs(difference) - 2.0 / (table.n + 1.0), 0.0))
+    """Return the largest difference of p-values beyond two ranks of the table, so many as the last bit may change.
+
+    Ranks are interpolated between the table's knots: below the tail a knot stands for many ranks, and a score on it
+    would jump over all of them with its last bit.
+    """
+    knots, at_or_above = table.arrays
+    ranks = [np.interp(scores.astype(np.float64), knots, at_or_above) for scores in (answer, wanted)]
+    return _largest(np.maximum(np.abs(ranks[0] - ranks[1]) - 2.0, 0.0) / (table.n + 1.0))
 
 
 def _table(bundle: Bundle) -> TailTable | None:

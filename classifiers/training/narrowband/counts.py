@@ -10,6 +10,8 @@ together are 5e4 per square degree at r < 23.5; redshifts n(z) ~ z^2 exp(-(z/z0)
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from classifiers.training.simulation.grid import Float64, NDBool
@@ -39,13 +41,26 @@ _QSO_COUNTS = np.array(  # per 10,000 deg^2, 0.5 mag and unit redshift, at z = 0
 def least_quasar_redshift(r: Float64) -> Float64:
     """Return the redshift at which M_r = -20, (n,): nearer nuclei of that r are fainter than the galaxies around them.
 
-    In a flat universe with H0 = 70 km/s/Mpc and a matter density of 0.3, without K correction.
+    Without K correction.
     """
+    axis, modulus = _moduli()
+    return np.asarray(np.interp(r + 20.0, modulus, axis))
+
+
+def distance_modulus(redshift: Float64) -> Float64:
+    """Return it [mag], (n,), in a flat universe with H0 = 70 km/s/Mpc and a matter density of 0.3."""
+    axis, modulus = _moduli()
+    return np.asarray(np.interp(redshift, axis, modulus))
+
+
+@cache
+def _moduli() -> tuple[Float64, Float64]:
+    """Return redshifts above 0 to beyond all quasars, and their distance moduli."""
     axis = np.expm1(np.linspace(0.0, np.log1p(_QSO_Z[-1]), 1001))
     slowness = 1.0 / np.sqrt(0.3 * (1.0 + axis) ** 3 + 0.7)
     steps = 0.5 * (slowness[1:] + slowness[:-1]) * np.diff(axis)
     megaparsec = _HUBBLE_DISTANCE_MPC * (1.0 + axis[1:]) * np.cumsum(steps)
-    return np.asarray(np.interp(r + 20.0, 5.0 * np.log10(megaparsec) + 25.0, axis[1:]))
+    return axis[1:], 5.0 * np.log10(megaparsec) + 25.0
 
 
 def quasar_density(r: Float64, redshift: Float64) -> Float64:

@@ -14,7 +14,7 @@ from classifiers.training.simulation.basis import SHIPPED as SPECTRAL_BASIS
 from classifiers.training.simulation.grid import Float64
 from classifiers.training.tolerances import TOLERANCES
 
-NAME, VERSION, PRIOR = "jpas-qso-finder", "0.4.0", "jpas-mocks-1"
+NAME, VERSION, PRIOR = "jpas-qso-finder", "0.5.0", "jpas-mocks-1"
 ARCHITECTURE = "specstream-jpas-qso-finder-1"
 LEAST_COVERAGE, FULL_COVERAGE = 0.6, 0.9
 """Share of the bands below which a source is out of the domain (with half of them, bright known ones are NOVEL in 6 %),

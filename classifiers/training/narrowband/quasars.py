@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from classifiers.training.narrowband.bands import LOG10_STEP, PIXELS, grid_wavelength, shifted
+from classifiers.training.narrowband.counts import distance_modulus
 from classifiers.training.narrowband.galaxies import Galaxies
 from classifiers.training.simulation.basis import Basis
 from classifiers.training.simulation.emission import relative_extinction
@@ -20,7 +21,14 @@ from classifiers.training.simulation.quasars import LYMAN_ALPHA, LYMAN_LIMIT
 _PCA_LOG10_START = 2.93
 _LINES_LOG10_START = 2.77803658 + 2e-4
 _BAL_START_ANGSTROM, _BAL_STEP_ANGSTROM = 944.6, 0.3
-_BAL_SHARE, _REDDENED_SHARE, _MEAN_GALACTIC_REDDENING = 0.1, 0.25, 0.02
+_BAL_SHARE, _REDDENED_SHARE, _MEAN_GALACTIC_REDDENING = 0.1, 0.15, 0.02
+"""At least 15 % of the quasars of SDSS are reddened by dust (Richards et al. 2003, AJ 126, 1131)."""
+_SLOPE, _SLOPE_SCATTER = -1.56, 0.4
+"""Of F_lambda over wavelength (Vanden Berk et al. 2001, AJ 122, 549, Sect. 4.1)."""
+_HOST_M_R, _HOST_SCATTER, _HOST_FAINTER, _HOSTS_TO, _LARGEST_HOST = -20.5, 0.8, 0.5, 1.0, 0.6
+"""Hosts are common galaxies (M* = -21.2: Blanton et al. 2003, ApJ 592, 819), half of their light within the aperture,
+in r as observed fainter by half a magnitude for each unit of redshift: by K correction, less what they were younger.
+What has most of its light from its host is no quasar to any survey."""
 
 
 class Quasars:
@@ -44,14 +52,15 @@ class Quasars:
         self._wavelength = grid_wavelength()
         self._dimming = (-0.4 * np.log(10.0) * (relative_extinction(self._wavelength) - 3.1)).astype(np.float32)
 
-    def draw(self, redshift: Float64, rng: np.random.Generator) -> Float32:
-        """Draw quasars at redshifts (n,): (n, 1085) float32 F_lambda, any scale."""
+    def draw(self, redshift: Float64, r: Float64, rng: np.random.Generator) -> Float32:
+        """Draw quasars at redshifts (n,) with r magnitudes (n,): (n, 1085) float32 F_lambda, any scale."""
         flux = np.empty((redshift.size, PIXELS), np.float32)
         for start in range(0, redshift.size, 4096):
-            flux[start : start + 4096] = self._block(redshift[start : start + 4096], rng)
+            block = slice(start, start + 4096)
+            flux[block] = self._block(redshift[block], r[block], rng)
         return flux
 
-    def _block(self, redshift: Float64, rng: np.random.Generator) -> Float32:
+    def _block(self, redshift: Float64, r: Float64, rng: np.random.Generator) -> Float32:
         count = redshift.size
         flux = np.empty((count, PIXELS), np.float32)
         by_lines = (rng.random(count) < 0.45) & (redshift > 0.25) & (redshift < 4.8)
@@ -61,7 +70,7 @@ class Quasars:
         rows = np.flatnonzero(by_lines)
         contrast = self._line_coefficients[_near(self._line_redshift, redshift[rows], 120, rng)] @ self._lines
         contrast *= (10.0 ** rng.normal(0.0, 0.15, rows.size))[:, None].astype(np.float32)
-        slope = rng.normal(-1.5, 0.5, (rows.size, 1))
+        slope = rng.normal(_SLOPE, _SLOPE_SCATTER, (rows.size, 1))
         power_law = np.exp(slope * np.log(self._wavelength / 6000.0)).astype(np.float32)
         flux[rows] = np.maximum(1.0 + shifted(contrast, _LINES_LOG10_START, redshift[rows]), 0.0) * power_law
         np.maximum(flux, 0.0, out=flux)
@@ -69,7 +78,7 @@ class Quasars:
         self._redden(flux, redshift, rng)
         self._absorb(flux, redshift, rng)
         self._forest(flux, redshift, rng)
-        self._host(flux, redshift, rng)
+        self._host(flux, redshift, r, rng)
         return flux
 
     def _redden(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
@@ -102,15 +111,18 @@ class Quasars:
         limit = rng.exponential(1.5, (count, 1)).astype(np.float32)
         flux *= np.exp(-absorption - np.where(rest < LYMAN_LIMIT, limit, np.float32(0.0)))
 
-    def _host(self, flux: Float32, redshift: Float64, rng: np.random.Generator) -> None:
-        near = np.flatnonzero(redshift < 1.0)
+    def _host(self, flux: Float32, redshift: Float64, r: Float64, rng: np.random.Generator) -> None:
+        """Add hosts of like luminosity to near ones: the brighter a quasar, the less of its light they are."""
+        near = np.flatnonzero(redshift < _HOSTS_TO)
         if near.size == 0:
             return
         family = np.where(rng.random(near.size) < 0.5, PASSIVE, ACTIVE)
         host = self._galaxies.at(redshift[near], family, rng)
         host /= np.maximum(np.median(host[:, 200:950], axis=1, keepdims=True), 1e-3)
-        share = np.maximum(rng.uniform(-0.3, 0.7, near.size), 0.0) * (1.0 - 0.6 * redshift[near])
-        flux[near] += share.astype(np.float32)[:, None] * host
+        magnitude = rng.normal(_HOST_M_R, _HOST_SCATTER, near.size) + _HOST_FAINTER * redshift[near]
+        share = 10.0 ** (-0.4 * (magnitude - (r[near] - distance_modulus(redshift[near]))))
+        share = np.minimum(share, rng.uniform(0.0, _LARGEST_HOST, near.size))
+        flux[near] += (share / (1.0 - share)).astype(np.float32)[:, None] * host
 
 
 def _near(sorted_redshift: Float64, wanted: Float64, spread: int, rng: np.random.Generator) -> Integers:

@@ -100,7 +100,7 @@ class NarrowbandSimulator:
             least = np.maximum(counts.least_quasar_redshift(r), MINIMUM_REDSHIFT)
             evenly = _even(least, MAXIMUM_REDSHIFT, rng)
             redshift = np.where(even, evenly, np.clip(counts.draw_quasar_redshifts(r, rng), least, MAXIMUM_REDSHIFT))
-            spectra = self._quasars.draw(redshift, rng)
+            spectra = self._quasars.draw(redshift, r, rng)
         elif kind == "GALAXY":
             evenly = _even(redshift, counts.MAXIMUM_GALAXY_REDSHIFT, rng)
             redshift = np.where(even, evenly, counts.draw_galaxy_redshifts(r, rng))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from classifiers.bundle.calibration import TailTable
 from classifiers.bundle.errors import BundleError
 from classifiers.bundle.folder import Bundle, load_bundle
-from classifiers.runtimes.golden import self_test
+from classifiers.runtimes.golden import _p_value_difference, self_test
 from classifiers.runtimes.onnx_cpu import OnnxEngine
 from classifiers.suite import MODELS
 
@@ -54,3 +55,13 @@ def test_a_number_that_is_none_is_a_difference_like_any_other(
     """NaN is within no tolerance, whichever output it stands in."""
     with pytest.raises(BundleError, match=words):
         self_test(bundle, OneNumber(bundle, output, value))
+
+
+def test_the_last_bit_of_a_score_changes_no_p_value_though_it_stands_on_a_knot() -> None:
+    """Below the tail a knot stands for many ranks; what is between two knots counts as what it is."""
+    table = TailTable(n=1000, scores=(0.0, 1.0, 2.0, 3.0), at_or_above=(1000, 700, 2, 1))
+    knot = np.array([1.0], np.float32)
+    assert _p_value_difference(table, np.nextafter(knot, np.float32(0)), knot) == 0.0
+    assert _p_value_difference(table, knot - np.float32(0.1), knot) == pytest.approx(28 / 1001, rel=1e-3)
+    assert _p_value_difference(table, knot - np.float32(0.005), knot) == 0.0
+    assert np.isnan(_p_value_difference(table, np.array([np.nan], np.float32), knot))

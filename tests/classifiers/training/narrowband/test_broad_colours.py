@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_power_laws_have_their_colours(simulator: NarrowbandSimulator, bands: Br
 def test_mocks_are_near_what_was_published_and_the_report_says_how_near(
     simulator: NarrowbandSimulator, data_dir: Path
 ) -> None:
-    """Stars on the locus but where their templates are few; quasars redder by a tenth, at their trend with redshift."""
+    """Stars on the locus, also between K and M; quasars redder by a tenth, and with redshift as they should be."""
     found = broad_colours(simulator, data_dir / "spectra", seed=7, n=12_000)
     quasars = found["QSO"]["g-r"]["rows"]
     assert len(quasars) > 0.8 * len(QUASARS)
@@ -54,7 +55,22 @@ def test_mocks_are_near_what_was_published_and_the_report_says_how_near(
     stars = found["STAR"]["r-i"]
     assert len(stars["rows"]) > 0.6 * len(STARS)
     assert abs(stars["median_difference_mag"]) < 0.03
+    assert stars["rms_difference_mag"] < 0.06
+    assert found["QSO"]["r-i"]["rms_difference_mag"] < 0.12
     for row in (*quasars, *stars["rows"]):
         assert row["n"] >= 20
         middle, low, high = row["mocks"]
         assert low < middle < high
+
+
+def test_the_brighter_a_quasar_the_less_of_its_light_is_of_its_host(
+    simulator: NarrowbandSimulator, bands: Broad
+) -> None:
+    """At redshifts of 0.5 to 0.9, where a host's break lies between r and i."""
+    mocks = simulator.draw({"QSO": 6000}, np.random.default_rng(11), flat=1.0)
+    near = (mocks.redshift > 0.5) & (mocks.redshift < 0.9)
+    _, r, i = bands.magnitudes(mocks.flux).T
+    edges = (17.0, 19.5, 21.0, 22.5, 24.0)
+    colours = [np.median((r - i)[near & (mocks.r > a) & (mocks.r < b)]) for a, b in itertools.pairwise(edges)]
+    assert colours == sorted(colours)
+    assert colours[-1] - colours[0] > 0.2

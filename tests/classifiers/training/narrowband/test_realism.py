@@ -12,7 +12,7 @@ from classifiers.training.narrowband.simulator import KINDS, NarrowbandSimulator
 from classifiers.training.simulation.instruments import BY_NAME
 
 EXACT = replace(BY_NAME["SDSS"], calibration=0.0, tilt=0.0)
-N = 60
+N = 240
 
 
 @pytest.fixture(scope="module")
