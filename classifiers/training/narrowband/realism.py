@@ -42,6 +42,8 @@ class Sources:
 def colour_ranks(sources: Sources, simulator: NarrowbandSimulator, seed: int) -> Mapping[str, Any]:
     """Return by kind and colour: n, median difference from the peers [mag], share within their middle 68 %.
 
+    Sources without light in a band of the colour are left out, and so are such mocks: the peers would be too red.
+
     Args:
         sources: with the bands that were measured.
         simulator: draws the mocks.
@@ -57,8 +59,9 @@ def colour_ranks(sources: Sources, simulator: NarrowbandSimulator, seed: int) ->
             there = sources.covered[:, columns].all(axis=1) & (sources.flux[:, columns] > 0).all(axis=1)
             rows = np.flatnonzero((sources.kind == index) & there)
             if rows.size:
-                nearest = _nearest(peers, name, _key(name, sources.flux[rows], sources.redshift[rows]))
-                found[name]["-".join(colour)] = _against(peers, nearest, _colour(sources.flux[rows], *colour), colour)
+                lit = peers.rows((peers.flux[:, columns] > 0).all(axis=1))
+                nearest = _nearest(lit, name, _key(name, sources.flux[rows], sources.redshift[rows]))
+                found[name]["-".join(colour)] = _against(lit, nearest, _colour(sources.flux[rows], *colour), colour)
     return found
 
 
