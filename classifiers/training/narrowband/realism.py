@@ -59,7 +59,7 @@ def colour_ranks(sources: Sources, simulator: NarrowbandSimulator, seed: int) ->
             there = sources.covered[:, columns].all(axis=1) & (sources.flux[:, columns] > 0).all(axis=1)
             rows = np.flatnonzero((sources.kind == index) & there)
             if rows.size:
-                lit = peers.rows((peers.flux[:, columns] > 0).all(axis=1))
+                lit = peers.rows(np.flatnonzero((peers.flux[:, columns] > 0).all(axis=1)))
                 nearest = _nearest(lit, name, _key(name, sources.flux[rows], sources.redshift[rows]))
                 found[name]["-".join(colour)] = _against(lit, nearest, _colour(sources.flux[rows], *colour), colour)
     return found
